@@ -1,0 +1,98 @@
+/** What people may ask of and do to a running engine: the one list behind the API and the command line. */
+import type { Problem } from "../errors.ts";
+import type { Delivery, Event, Explanation, Instance, JsonObject, Timer } from "../model.ts";
+import type {
+  DeliveryFilter,
+  EventFilter,
+  EventRecord,
+  Page,
+  Paged,
+  Refusal,
+  StoreCounts,
+  TokenRow,
+} from "../ports.ts";
+
+export interface StatusReport {
+  version: string;
+  startedAtMs: number;
+  /** `sqlite ./data/signalbox.db`: what kind and where, never credentials. */
+  store: string;
+  cache: { backend: string; healthy: boolean };
+  counts: StoreCounts;
+  policy: PolicyReport;
+  sources: { name: string; provider: string; paths: string[] }[];
+  connections: { name: string; provider: string }[];
+}
+
+export interface PolicyReport {
+  /** Of the policy that is running. */
+  revision: string;
+  loadedAtMs: number;
+  rules: number;
+  machines: string[];
+  /** False while the files on disk were rejected; then `problems` says why. */
+  current: boolean;
+  problems: Problem[];
+}
+
+export interface EventDetail extends EventRecord {
+  deliveries: Delivery[];
+}
+
+export interface InstanceDetail {
+  instance: Instance;
+  timers: readonly Timer[];
+  /** Events that a state of this instance accepts now. */
+  accepts: string[];
+}
+
+/** Who asks, for the audit log: a token's name, or `local`. */
+export interface Actor {
+  who: string;
+}
+
+/** Rejects with SignalboxError: SB0905 unknown thing, SB0906 refused by state, SB0907 bad request. */
+export interface Operations {
+  status(): Promise<StatusReport>;
+  /** Ready to take events: store writable, policy loaded. */
+  ready(): Promise<{ ok: boolean; detail: string }>;
+  events(filter: EventFilter, page: Page): Promise<Paged<EventRecord>>;
+  event(id: string): Promise<EventDetail>;
+  /** With the running policy. */
+  explain(id: string): Promise<Explanation>;
+  /** An event that is not stored: `event` in the log's form. No side effects. */
+  decide(event: Event): Promise<Explanation>;
+  /** Processes a stored event again with the running policy. */
+  redeliver(id: string, actor: Actor): Promise<{ id: string }>;
+  deliveries(filter: DeliveryFilter, page: Page): Promise<Paged<Delivery>>;
+  delivery(id: string): Promise<Delivery>;
+  retry(id: string, actor: Actor): Promise<Delivery>;
+  instances(
+    filter: { machine?: string; status?: Instance["status"]; key?: string },
+    page: Page,
+  ): Promise<Paged<Instance>>;
+  instance(machine: string, key: string): Promise<InstanceDetail>;
+  /** Gives one instance an event by hand, past the rules; audited. */
+  signal(
+    machine: string,
+    key: string,
+    signal: { event: string; data?: JsonObject; reason: string },
+    actor: Actor,
+  ): Promise<{ id: string }>;
+  refusals(limit: number): Promise<readonly Refusal[]>;
+  policy(): Promise<PolicyReport>;
+  /** All or nothing; the report says whether the files on disk are now the running policy. */
+  reload(actor: Actor): Promise<PolicyReport>;
+  tokens(): Promise<readonly Omit<TokenRow, "hash">[]>;
+  /** The token is answered once and never again. */
+  createToken(
+    token: { name: string; scopes: string[]; expiresAtMs?: number },
+    actor: Actor,
+  ): Promise<{ token: string }>;
+  revokeToken(name: string, actor: Actor): Promise<void>;
+  /** The row of a token that is known and not expired. */
+  authenticate(token: string): Promise<TokenRow | undefined>;
+}
+
+export const SCOPES = ["read", "payload:read", "operate", "admin"] as const;
+export type Scope = (typeof SCOPES)[number];
