@@ -49,6 +49,10 @@ export const ERRORS = {
   SB0210: { title: "An environment variable in ${…} is not set", help: "Set it, or give a default: ${NAME:-default}" },
   SB0301: { title: "A rule does nothing", help: "Give it a send or a do" },
   SB0302: { title: "A machine is not well formed", help: "See docs/machines.md for what a machine file may hold" },
+  SB0303: {
+    title: "A rule sends a signal that its machine never takes",
+    help: "Use one of the machine's signals, or give a state a transition for it",
+  },
   SB0401: {
     title: "A reload was rejected and the last good policy stays",
     help: "Fix the problems that are listed and save again",
@@ -68,6 +72,10 @@ export const ERRORS = {
   SB0405: {
     title: "A machine's step failed and the instance is unchanged",
     help: "See the reason; correct the machine and redeliver the event",
+  },
+  SB0406: {
+    title: "A call failed and nothing takes that, so the instance has ended in error",
+    help: "Give the invoke an onError that leads somewhere",
   },
   SB0501: { title: "No source has this path", help: "Check the URL against the paths that serve prints", status: 404 },
   SB0502: { title: "A sender must use POST", help: "Send the event with POST", status: 405 },
@@ -153,6 +161,30 @@ export const ERRORS = {
     help: "Report it with the x-api-uuid of the answer",
     status: 500,
   },
+  SB0911: {
+    title: "The API does not know this method here",
+    help: "Use one of the methods that the Allow header names",
+    status: 405,
+  },
+  SB0912: {
+    title: "The API takes JSON",
+    help: "Send the body uncompressed with Content-Type: application/json",
+    status: 415,
+  },
+  SB0913: {
+    title: "The body is larger than the API takes",
+    help: "Send at most 1 MiB",
+    status: 413,
+  },
+  SB0914: {
+    title: "The request comes from a foreign page or under a foreign host name",
+    help: "Ask for the admin listener as localhost, 127.0.0.1 or [::1], from its own pages or from no page",
+    status: 403,
+  },
+  SB0915: {
+    title: "An address cannot be listened on",
+    help: "Use an address of this machine, and a port above 1023 unless the process may take lower ones",
+  },
 } as const satisfies Record<string, ErrorRow>;
 
 export type ErrorCode = keyof typeof ERRORS;
@@ -191,7 +223,7 @@ export class SignalboxError extends Error {
 
 /** The known name nearest to a misspelt one (edit distance with transpositions), if any is near enough to suggest. */
 export function nearest(name: string, known: Iterable<string>): string | undefined {
-  const far = Math.max(2, Math.floor(name.length / 3)) + 1;
+  const far = (name.length < 5 ? 1 : Math.max(2, Math.floor(name.length / 3))) + 1;
   let best: string | undefined;
   let bestDistance = far;
   for (const candidate of known) {

@@ -21,6 +21,8 @@ export const LIMITS = {
   contextBytes: 64 * 1024,
   renderedBytes: 256 * 1024,
   attempts: 12,
+  /** One attempt with all its requests; shorter than the lease, so that nobody else takes the delivery meanwhile. */
+  attemptMs: 25_000,
   attemptsWindowMs: 24 * 3_600_000,
   timerMs: 400 * 24 * 3_600_000,
   /** Events caused by our own deliveries count up; past it the loop is cut and reported. */
@@ -185,8 +187,8 @@ export interface Timer extends InstanceKey {
   id: string;
   step: number;
   dueAtMs: number;
+  /** The event that armed it. */
   causedBy: string;
-  hops: number;
 }
 
 // ---------------------------------------------------------------- deliveries
@@ -244,6 +246,8 @@ export interface Delivery {
   timeoutMs?: number;
   /** Whether the outcome enters the log: an instance waits for it or a rule listens. */
   reports: boolean;
+  /** A lease ended without an answer (a crash): the attempt may have happened. Set by `due`, never stored. */
+  interrupted?: boolean;
   hops: number;
   result?: Json;
   error?: Failure;
@@ -309,6 +313,42 @@ export interface Decision {
   cancelled: string[];
   emitted: NewEvent[];
   trace: Trace;
+}
+
+// ---------------------------------------------------------------- what is kept beside the log
+
+/** A request that was not taken into the log; bounded, oldest dropped first. */
+export interface Refusal {
+  id: string;
+  atMs: number;
+  source: string;
+  status: number;
+  code: string;
+  reason: string;
+  delivery?: string;
+  bytes: number;
+  bodySha256: string;
+  /** Only of verified requests: the first 2,000 characters. */
+  excerpt?: string;
+}
+
+export interface TokenRow {
+  name: string;
+  /** sha256 of the token, hex; the token itself is never kept. */
+  hash: string;
+  scopes: string[];
+  createdAtMs: number;
+  expiresAtMs?: number;
+  usedAtMs?: number;
+}
+
+export interface AuditRow {
+  atMs: number;
+  who: string;
+  what: string;
+  target: string;
+  reason?: string;
+  detail?: Json;
 }
 
 // ---------------------------------------------------------------- the reason why (not)

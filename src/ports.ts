@@ -1,8 +1,8 @@
 /** The doors of the house. Types only; each is implemented in one place and promised in one contract suite. */
 import type { TSchema } from "typebox";
 import type {
+  AuditRow,
   Decision,
-  DedupeKey,
   Delivery,
   DeliveryStatus,
   Event,
@@ -12,8 +12,12 @@ import type {
   JsonObject,
   NewEvent,
   Outcome,
+  Refusal,
   Timer,
+  TokenRow,
 } from "./model.ts";
+
+export type { AuditRow, Refusal, TokenRow } from "./model.ts";
 
 /** Time, and nothing else. Everything that waits, waits here, so that tests and simulations can wind it. */
 export interface Clock {
@@ -22,8 +26,6 @@ export interface Clock {
   /** Resolves after that many milliseconds, or at once when the signal aborts. Never rejects. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
-
-// ---------------------------------------------------------------- store
 
 export interface Appended {
   /** The id under which the event is kept: its own, or that of the earlier copy. */
@@ -56,21 +58,6 @@ export interface EventRecord {
   trace?: Decision["trace"];
 }
 
-/** A request that was not taken into the log; bounded, oldest dropped first. */
-export interface Refusal {
-  id: string;
-  atMs: number;
-  source: string;
-  status: number;
-  code: string;
-  reason: string;
-  delivery?: string;
-  bytes: number;
-  bodySha256: string;
-  /** Only of verified requests: the first 2,000 characters. */
-  excerpt?: string;
-}
-
 export interface EventFilter {
   /** Type, or a prefix ending in `*`. */
   type?: string;
@@ -99,25 +86,6 @@ export interface DeliveryFilter {
   status?: DeliveryStatus;
   event?: string;
   action?: string;
-}
-
-export interface TokenRow {
-  name: string;
-  /** sha256 of the token, hex; the token itself is never kept. */
-  hash: string;
-  scopes: string[];
-  createdAtMs: number;
-  expiresAtMs?: number;
-  usedAtMs?: number;
-}
-
-export interface AuditRow {
-  atMs: number;
-  who: string;
-  what: string;
-  target: string;
-  reason?: string;
-  detail?: Json;
 }
 
 export interface StoreCounts {
@@ -186,12 +154,18 @@ export interface Store {
   saveToken(row: TokenRow): Promise<void>;
   dropToken(name: string): Promise<boolean>;
   audit(row: AuditRow): Promise<void>;
+  /** Newest first. */
+  audits(limit: number): Promise<readonly AuditRow[]>;
+  /**
+   * Drops what has had its time, oldest first: decided events received before `eventsMs` none of whose deliveries is pending or dead; settled
+   * deliveries that ended before `deliveriesMs` (dead ones stay, somebody may still retry them); keys that ended. At most `limit` of
+   * each; answers how many events and deliveries went. Instances, timers and definitions stay.
+   */
+  forget(before: { nowMs: number; eventsMs: number; deliveriesMs: number }, limit: number): Promise<number>;
 
   /** Writes what is pending and lets go. Idempotent. */
   close(): Promise<void>;
 }
-
-// ---------------------------------------------------------------- cache
 
 /** Provider state that may be lost. Works, slower, when its backend is down; never throws for that. */
 export interface Cache {
@@ -206,8 +180,6 @@ export interface Cache {
   healthy(): boolean;
   close(): Promise<void>;
 }
-
-// ---------------------------------------------------------------- providers
 
 /** A request as it arrived; header names in lower case, a repeated header joined with ", ". */
 export interface RawRequest {
@@ -365,8 +337,6 @@ export interface Provider {
   actions?: Readonly<Record<string, Action<any, any>>>;
 }
 
-// ---------------------------------------------------------------- what the shell tells
-
 /** Everything worth a metric or a log line, told once; metrics and log are two listeners. */
 export type Observation =
   | {
@@ -406,5 +376,3 @@ export type Observation =
   | { kind: "fault"; where: string; message: string };
 
 export type Observer = (observation: Observation) => void;
-
-export type { DedupeKey };

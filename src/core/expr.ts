@@ -1,0 +1,326 @@
+/**
+ * CEL expressions over an event: the only door to the CEL library. JSON numbers without a fraction are CEL ints, others doubles; the
+ * two mix freely. An evaluation costs a bounded number of steps, reads own properties only and answers in plain JSON.
+ */
+import { Environment } from "@marcbachmann/cel-js";
+import { nearest, type Problem } from "../errors.ts";
+import { type Event, type Json, type JsonObject, LIMITS } from "../model.ts";
+import { toCel, toJson, Unfit } from "./cel-json.ts";
+import { regex } from "./regex.ts";
+
+/** What expressions and templates see. */
+export interface Scope {
+  event: Event | JsonObject;
+  context?: JsonObject;
+  item?: Json;
+  vars?: JsonObject;
+}
+
+export type Evaluated = { ok: true; value: Json } | { ok: false; detail: string };
+
+/** A compiled expression. Pure; evaluating never throws and never changes what it reads. */
+export interface Expression {
+  readonly source: string;
+  /** Dotted paths from the known names, e.g. `event.data.number`, for lint. */
+  readonly reads: readonly string[];
+  evaluate(scope: Scope): Evaluated;
+}
+
+/** The names an expression or template may start from. */
+export const SCOPE_NAMES = ["event", "context", "item", "vars"] as const;
+
+/** Longer logic belongs into several rules; the length also bounds what one step can cost. */
+const SOURCE_CHARS_MAX = 4_096;
+/** About half a second on a slow machine, far above what a condition over one payload needs. */
+const STEPS_MAX = 2_000_000;
+const STRING_CHARS_MAX = LIMITS.renderedBytes;
+/** How many characters or items of an operand count as one step. */
+const OPERAND_PER_STEP = 64;
+
+/** The expression, or SB0105 with the offset at which it goes wrong. */
+export function compileExpression(
+  source: string,
+): { ok: true; expression: Expression } | { ok: false; problem: Problem } {
+  if (typeof source !== "string" || source.trim() === "") return refuse("A CEL expression must not be empty", 0);
+  if (source.length > SOURCE_CHARS_MAX)
+    return refuse(`A CEL expression has at most ${SOURCE_CHARS_MAX} characters, this one has ${source.length}`, 0);
+  try {
+    const run = environment.parse(source);
+    const checked = run.check();
+    if (!checked.valid) return explainError(checked.error);
+    const root = run.ast as unknown as Node;
+    const meter = newMeter();
+    const refusal = instrument(root, meter);
+    if (refusal !== undefined) return refuse(refusal.message, refusal.offset);
+    return { ok: true, expression: { source, reads: readsOf(root), evaluate: evaluator(run, meter) } };
+  } catch (error) {
+    return explainError(error);
+  }
+}
+
+// ---------------------------------------------------------------- running
+
+interface Meter {
+  spent: number;
+  exceeded: string | undefined;
+}
+
+const newMeter = (): Meter => ({ spent: 0, exceeded: undefined });
+
+class CostExceeded extends Error {}
+
+/** One object for all: a quantifier swallows it once per item, and a stack trace each would be the cost we want to bound. */
+const COST_EXCEEDED = new CostExceeded("too costly");
+
+function exceed(meter: Meter, why: string): never {
+  meter.exceeded = why;
+  throw COST_EXCEEDED;
+}
+
+function charge(meter: Meter, steps: number): void {
+  meter.spent += steps;
+  if (meter.spent > STEPS_MAX) exceed(meter, `The expression needs more than ${STEPS_MAX} steps`);
+}
+
+function evaluator(run: (context: Map<string, unknown>) => unknown, meter: Meter): Expression["evaluate"] {
+  return (scope) => {
+    meter.spent = 0;
+    meter.exceeded = undefined;
+    try {
+      const result = run(variables(scope));
+      if (meter.exceeded !== undefined) return { ok: false, detail: meter.exceeded };
+      return { ok: true, value: toJson(result) };
+    } catch (error) {
+      return { ok: false, detail: meter.exceeded ?? runtimeDetail(error, scope) };
+    }
+  };
+}
+
+function variables(scope: Scope): Map<string, unknown> {
+  const seen = new Map<string, unknown>();
+  for (const name of SCOPE_NAMES) {
+    // An event in which no ticket was found has none: `size(event.tickets) == 0` is a plain question and no error.
+    const value = name === "event" ? { tickets: [], ...scope.event } : scope[name];
+    if (value !== undefined) seen.set(name, toCel(value));
+  }
+  return seen;
+}
+
+function runtimeDetail(error: unknown, scope: Scope): string {
+  const { summary, node } = celError(error);
+  const unknown = /^Unknown variable: (\w+)$/.exec(summary)?.[1];
+  if (unknown === "item") return "There is no item here; item exists under forEach";
+  if (unknown !== undefined) return `There is no ${unknown} here`;
+  const key = /^No such key: (\S+)$/.exec(summary)?.[1];
+  if (key !== undefined && node !== undefined) return missingKey(key, node, scope);
+  if (/^no such overload: .*\bstring\b.* \+ |^no such overload: .* \+ .*\bstring\b/.test(summary))
+    return `${summary}, write string(…) around the other side`;
+  return summary;
+}
+
+/** Names the whole path, and the key that was probably meant. */
+function missingKey(key: string, node: Node, scope: Scope): string {
+  const path = node.op === "." || node.op === "[]" ? pathOf((node.args as Node[])[0] as Node, new Set()) : undefined;
+  if (path === undefined) return `There is no ${key}, test with has() first`;
+  const [head = "", ...keys] = path.split(".");
+  let holder: unknown = scope[head as keyof Scope];
+  for (const step of keys) holder = isRecord(holder) && Object.hasOwn(holder, step) ? holder[step] : undefined;
+  const similar = isRecord(holder) ? nearest(key, Object.keys(holder)) : undefined;
+  return `${path} has no "${key}", ${similar === undefined ? "test with has() first" : `it has "${similar}"`}`;
+}
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+// ---------------------------------------------------------------- the environment
+
+const environment = buildEnvironment();
+
+function buildEnvironment(): Environment {
+  const built = new Environment({
+    unlistedVariablesAreDyn: false,
+    homogeneousAggregateLiterals: false,
+    limits: { maxAstNodes: 1_000, maxDepth: 50, maxListElements: 500, maxMapEntries: 200 },
+  });
+  for (const name of SCOPE_NAMES) built.registerVariable(name, "dyn");
+  const arithmetic: [string, (a: number, b: number) => number][] = [
+    ["+", (a, b) => a + b],
+    ["-", (a, b) => a - b],
+    ["*", (a, b) => a * b],
+    ["/", (a, b) => a / b],
+  ];
+  for (const [operator, apply] of arithmetic) {
+    const mixed = (a: number | bigint, b: number | bigint) => apply(Number(a), Number(b));
+    built.registerOperator(`int ${operator} double: double`, mixed);
+    built.registerOperator(`double ${operator} int: double`, mixed);
+  }
+  return built;
+}
+
+// ---------------------------------------------------------------- what the library does not bound, bounded here
+
+type Handle = (...operands: unknown[]) => unknown;
+
+/** What we use of the library's syntax tree beyond its documented part: where a checked node keeps the function it runs. */
+interface Node {
+  op: string;
+  args: unknown;
+  pos: number;
+  handle?: Handle;
+  meta: { alternate?: Node; macro?: object };
+}
+
+const isNode = (value: unknown): value is Node =>
+  typeof value === "object" && value !== null && "op" in value && "meta" in value;
+
+/** The parts of a node that are evaluated. */
+function childrenOf(node: Node): Node[] {
+  if (node.meta.alternate !== undefined) return [node.meta.alternate];
+  if (node.op !== "comprehension") return [node.args].flat(3).filter(isNode);
+  const { iterable, init, step } = node.args as Record<string, unknown>;
+  return [iterable, init, step].filter(isNode);
+}
+
+function countNodes(node: Node): number {
+  return childrenOf(node).reduce((sum, child) => sum + countNodes(child), 1);
+}
+
+const METERED = new Set(["rcall", "call", "comprehension", "[]", "in", "==", "!=", "+", "<", "<=", ">", ">="]);
+
+/** Puts the meter in front of everything whose cost depends on data. Refuses what it cannot meter. */
+function instrument(node: Node, meter: Meter): { message: string; offset: number } | undefined {
+  if (node.meta.macro !== undefined) {
+    const called = (node.args as unknown[])[0];
+    return called === "has" ? undefined : { message: `${called}() is not available`, offset: node.pos };
+  }
+  if (METERED.has(node.op) && node.meta.alternate === undefined) {
+    const { handle } = node;
+    if (handle === undefined) return { message: "This form is not available", offset: node.pos };
+    const refusal = node.op === "rcall" ? checkLiteralRegex(node) : undefined;
+    if (refusal !== undefined) return refusal;
+    node.handle = metered(node, handle, meter);
+  }
+  for (const child of childrenOf(node)) {
+    const refusal = instrument(child, meter);
+    if (refusal !== undefined) return refusal;
+  }
+  return undefined;
+}
+
+function metered(node: Node, handle: Handle, meter: Meter): Handle {
+  if (node.op === "comprehension") {
+    const perItem = countNodes((node.args as { step: Node }).step);
+    return (items, ...rest) => {
+      charge(meter, 1 + sizeOf(items) * perItem);
+      return handle(items, ...rest);
+    };
+  }
+  const method = node.op === "rcall" ? (node.args as unknown[])[0] : undefined;
+  return (...operands) => {
+    const values = node.op === "rcall" || node.op === "call" ? (operands[0] as unknown[]) : operands.slice(0, 2);
+    charge(meter, 1 + values.reduce<number>((sum, value) => sum + sizeOf(value) / OPERAND_PER_STEP, 0));
+    if (method === "matches") return matchesRegex(values, () => handle(...operands), meter);
+    if (method === "join") boundJoin(values, meter);
+    const result = handle(...operands);
+    if (typeof result === "string" && result.length > STRING_CHARS_MAX) tooLong(meter);
+    return result;
+  };
+}
+
+function sizeOf(value: unknown): number {
+  if (typeof value === "string" || Array.isArray(value)) return value.length;
+  return value instanceof Map ? value.size : 0;
+}
+
+function tooLong(meter: Meter): never {
+  exceed(meter, `The expression builds a text of more than ${STRING_CHARS_MAX} characters`);
+}
+
+function boundJoin([list, separator]: readonly unknown[], meter: Meter): void {
+  if (!Array.isArray(list)) return;
+  const chars = list.reduce<number>((sum, item) => sum + sizeOf(item), list.length * sizeOf(separator ?? ""));
+  if (chars > STRING_CHARS_MAX) tooLong(meter);
+}
+
+/** CEL's `matches` is RE2, which is linear; JavaScript's engine is not, and the text comes from outside. */
+function matchesRegex([text, pattern]: readonly unknown[], fail: () => unknown, meter: Meter): unknown {
+  if (typeof text !== "string" || typeof pattern !== "string") return fail();
+  const compiled = regex(pattern);
+  if (!compiled.ok) throw new Unfit(compiled.detail);
+  charge(meter, (text.length * compiled.size) / 8);
+  return compiled.test(text);
+}
+
+function checkLiteralRegex(node: Node): { message: string; offset: number } | undefined {
+  const [method, , [pattern] = []] = node.args as [string, Node, Node[]];
+  if (method !== "matches" || pattern?.op !== "value" || typeof pattern.args !== "string") return undefined;
+  const compiled = regex(pattern.args);
+  return compiled.ok ? undefined : { message: compiled.detail, offset: pattern.pos };
+}
+
+// ---------------------------------------------------------------- reading and explaining
+
+function readsOf(root: Node): string[] {
+  const found = new Set<string>();
+  collectReads(root, found, new Set());
+  return [...found];
+}
+
+function collectReads(node: Node, found: Set<string>, bound: ReadonlySet<string>): void {
+  const path = pathOf(node, bound);
+  if (path !== undefined) {
+    found.add(path);
+    return;
+  }
+  if (node.op === "comprehension") {
+    const { iterVarName } = node.args as { iterVarName: string };
+    const inner = new Set([...bound, iterVarName]);
+    for (const child of childrenOf(node)) collectReads(child, found, inner);
+    return;
+  }
+  for (const child of childrenOf(node)) collectReads(child, found, bound);
+}
+
+function pathOf(node: Node, bound: ReadonlySet<string>): string | undefined {
+  if (node.op === "id") {
+    const name = String(node.args);
+    return SCOPE_NAMES.some((known) => known === name) && !bound.has(name) ? name : undefined;
+  }
+  if (node.op !== "." && node.op !== "[]") return undefined;
+  const [left, right] = node.args as [Node, unknown];
+  const key = isNode(right) && right.op === "value" ? right.args : right;
+  const head = pathOf(left, bound);
+  return head !== undefined && typeof key === "string" ? `${head}.${key}` : undefined;
+}
+
+function refuse(message: string, offset: number, suggestion?: string): { ok: false; problem: Problem } {
+  const problem: Problem = { code: "SB0105", severity: "error", message, offset };
+  return { ok: false, problem: suggestion === undefined ? problem : { ...problem, suggestion } };
+}
+
+function explainError(error: unknown): { ok: false; problem: Problem } {
+  const { summary, offset } = celError(error);
+  const unknown = /^Unknown variable: (\w+)$/.exec(summary)?.[1];
+  if (unknown === undefined) return refuse(`The CEL expression is not well formed: ${summary}`, offset);
+  const suggestion = nearest(unknown, SCOPE_NAMES);
+  return refuse(
+    `"${unknown}" is not known here, an expression starts from event, context, item or vars`,
+    offset,
+    suggestion,
+  );
+}
+
+function celError(error: unknown): { summary: string; offset: number; node: Node | undefined } {
+  const { summary, range, node, message } = error as {
+    summary?: unknown;
+    range?: { start?: unknown };
+    node?: unknown;
+    message?: unknown;
+  };
+  const sentence = typeof summary === "string" ? summary : String(message ?? error);
+  return {
+    summary: (sentence.split("\n", 1)[0] ?? sentence).replace(/dyn<(\w+(?:<\S+>)?)>/g, "$1"),
+    offset: typeof range?.start === "number" ? range.start : 0,
+    node: isNode(node) ? node : undefined,
+  };
+}

@@ -1,0 +1,209 @@
+/** The alternatives of a pattern's leaf: what each operator accepts, and precise words for what it cannot mean. */
+import { nearest, type Problem } from "../../errors.ts";
+import type { Json } from "../../model.ts";
+import { cidr } from "./address.ts";
+import { fold, wildcard } from "./text.ts";
+
+/** One way to meet a leaf. `absent` is met by the lack of a value and by nothing else. */
+export interface Alternative {
+  readonly op: string;
+  readonly want: Json;
+  readonly absent: boolean;
+  /** The scalar that must be equal, for those that are nothing more. */
+  readonly exact: boolean;
+  test(value: Json): boolean;
+}
+
+type Path = readonly (string | number)[];
+type Test = (value: Json) => boolean;
+type Made = { ok: true; test: Test } | { ok: false; message: string; at?: Path; suggestion?: string };
+
+export const OPERATORS = [
+  "exactly",
+  "prefix",
+  "suffix",
+  "equals-ignore-case",
+  "wildcard",
+  "anything-but",
+  "numeric",
+  "cidr",
+  "exists",
+] as const;
+
+const IN_ANYTHING_BUT = ["prefix", "suffix", "equals-ignore-case", "wildcard"] as const;
+
+export const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** The alternative that a member of a leaf's list means; a problem is added instead when it means nothing. */
+export function alternative(written: unknown, path: Path, problems: Problem[]): Alternative | undefined {
+  const refuse = (message: string, at: Path = [], suggestion?: string): undefined => {
+    const problem: Problem = { code: "SB0104", severity: "error", message, path: [...path, ...at] };
+    problems.push(suggestion === undefined ? problem : { ...problem, suggestion });
+  };
+  if (!isObject(written)) {
+    const unfit = unfitScalar(written);
+    if (unfit !== undefined) return refuse(unfit);
+    return { op: "equals", want: written as Json, absent: false, exact: true, test: (value) => value === written };
+  }
+  const [op, ...more] = Object.keys(written);
+  if (op === undefined) return refuse("An empty object is no condition, write an operator such as { prefix: … }");
+  if (more.length > 0)
+    return refuse(
+      `One object holds one operator, this one has "${[op, ...more].join('", "')}"; make it one object each`,
+    );
+  const operand = written[op];
+  const make = Object.hasOwn(MAKERS, op) ? MAKERS[op as keyof typeof MAKERS] : undefined;
+  if (make === undefined) {
+    const meant = nearest(op, OPERATORS);
+    return refuse(`"${op}" is not an operator, known are ${OPERATORS.join(", ")}`, [], meant);
+  }
+  const made = make(operand);
+  if (!made.ok) return refuse(made.message, [op, ...(made.at ?? [])], made.suggestion);
+  return { op, want: operand as Json, absent: op === "exists" && operand === false, exact: false, test: made.test };
+}
+
+/** Why a bare value cannot stand for itself. */
+function unfitScalar(value: unknown): string | undefined {
+  if (value === null || typeof value === "string" || typeof value === "boolean") return undefined;
+  if (typeof value === "number") return unfitNumber(value);
+  if (Array.isArray(value)) return "A list inside a list of alternatives has no meaning, write its members one by one";
+  return "A condition is a text, a number, true, false, null or an operator such as { prefix: … }";
+}
+
+function unfitNumber(value: number): string | undefined {
+  if (!Number.isFinite(value)) return `${value} is not a number that JSON knows`;
+  if (Number.isInteger(value) && !Number.isSafeInteger(value))
+    return `${value} is too large to be compared exactly, the limit is ${Number.MAX_SAFE_INTEGER}`;
+  return undefined;
+}
+
+// ---------------------------------------------------------------- one maker per operator
+
+const MAKERS = {
+  exactly: (operand: unknown): Made =>
+    typeof operand === "string" ? met((value) => value === operand) : unmet('"exactly" takes a text'),
+  prefix: (operand: unknown): Made => affix("prefix", operand),
+  suffix: (operand: unknown): Made => affix("suffix", operand),
+  "equals-ignore-case": (operand: unknown): Made =>
+    typeof operand === "string"
+      ? met(textTest("equals-ignore-case", operand))
+      : unmet('"equals-ignore-case" takes a text'),
+  wildcard: (operand: unknown): Made => {
+    if (typeof operand !== "string")
+      return unmet('"wildcard" takes a text in which * stands for any run of characters');
+    const made = wildcard(operand);
+    return made.ok ? met((value) => typeof value === "string" && made.test(value)) : unmet(made.detail);
+  },
+  "anything-but": (operand: unknown): Made => anythingBut(operand),
+  numeric: (operand: unknown): Made => numeric(operand),
+  cidr: (operand: unknown): Made => {
+    if (typeof operand !== "string") return unmet('"cidr" takes a block of addresses such as 10.0.0.0/8');
+    const made = cidr(operand);
+    return made.ok ? met((value) => typeof value === "string" && made.test(value)) : unmet(made.detail);
+  },
+  exists: (operand: unknown): Made =>
+    typeof operand === "boolean" ? met(() => operand) : unmet('"exists" takes true or false'),
+};
+
+const met = (test: Test): Made => ({ ok: true, test });
+const unmet = (message: string, at: Path = []): Made => ({ ok: false, message, at });
+
+type TextOperator = "prefix" | "suffix" | "equals-ignore-case";
+
+function textTest(op: TextOperator, text: string): Test {
+  if (op === "prefix") return (value) => typeof value === "string" && value.startsWith(text);
+  if (op === "suffix") return (value) => typeof value === "string" && value.endsWith(text);
+  const folded = fold(text);
+  return (value) => typeof value === "string" && fold(value) === folded;
+}
+
+/** `prefix` and `suffix`, also as { prefix: { equals-ignore-case: … } }. */
+function affix(op: "prefix" | "suffix", operand: unknown): Made {
+  if (typeof operand === "string") return met(textTest(op, operand));
+  const inner = isObject(operand) && Object.keys(operand).length === 1 ? operand["equals-ignore-case"] : undefined;
+  if (typeof inner !== "string") return unmet(`"${op}" takes a text, or { equals-ignore-case: text }`);
+  const folded = fold(inner);
+  return op === "prefix"
+    ? met((value) => typeof value === "string" && fold(value).startsWith(folded))
+    : met((value) => typeof value === "string" && fold(value).endsWith(folded));
+}
+
+/** Every value but those named: numbers, true, false and null are values too; the lack of one is not. */
+function anythingBut(operand: unknown): Made {
+  if (isObject(operand)) return anythingButText(operand);
+  const listed: unknown[] = Array.isArray(operand) ? operand : [operand];
+  if (listed.length === 0) return unmet('"anything-but" needs at least one value');
+  const texts = listed.every((value) => typeof value === "string");
+  if (!texts && !listed.every((value) => typeof value === "number"))
+    return unmet('"anything-but" takes texts or numbers, and not both; write two rules or { exists: … } for others');
+  const unfit = listed.map(unfitScalar).find((message) => message !== undefined);
+  if (unfit !== undefined) return unmet(unfit);
+  const excluded = new Set<unknown>(listed);
+  return met((value) => !excluded.has(value));
+}
+
+function anythingButText(operand: Record<string, unknown>): Made {
+  const [op = "", ...more] = Object.keys(operand);
+  const known = IN_ANYTHING_BUT.find((name) => name === op);
+  if (known === undefined || more.length > 0)
+    return {
+      ...unmet(`"anything-but" takes values, or one of ${IN_ANYTHING_BUT.join(", ")}`),
+      ...withSuggestion(nearest(op, IN_ANYTHING_BUT)),
+    } as Made;
+  const value = operand[known];
+  const texts: unknown[] = Array.isArray(value) ? value : [value];
+  if (texts.length === 0) return unmet(`"${known}" needs at least one text`, [known]);
+  const tests: Test[] = [];
+  for (const text of texts) {
+    if (typeof text !== "string") return unmet(`"${known}" inside "anything-but" takes texts`, [known]);
+    if (text === "" && known !== "equals-ignore-case" && known !== "wildcard")
+      return unmet(`An empty ${known} excludes every text, leave it out`, [known]);
+    const made = MAKERS[known](text);
+    if (!made.ok) return { ...made, at: [known] };
+    tests.push(made.test);
+  }
+  return met((candidate) => !tests.some((test) => test(candidate)));
+}
+
+const withSuggestion = (suggestion: string | undefined) => (suggestion === undefined ? {} : { suggestion });
+
+const COMPARISONS: Readonly<Record<string, (value: number, bound: number) => boolean>> = {
+  "=": (value, bound) => value === bound,
+  "<": (value, bound) => value < bound,
+  "<=": (value, bound) => value <= bound,
+  ">": (value, bound) => value > bound,
+  ">=": (value, bound) => value >= bound,
+};
+
+export const COMPARISON_SIGNS: ReadonlySet<unknown> = new Set(Object.keys(COMPARISONS));
+
+/** `[">", 5]` or `[">=", 1, "<", 10]`. Texts that look like numbers are not numbers. */
+function numeric(operand: unknown): Made {
+  if (!Array.isArray(operand) || operand.length === 0)
+    return unmet('"numeric" takes a list such as [">", 5] or [">=", 1, "<", 10]');
+  const [sign, bound, upperSign, upper, ...more] = operand as unknown[];
+  const first = comparison(sign, bound, 0);
+  if (!first.ok) return first;
+  if (operand.length === 2) return met((value) => typeof value === "number" && first.holds(value));
+  const second = comparison(upperSign, upper, 2);
+  if (!second.ok) return second;
+  if (more.length > 0 || !String(sign).startsWith(">") || !String(upperSign).startsWith("<"))
+    return unmet('A numeric range is a lower bound and then an upper one: [">=", 1, "<", 10]');
+  if (Number(bound) >= Number(upper))
+    return unmet(
+      `No number is ${sign} ${bound} and ${upperSign} ${upper}, the lower bound must be less than the upper`,
+    );
+  return met((value) => typeof value === "number" && first.holds(value) && second.holds(value));
+}
+
+function comparison(sign: unknown, bound: unknown, at: number) {
+  const holds = typeof sign === "string" && Object.hasOwn(COMPARISONS, sign) ? COMPARISONS[sign] : undefined;
+  if (holds === undefined) return refused(`"${String(sign)}" is not a comparison, known are = < <= > >=`, at);
+  if (typeof bound !== "number") return refused(`"${sign}" needs a number after it`, at);
+  const unfit = unfitNumber(bound);
+  if (unfit !== undefined) return refused(unfit, at + 1);
+  return { ok: true as const, holds: (value: number) => holds(value, bound) };
+}
+
+const refused = (message: string, at: number) => ({ ok: false as const, message, at: [at] });

@@ -1,0 +1,206 @@
+/**
+ * Event patterns as EventBridge has them, read and checked: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-event-patterns.html
+ * plus shorthand: a bare value is a list of one, dotted keys are nesting. `$or` is multiplied out here, once.
+ */
+import type { Problem } from "../../errors.ts";
+import { LIMITS } from "../../model.ts";
+import { type Alternative, alternative, COMPARISON_SIGNS, isObject, OPERATORS } from "./operators.ts";
+
+type Path = readonly (string | number)[];
+
+/** A field with the alternatives of which one must be met. */
+export interface Leaf {
+  readonly kind: "leaf";
+  /** Where in the event. */
+  readonly path: readonly string[];
+  /** Where in the pattern as written. */
+  readonly at: Path;
+  readonly alternatives: readonly Alternative[];
+  /** Whether the lack of a value meets it. */
+  readonly absent: boolean;
+}
+
+/** What was written, in its order: all of these, and `$or` as any of those. */
+export interface All {
+  readonly kind: "all";
+  readonly at: Path;
+  readonly children: readonly (Leaf | Any)[];
+}
+
+export interface Any {
+  readonly kind: "any";
+  readonly at: Path;
+  readonly children: readonly All[];
+}
+
+/** The conditions of one conjunction as a tree along the event: conditions under one node lie in the same element of a list. */
+export interface Node {
+  readonly leaves: readonly Leaf[];
+  readonly keys: readonly string[];
+  readonly children: readonly Node[];
+}
+
+export interface Conjunction {
+  readonly leaves: ReadonlySet<Leaf>;
+  readonly root: Node;
+}
+
+/** A checked pattern. Opaque outside of core/match. */
+export interface Pattern {
+  readonly written: All;
+  readonly conjunctions: readonly Conjunction[];
+}
+
+/** More combinations are a rule nobody can read; EventBridge has the same limits. */
+const CONJUNCTIONS_MAX = 1_000;
+const PATHS_MAX = 256;
+const DEPTH_MAX = 50;
+
+interface Reading {
+  problems: Problem[];
+  conditions: number;
+}
+
+/** The pattern of what can be read, and every problem (SB0104, SB0108) with its path inside `match`. */
+export function compilePattern(match: unknown): { pattern: Pattern; problems: Problem[] } {
+  const reading: Reading = { problems: [], conditions: 0 };
+  const written = readAll(match, { path: [], at: [] }, reading);
+  const { problems } = reading;
+  if (reading.conditions > LIMITS.conditionsPerRule)
+    problems.push(
+      tooMuch(`A pattern has at most ${LIMITS.conditionsPerRule} conditions, this one has ${reading.conditions}`),
+    );
+  const count = countConjunctions(written);
+  if (count > CONJUNCTIONS_MAX) {
+    problems.push(
+      tooMuch(`$or multiplies out to ${count} combinations, the limit is ${CONJUNCTIONS_MAX}; make it several rules`),
+    );
+    return { pattern: { written, conjunctions: [] }, problems };
+  }
+  const conjunctions = conjunctionsOf(written);
+  const paths = Math.max(
+    ...conjunctions.map(({ leaves }) => new Set([...leaves].map(({ path }) => path.join("\n"))).size),
+  );
+  if (paths > PATHS_MAX) problems.push(tooMuch(`A pattern names at most ${PATHS_MAX} fields, this one names ${paths}`));
+  return { pattern: { written, conjunctions }, problems };
+}
+
+const tooMuch = (message: string): Problem => ({ code: "SB0108", severity: "error", message, path: [] });
+
+// ---------------------------------------------------------------- reading
+
+interface Here {
+  path: readonly string[];
+  at: Path;
+}
+
+function refuse(reading: Reading, at: Path, message: string, rest: Partial<Problem> = {}): void {
+  reading.problems.push({ code: "SB0104", severity: "error", message, path: at, ...rest });
+}
+
+function readAll(value: unknown, here: Here, reading: Reading): All {
+  const children: (Leaf | Any)[] = [];
+  if (!isObject(value)) refuse(reading, here.at, "A pattern is a mapping of fields to the values that match");
+  else if (Object.keys(value).length === 0)
+    refuse(reading, here.at, "An empty pattern has no meaning, name a field or leave it out");
+  else if (here.path.length > DEPTH_MAX) refuse(reading, here.at, `A pattern is at most ${DEPTH_MAX} levels deep`);
+  else {
+    for (const [key, member] of Object.entries(value)) {
+      const at = [...here.at, key];
+      if (key === "$or") children.push(readAny(member, { path: here.path, at }, reading));
+      else children.push(...readMember(key, member, { path: here.path, at }, reading));
+    }
+  }
+  return { kind: "all", at: here.at, children };
+}
+
+function readAny(value: unknown, here: Here, reading: Reading): Any {
+  if (!Array.isArray(value) || value.length < 2) {
+    refuse(reading, here.at, "$or takes a list of at least two patterns");
+    return { kind: "any", at: here.at, children: [] };
+  }
+  const children = value.map((member, i) => readAll(member, { path: here.path, at: [...here.at, i] }, reading));
+  return { kind: "any", at: here.at, children };
+}
+
+function readMember(key: string, member: unknown, here: Here, reading: Reading): readonly (Leaf | Any)[] {
+  const names = key.split(".");
+  if (names.length > 1 && names.includes("")) {
+    refuse(reading, here.at, `"${key}" has an empty part between its dots`, { atKey: true });
+    return [];
+  }
+  const path = [...here.path, ...names];
+  if (isObject(member)) {
+    const operator = bareOperator(member);
+    if (operator === undefined) return readAll(member, { path, at: here.at }, reading).children;
+    const message = `A mapping here names fields inside "${key}"; an operator stands in a list: [{ ${operator}: … }]`;
+    refuse(reading, [...here.at, operator], message, { atKey: true });
+    return [];
+  }
+  const listed: unknown[] = Array.isArray(member) ? member : [member];
+  if (listed.length === 0) {
+    refuse(reading, here.at, `"${key}" has an empty list, which nothing could match`);
+    return [];
+  }
+  const alternatives = listed
+    .map((written, i) => alternative(written, Array.isArray(member) ? [...here.at, i] : here.at, reading.problems))
+    .filter((made) => made !== undefined);
+  reading.conditions += listed.length;
+  if (alternatives.length === 0) return [];
+  return [{ kind: "leaf", path, at: here.at, alternatives, absent: alternatives.some(({ absent }) => absent) }];
+}
+
+/**
+ * The operator, when a mapping can only have been meant as one: by EventBridge's rules it would silently name a field of that name.
+ * A field that really has an operator's name can be written with its values in a list.
+ */
+function bareOperator(value: Readonly<Record<string, unknown>>): string | undefined {
+  const [key, ...more] = Object.keys(value);
+  const operator = OPERATORS.find((name) => name === key);
+  if (operator === undefined || more.length > 0) return undefined;
+  const operand = value[operator];
+  if (operator === "anything-but" || operator === "equals-ignore-case" || !Array.isArray(operand)) return operator;
+  return operator === "numeric" && COMPARISON_SIGNS.has(operand[0]) ? operator : undefined;
+}
+
+// ---------------------------------------------------------------- multiplying out
+
+function countConjunctions(all: All): number {
+  return all.children.reduce((product, child) => {
+    if (child.kind === "leaf" || child.children.length === 0) return product;
+    return product * child.children.reduce((sum, branch) => sum + countConjunctions(branch), 0);
+  }, 1);
+}
+
+/** Every way to meet all: one branch of each `$or`. */
+export function conjunctionsOf(all: All): Conjunction[] {
+  return leafSets(all).map((leaves) => ({ leaves: new Set(leaves), root: nodeOf(leaves, 0) }));
+}
+
+function leafSets(all: All): (readonly Leaf[])[] {
+  return all.children.reduce<(readonly Leaf[])[]>(
+    (sets, child) => {
+      if (child.kind === "leaf") return sets.map((set) => [...set, child]);
+      if (child.children.length === 0) return sets;
+      const branches = child.children.flatMap(leafSets);
+      return sets.flatMap((set) => branches.map((branch) => [...set, ...branch]));
+    },
+    [[]],
+  );
+}
+
+function nodeOf(leaves: readonly Leaf[], depth: number): Node {
+  const below = new Map<string, Leaf[]>();
+  for (const leaf of leaves) {
+    const key = leaf.path[depth];
+    if (key === undefined) continue;
+    const group = below.get(key);
+    if (group === undefined) below.set(key, [leaf]);
+    else group.push(leaf);
+  }
+  return {
+    leaves: leaves.filter(({ path }) => path.length === depth),
+    keys: [...below.keys()],
+    children: [...below.values()].map((group) => nodeOf(group, depth + 1)),
+  };
+}

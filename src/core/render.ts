@@ -1,0 +1,272 @@
+/**
+ * Values with templates in them: text is Handlebars, logic is CEL. The only door to handlebars, of which the parser is used and the code
+ * generator is not. Text from outside is escaped for the destination that the schema of the value names.
+ */
+import Handlebars from "handlebars";
+import type { TSchema } from "typebox";
+import { nearest, type Problem } from "../errors.ts";
+import { type Json, type JsonObject, LIMITS } from "../model.ts";
+import { ESCAPES, type Escape, wellFormed } from "./escape.ts";
+import { compileExpression, type Scope } from "./expr.ts";
+import { type Slot, slotBelow, slotOf } from "./slot.ts";
+import { type Reading, RenderFailure } from "./template/reading.ts";
+import type { ProgramNode } from "./template/syntax.ts";
+import { asText, type Output, readTemplate } from "./template/template.ts";
+
+export { ESCAPES, type Escape } from "./escape.ts";
+
+export type Rendered = { ok: true; value: Json } | { ok: false; detail: string; path: (string | number)[] };
+
+/** A value whose templates are ready. Pure; never throws. */
+export interface Renderer {
+  /** The value, or why not and at which path inside it. */
+  render(scope: Scope): Rendered;
+  /** Every dotted path the templates read, for lint. */
+  readonly reads: readonly string[];
+}
+
+export interface CompileOptions {
+  /** Where it carries `escape: "slack"`, values from outside are escaped for that destination, there and below. */
+  schema?: TSchema;
+  /** Template files by name, for { template: name } and {{> name}}. */
+  templates?: ReadonlyMap<string, string>;
+  /** For places where the schema says nothing. */
+  escape?: Escape;
+}
+
+type Path = readonly (string | number)[];
+
+/** What is shared by one rendering. */
+interface Run {
+  scope: Scope;
+  bytes: number;
+}
+
+type Part = (run: Run) => Json;
+
+interface Compiling {
+  templates: ReadonlyMap<string, string>;
+  problems: Problem[];
+  reads: Set<string>;
+}
+
+/** The renderer of what can be read, and every problem (SB0105, SB0106, SB0204) with path and offset. */
+export function compileValue(
+  value: unknown,
+  options: CompileOptions = {},
+): { renderer: Renderer; problems: Problem[] } {
+  const compiling: Compiling = { templates: options.templates ?? new Map(), problems: [], reads: new Set() };
+  const part = compilePart(value, slotOf(options.schema, options.escape ?? "none"), [], compiling);
+  const renderer: Renderer = { reads: [...compiling.reads], render: (scope) => renderPart(part, scope) };
+  return { renderer, problems: compiling.problems };
+}
+
+function renderPart(part: Part, scope: Scope): Rendered {
+  try {
+    return { ok: true, value: part({ scope, bytes: 0 }) };
+  } catch (error) {
+    if (error instanceof PartFailure) return { ok: false, detail: error.message, path: [...error.path] };
+    throw error;
+  }
+}
+
+class PartFailure extends Error {
+  readonly path: Path;
+  constructor(message: string, path: Path) {
+    super(message);
+    this.path = path;
+  }
+}
+
+// ---------------------------------------------------------------- the tree of the value
+
+function compilePart(value: unknown, slot: Slot, path: Path, compiling: Compiling): Part {
+  if (typeof value === "string") return value.includes("{{") ? textPart(value, slot, path, compiling) : constant(value);
+  if (Array.isArray(value)) {
+    const parts = value.map((member, i) => compilePart(member, slotBelow(slot, i), [...path, i], compiling));
+    return (run) => parts.map((part) => part(run));
+  }
+  if (typeof value !== "object" || value === null) return constant(value as Json);
+  const [key, ...more] = Object.keys(value);
+  if (key === "cel" && more.length === 0) return celPart((value as { cel: unknown }).cel, slot, path, compiling);
+  if (key === "template" && more.length === 0)
+    return filePart((value as { template: unknown }).template, slot, path, compiling);
+  const members = Object.entries(value).map(
+    ([name, member]) => [name, compilePart(member, slotBelow(slot, name), [...path, name], compiling)] as const,
+  );
+  return (run) => Object.fromEntries(members.map(([name, part]) => [name, part(run)]));
+}
+
+function constant(value: Json): Part {
+  return () => value;
+}
+
+function celPart(source: unknown, slot: Slot, path: Path, compiling: Compiling): Part {
+  const compiled = compileExpression(typeof source === "string" ? source : "");
+  if (!compiled.ok) {
+    compiling.problems.push({ ...compiled.problem, path: [...path, "cel"] });
+    return constant(null);
+  }
+  const { expression } = compiled;
+  for (const read of expression.reads) compiling.reads.add(read);
+  return (run) => {
+    const result = expression.evaluate(run.scope);
+    if (!result.ok) throw new PartFailure(result.detail, path);
+    return escapeValue(result.value, slot, run, path);
+  };
+}
+
+function filePart(name: unknown, slot: Slot, path: Path, compiling: Compiling): Part {
+  const source = typeof name === "string" ? compiling.templates.get(name) : undefined;
+  if (source !== undefined) return textPart(source, slot, path, compiling, String(name));
+  const message = `There is no template "${String(name)}" in rules/templates/`;
+  const problem: Problem = { code: "SB0204", severity: "error", message, path: [...path, "template"] };
+  const suggestion = nearest(String(name), compiling.templates.keys());
+  compiling.problems.push(suggestion === undefined ? problem : { ...problem, suggestion });
+  return constant(null);
+}
+
+function textPart(source: string, slot: Slot, path: Path, compiling: Compiling, file?: string): Part {
+  const at = file === undefined ? path : [...path, "template"];
+  const parsed = parse(source);
+  if (!parsed.ok) {
+    const where = file === undefined ? "" : `In template "${file}": `;
+    compiling.problems.push({ ...parsed.problem, message: `${where}${parsed.problem.message}`, path: at });
+    return constant(null);
+  }
+  const problems: Problem[] = [];
+  const reading: Reading = {
+    source,
+    problems,
+    reads: compiling.reads,
+    nodes: 0,
+    inside: file === undefined ? [] : [file],
+    partialNames: [...compiling.templates.keys()],
+    partial: (name) => partialOf(name, compiling.templates, problems),
+    ...(file === undefined ? {} : { calledAt: 0 }),
+  };
+  const template = readTemplate(parsed.program, reading);
+  compiling.problems.push(...problems.map((problem) => ({ ...problem, path: at })));
+  const { lone } = template;
+  return (run) =>
+    guarded(path, () => {
+      if (lone !== undefined && !slot.text) return escapeLone(lone(run.scope), source, slot, run, path);
+      const out: Output = { text: "", left: LIMITS.renderedBytes, steps: 0, escape: ESCAPES[slot.escape] };
+      template.write(run.scope, out);
+      return counted(wellFormed(out.text), run, path);
+    });
+}
+
+function guarded(path: Path, render: () => Json): Json {
+  try {
+    return render();
+  } catch (error) {
+    if (error instanceof RenderFailure) throw new PartFailure(error.message, path);
+    throw error;
+  }
+}
+
+// ---------------------------------------------------------------- values from outside
+
+/** A lone {{path}} keeps its type; nothing at all is a failure as it is inside text. */
+function escapeLone(
+  { value, own }: { value: Json | undefined; own: boolean },
+  source: string,
+  slot: Slot,
+  run: Run,
+  path: Path,
+): Json {
+  if (value === undefined || value === null) return asText(value, source.slice(2, -2).trim());
+  return escapeValue(value, own ? { ...slot, escape: "none" } : slot, run, path);
+}
+
+/** Escapes every text inside for its place. What needs no change is not copied. */
+function escapeValue(value: Json, slot: Slot, run: Run, path: Path): Json {
+  if (typeof value === "string") return counted(ESCAPES[slot.escape](value), run, path);
+  if (typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) return value.map((member, i) => escapeValue(member, slotBelow(slot, i), run, path));
+  const members = Object.entries(value).map(([name, member]): [string, Json] => [
+    name,
+    escapeValue(member, slotBelow(slot, name), run, path),
+  ]);
+  return Object.fromEntries(members) as JsonObject;
+}
+
+/** The limit holds for all texts of one value together. */
+function counted(text: string, run: Run, path: Path): string {
+  run.bytes += Buffer.byteLength(text);
+  if (run.bytes > LIMITS.renderedBytes)
+    throw new PartFailure(`The text is longer than ${LIMITS.renderedBytes} bytes`, path);
+  return text;
+}
+
+// ---------------------------------------------------------------- parsing
+
+type Parsed = { ok: true; program: ProgramNode } | { ok: false; problem: Problem };
+
+function parse(source: string): Parsed {
+  try {
+    return { ok: true, program: Handlebars.parse(source) as unknown as ProgramNode };
+  } catch (error) {
+    return { ok: false, problem: parseProblem(source, error) };
+  }
+}
+
+function partialOf(name: string, templates: ReadonlyMap<string, string>, problems: Problem[]) {
+  const source = templates.get(name);
+  if (source === undefined) return undefined;
+  const parsed = parse(source);
+  if (parsed.ok) return { source, program: parsed.program };
+  problems.push({ ...parsed.problem, message: `In template "${name}": ${parsed.problem.message}`, offset: 0 });
+  return { source, program: { body: [] } };
+}
+
+/** The parser tells in its own words, and where by a drawing; both are translated. */
+function parseProblem(source: string, error: unknown): Problem {
+  const { message, lineNumber, column } = error as { message: string; lineNumber?: number; column?: number };
+  const crossed = /^(.+) doesn't match (.+) - \d+:\d+$/.exec(message);
+  if (crossed !== null) {
+    const offset =
+      source
+        .split("\n")
+        .slice(0, (lineNumber ?? 1) - 1)
+        .join("\n").length +
+      (column ?? 0) +
+      (lineNumber === 1 ? 0 : 1);
+    return syntax(`{{#${crossed[1]}}} is closed by {{/${crossed[2]}}}`, offset);
+  }
+  const [head = "", shown = "", arrow = ""] = message.split("\n");
+  const line = Number(/line (\d+)/.exec(head)?.[1] ?? 1);
+  const before =
+    source
+      .split("\n")
+      .slice(0, line - 1)
+      .join("\n").length + (line > 1 ? 1 : 0);
+  const snippet = shown.slice(0, arrow.indexOf("^")).replace(/^\.\.\./, "");
+  const flat = source.replaceAll("\n", "");
+  const found = flat.indexOf(shown.replace(/^\.\.\.|\.\.\.$/g, ""));
+  const offset = found === -1 ? before : unflatten(source, found + snippet.length);
+  return syntax(syntaxWords(message), offset);
+}
+
+const syntax = (message: string, offset: number): Problem => ({ code: "SB0106", severity: "error", message, offset });
+
+/** The position in a text of a position in the same text without its newlines. */
+function unflatten(source: string, flatOffset: number): number {
+  let left = flatOffset;
+  for (let i = 0; i < source.length; i++) {
+    if (source[i] === "\n") continue;
+    if (left === 0) return i;
+    left -= 1;
+  }
+  return source.length;
+}
+
+function syntaxWords(message: string): string {
+  const got = /got '(\w+)'/.exec(message)?.[1];
+  if (got === "EOF") return "The template ends inside a block, close it with {{/if}}, {{/each}}, …";
+  if (got === "OPEN_ENDBLOCK" || got === "INVERSE") return "This closes a block that was not opened";
+  if (got === "NUMBER") return "A position in a list is written in brackets: {{event.tickets.[0]}}";
+  if (got === "CLOSE") return "A value is missing before }}";
+  return "The template is not well formed here, write {{event.title}} or {{helper value}}";
+}

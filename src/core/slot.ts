@@ -1,0 +1,71 @@
+/** What a schema says about a place in a value: for which destination it is escaped, and whether it holds text. */
+import type { TSchema } from "typebox";
+import { ESCAPES, type Escape } from "./escape.ts";
+
+export interface Slot {
+  escape: Escape;
+  /** Only text fits here: a lone {{path}} to a number becomes text too. */
+  text: boolean;
+  schemas: readonly Schema[];
+}
+
+interface Schema {
+  type?: unknown;
+  escape?: unknown;
+  properties?: Record<string, Schema>;
+  patternProperties?: Record<string, Schema>;
+  additionalProperties?: Schema | boolean;
+  items?: Schema | Schema[];
+  anyOf?: Schema[];
+  oneOf?: Schema[];
+  allOf?: Schema[];
+}
+
+/** The place that a whole value takes. */
+export function slotOf(schema: TSchema | undefined, inherited: Escape): Slot {
+  return slotFor(schema === undefined ? [] : [schema as Schema], inherited);
+}
+
+/** The place of a member. What is said of a place holds below it, too. */
+export function slotBelow(slot: Slot, key: string | number): Slot {
+  return slotFor(
+    slot.schemas.flatMap((schema) => memberSchemas(schema, key)),
+    slot.escape,
+  );
+}
+
+function slotFor(schemas: readonly Schema[], inherited: Escape): Slot {
+  const all = schemas.flatMap(branches);
+  const named = all.find((each) => each.escape !== undefined)?.escape;
+  const typed = all.filter(({ type }) => type !== undefined);
+  return {
+    schemas: all,
+    escape: named === undefined ? inherited : known(named),
+    text: typed.length > 0 && typed.every(({ type }) => type === "string"),
+  };
+}
+
+/** A misspelt destination would silently leave text unescaped: that is our own mistake and stops the start. */
+function known(name: unknown): Escape {
+  if (typeof name === "string" && Object.hasOwn(ESCAPES, name)) return name as Escape;
+  throw new Error(`A schema names the escape "${String(name)}", which does not exist`);
+}
+
+function branches(schema: Schema): Schema[] {
+  const inner = [...(schema.anyOf ?? []), ...(schema.oneOf ?? []), ...(schema.allOf ?? [])];
+  return [schema, ...inner.flatMap(branches)];
+}
+
+function memberSchemas(schema: Schema, key: string | number): Schema[] {
+  if (typeof key === "number") {
+    if (Array.isArray(schema.items)) return [schema.items[key] ?? {}];
+    return schema.items === undefined ? [] : [schema.items];
+  }
+  const property = schema.properties;
+  if (property !== undefined && Object.hasOwn(property, key)) return [property[key] ?? {}];
+  const matching = Object.entries(schema.patternProperties ?? {}).filter(([pattern]) =>
+    new RegExp(pattern, "u").test(key),
+  );
+  if (matching.length > 0) return matching.map(([, member]) => member);
+  return typeof schema.additionalProperties === "object" ? [schema.additionalProperties] : [];
+}

@@ -1,0 +1,57 @@
+/** What the parts of a template share while they are read, and while they are rendered. */
+import type { Problem } from "../../errors.ts";
+import type { Valued } from "../helpers.ts";
+import type { Loc, ProgramNode } from "./syntax.ts";
+
+/** Why a rendering ended, in a sentence. Thrown and caught inside core/render only. */
+export class RenderFailure extends Error {}
+
+/** The place a template looks from: `each` and `with` push one. */
+export interface Frame {
+  value: unknown;
+  parent: Frame | undefined;
+  names: Readonly<Record<string, unknown>>;
+}
+
+/** The value, or undefined when it is missing and that is allowed; throws RenderFailure otherwise. */
+export type Read = (frame: Frame) => Valued;
+
+export const MISSING: Valued = { value: undefined, own: false };
+
+/** What is known while a template is read. */
+export interface Reading {
+  source: string;
+  /** The syntax tree of a template file, or undefined when it is not there or does not parse. */
+  partial(name: string): { source: string; program: ProgramNode } | undefined;
+  partialNames: Iterable<string>;
+  problems: Problem[];
+  reads: Set<string>;
+  nodes: number;
+  /** Template files that are being read, outermost first. */
+  inside: readonly string[];
+  /** Where in the outermost text the innermost file was named. */
+  calledAt?: number;
+}
+
+/** Static counterpart of a frame: the dotted path it stands for, when known, and the names that block parameters give. */
+export interface Level {
+  path: string | undefined;
+  root: boolean;
+  parent: Level | undefined;
+  names: ReadonlyMap<string, string | undefined>;
+}
+
+/** Adds a problem: at its offset in the text, or by line when it lies in a template file. */
+export function refuse(reading: Reading, loc: Loc, message: string, suggestion?: string): void {
+  const file = reading.inside.at(-1);
+  const told = file === undefined ? message : `In template "${file}", line ${loc.start.line}: ${message}`;
+  const offset = file === undefined ? offsetOf(reading.source, loc) : (reading.calledAt ?? 0);
+  const problem: Problem = { code: "SB0106", severity: "error", message: told, offset };
+  reading.problems.push(suggestion === undefined ? problem : { ...problem, suggestion });
+}
+
+/** Where a node starts in its text. */
+export function offsetOf(source: string, { start }: Loc): number {
+  const before = source.split("\n").slice(0, start.line - 1);
+  return before.reduce((sum, line) => sum + line.length + 1, start.column);
+}

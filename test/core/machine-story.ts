@@ -1,0 +1,77 @@
+/** Tells what happens to one instance, signal by signal. */
+import { type CompiledMachine, compileMachine, type MachineEnv } from "../../src/core/machine/compile.ts";
+import { type Signal, type StepResult, step } from "../../src/core/machine/step.ts";
+import type { Instance, JsonObject } from "../../src/model.ts";
+
+export const T0 = Date.UTC(2026, 0, 5, 9);
+export const MINUTE = 60_000;
+
+export function env(more: Partial<MachineEnv> = {}): MachineEnv {
+  return { id: "m", templates: new Map(), actions: undefined, vars: {}, ...more };
+}
+
+/** The machine, or an error with every problem. `id` may be left out. */
+export function machineOf(definition: Record<string, unknown>, more: Partial<MachineEnv> = {}): CompiledMachine {
+  const id = typeof definition.id === "string" ? definition.id : "m";
+  const { machine, problems } = compileMachine({ id, ...definition }, env({ id, ...more }));
+  if (!machine)
+    throw new Error(problems.map(({ code, message, path }) => `${code} ${message} @${path?.join("/")}`).join("\n"));
+  return machine;
+}
+
+export interface Story {
+  row: Instance | undefined;
+  nowMs: number;
+  readonly machine: CompiledMachine;
+  send(name: string, data?: JsonObject): StepResult;
+  /** The timer as it is armed now, or as it was armed by that step. */
+  fire(id: string, armedBy?: number): StepResult;
+  done(call: string, output?: JsonObject, startedBy?: number): StepResult;
+  fail(call: string, error?: JsonObject, startedBy?: number): StepResult;
+  take(signal: Signal): StepResult;
+}
+
+/** Every row passes through JSON, as in a store; frozen, so that a step that writes into its input fails. */
+export function story(machine: CompiledMachine): Story {
+  const told: Story = {
+    row: undefined,
+    nowMs: T0,
+    machine,
+    send: (name, data = {}) => told.take({ name, event: { type: name, ...data } }),
+    fire(id, armedBy) {
+      const timer = { id, step: armedBy ?? told.row?.timers[id] ?? -1 };
+      return told.take({ name: `timer.${id}`, event: { type: "timer.due" }, timer });
+    },
+    done(call, output = {}, startedBy) {
+      const answer = { id: call, step: startedBy ?? told.row?.calls[call] ?? -1, ok: true };
+      return told.take({ name: `done.${call}`, event: { type: "delivery.done", output }, call: answer });
+    },
+    fail(call, error = { message: "refused" }, startedBy) {
+      const answer = { id: call, step: startedBy ?? told.row?.calls[call] ?? -1, ok: false };
+      return told.take({ name: `error.${call}`, event: { type: "delivery.failed", error }, call: answer });
+    },
+    take(signal) {
+      const result = step(machine, "k", told.row && frozen(told.row), frozen(signal), told.nowMs);
+      if (result.instance) told.row = JSON.parse(JSON.stringify(result.instance)) as Instance;
+      return result;
+    },
+  };
+  return told;
+}
+
+export function frozen<T>(value: T): T {
+  if (typeof value === "object" && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value);
+    for (const inside of Object.values(value)) frozen(inside);
+  }
+  return value;
+}
+
+/** A machine around one state, which has a neighbour `b` and takes a signal. */
+export const around = (state: object, more: object = {}) => ({
+  id: "m",
+  initial: "a",
+  startOn: ["START"],
+  states: { a: state, b: {} },
+  ...more,
+});
