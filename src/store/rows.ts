@@ -1,0 +1,229 @@
+/** The nouns as rows of an SQL store, and back: what is queried has a column, the rest is JSON text. Pure. */
+import { SignalboxError } from "../errors.ts";
+import type { Decision, Delivery, DeliveryStatus, Event, Instance, Json, NewEvent, Timer, Trace } from "../model.ts";
+import type { EventFilter, EventRecord, Paged } from "../ports.ts";
+
+/** Refusals kept per source: a flood of bad requests to one must not push out what another was refused. */
+export const REFUSALS_MAX = 1_000;
+
+export interface EventRow {
+  id: string;
+  type: string;
+  source: string;
+  subject: string | null;
+  repo: string | null;
+  receivedAtMs: number;
+  /** The event without its data, as JSON text. */
+  envelope: string;
+  data: string;
+  keys: { key: string; untilMs: number | null }[];
+}
+
+/** How an event is found again; `data` is null where it was not asked for. */
+export interface StoredEventRow {
+  seq: number;
+  envelope: string;
+  data: string | null;
+  decidedAtMs: number | null;
+  trace: string | null;
+}
+
+export interface InstanceRow {
+  machine: string;
+  key: string;
+  definition: string;
+  version: number;
+  status: Instance["status"];
+  updatedAtMs: number;
+  body: string;
+}
+
+export interface DeliveryRow {
+  id: string;
+  event: string;
+  action: string;
+  connection: string;
+  status: DeliveryStatus;
+  nextAtMs: number;
+  settledAtMs: number | null;
+  attempts: string;
+  result: string | null;
+  error: string | null;
+  /** What never changes after it was decided. */
+  body: string;
+}
+
+export interface DecisionRow {
+  event: string;
+  decidedAtMs: number;
+  outcome: DecidedOutcome;
+  problem: 0 | 1;
+  trace: string;
+  instances: InstanceRow[];
+  timersSet: Timer[];
+  timersCancelled: { machine: string; key: string; id: string }[];
+  deliveries: DeliveryRow[];
+  cancelled: readonly string[];
+  emitted: EventRow[];
+}
+
+type DecidedOutcome = Exclude<EventFilter["outcome"], undefined | "undecided" | "problem">;
+
+/** An event's time of arrival; 0 when it is not a time. */
+export function receivedAtMs(event: Event): number {
+  return Date.parse(event.receivedAt) || 0;
+}
+
+/** What a filter's `outcome` is compared with. */
+export function outcomeOf(trace: Trace): DecidedOutcome {
+  if (trace.matched.length > 0) return "matched";
+  return trace.considered > 0 ? "near-miss" : "no-rule";
+}
+
+/** The part of `connection.action` before the dot. */
+export function connectionOf(action: string): string {
+  return action.split(".", 1)[0] ?? action;
+}
+
+// Columns are UTF-8, which cannot hold the lone surrogates that a JavaScript string (and so a sender's JSON) may contain:
+// without this, two different keys would become one. U+FFFF is no character, so no ordinary text starts with it.
+const MARK = "\uffff";
+const UNSTORABLE = /[\uffff\p{Cs}]/u;
+
+/** Any text as a column that gives it back unchanged through `text`. */
+export function column(text: string): string {
+  return UNSTORABLE.test(text) ? MARK + JSON.stringify(text) : text;
+}
+
+function text(stored: string): string {
+  return stored.startsWith(MARK) ? JSON.parse(stored.slice(MARK.length)) : stored;
+}
+
+export function eventRow({ event, dataText, keys }: NewEvent): EventRow {
+  const { data, ...envelope } = event;
+  return {
+    id: event.id,
+    type: column(event.type),
+    source: column(event.source),
+    subject: event.subject === undefined ? null : column(event.subject),
+    repo: event.repo === undefined ? null : column(event.repo),
+    receivedAtMs: receivedAtMs(event),
+    envelope: JSON.stringify(envelope),
+    data: dataText ?? JSON.stringify(data),
+    keys: keys.map(({ key, untilMs }) => ({ key: column(key), untilMs: untilMs ?? null })),
+  };
+}
+
+export function eventOf(row: Pick<StoredEventRow, "envelope" | "data">): Event {
+  return { ...JSON.parse(row.envelope), data: row.data === null ? {} : JSON.parse(row.data) };
+}
+
+export function eventRecord(row: StoredEventRow): EventRecord {
+  return {
+    event: eventOf(row),
+    seq: row.seq,
+    ...(row.decidedAtMs !== null && { decidedAtMs: row.decidedAtMs }),
+    ...(row.trace !== null && { trace: JSON.parse(row.trace) }),
+  };
+}
+
+export function instanceKeyRow({ machine, key }: { machine: string; key: string }): { machine: string; key: string } {
+  return { machine: column(machine), key: column(key) };
+}
+
+export function instanceRow(instance: Instance): InstanceRow {
+  const { machine, key, definition, version, status, updatedAtMs, timers, calls, ...rest } = instance;
+  const armed = { ...(hasEntries(timers) && { timers }), ...(hasEntries(calls) && { calls }) };
+  const body = JSON.stringify({ ...rest, ...armed });
+  return { ...instanceKeyRow({ machine, key }), definition, version, status, updatedAtMs, body };
+}
+
+function hasEntries(record: Record<string, number>): boolean {
+  return Object.keys(record).length > 0;
+}
+
+export function instanceOf(row: InstanceRow): Instance {
+  const { definition, version, status, updatedAtMs } = row;
+  const address = { machine: text(row.machine), key: text(row.key) };
+  return { ...address, definition, version, status, timers: {}, calls: {}, ...JSON.parse(row.body), updatedAtMs };
+}
+
+export function timerRow({ machine, key, id, step, dueAtMs, causedBy }: Timer): Timer {
+  return { ...instanceKeyRow({ machine, key }), id: column(id), step, dueAtMs, causedBy };
+}
+
+export function timerOf(row: Timer): Timer {
+  return { ...row, machine: text(row.machine), key: text(row.key), id: text(row.id) };
+}
+
+export function deliveryRow(delivery: Delivery): DeliveryRow {
+  const { id, event, action, status, nextAtMs, settledAtMs, attempts, result, error, interrupted, ...body } = delivery;
+  return {
+    id,
+    event,
+    action,
+    connection: connectionOf(action),
+    status,
+    nextAtMs,
+    settledAtMs: settledAtMs ?? null,
+    attempts: JSON.stringify(attempts),
+    result: jsonColumn(result),
+    error: jsonColumn(error),
+    body: JSON.stringify(body),
+  };
+}
+
+export function deliveryOf(row: DeliveryRow): Delivery {
+  const { id, event, action, status, nextAtMs } = row;
+  return {
+    id,
+    event,
+    action,
+    status,
+    nextAtMs,
+    ...JSON.parse(row.body),
+    attempts: JSON.parse(row.attempts),
+    ...(row.result !== null && { result: JSON.parse(row.result) }),
+    ...(row.error !== null && { error: JSON.parse(row.error) }),
+    ...(row.settledAtMs !== null && { settledAtMs: row.settledAtMs }),
+  };
+}
+
+export function decisionRow(decision: Decision): DecisionRow {
+  return {
+    event: decision.event,
+    decidedAtMs: decision.decidedAtMs,
+    outcome: outcomeOf(decision.trace),
+    problem: decision.trace.problems.length > 0 ? 1 : 0,
+    trace: JSON.stringify(decision.trace),
+    instances: decision.instances.map(instanceRow),
+    timersSet: decision.timersSet.map(timerRow),
+    timersCancelled: decision.timersCancelled.map(({ machine, key, id }) => ({
+      ...instanceKeyRow({ machine, key }),
+      id: column(id),
+    })),
+    deliveries: decision.deliveries.map(deliveryRow),
+    cancelled: decision.cancelled,
+    emitted: decision.emitted.map(eventRow),
+  };
+}
+
+function jsonColumn(value: Json | undefined | object): string | null {
+  return value === undefined ? null : JSON.stringify(value);
+}
+
+/** A page of what was found, given one item more than the page holds if there is one; `position` names the last item shown. */
+export function pageOf<T>(found: readonly T[], limit: number, position: (last: T) => readonly number[]): Paged<T> {
+  const items = found.slice(0, limit);
+  const last = items.at(-1);
+  return found.length > items.length && last !== undefined ? { items, cursor: position(last).join(".") } : { items };
+}
+
+/** The position in a cursor of `pageOf`, or undefined for the first page. SB0907 when it is not one of ours. */
+export function positionOf(cursor: string | undefined): readonly number[] | undefined {
+  if (cursor === undefined) return undefined;
+  if (!/^-?\d{1,16}(\.-?\d{1,16})?$/.test(cursor)) {
+    throw new SignalboxError("SB0907", `Cannot continue at cursor "${cursor}", it was not given by an earlier page`);
+  }
+  return cursor.split(".").map(Number);
+}

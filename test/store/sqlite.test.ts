@@ -1,0 +1,375 @@
+/** What the SQLite store promises beside the contract: durability, many calls per fsync, a free event loop, old and foreign files. */
+import { spawn } from "node:child_process";
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { monitorEventLoopDelay } from "node:perf_hooks";
+import { createInterface } from "node:readline";
+import type { Worker } from "node:worker_threads";
+import SqliteDatabase from "better-sqlite3";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import type { Store } from "../../src/ports.ts";
+import { sqliteStore } from "../../src/store/sqlite.ts";
+import { openSqliteFile } from "../../src/store/sqlite-database.ts";
+import { MIGRATIONS, migrate } from "../../src/store/sqlite-schema.ts";
+import { ARRIVAL_MS, decision, delivery, event, instance, newEvent, timer } from "../support/nouns.ts";
+
+let folder: string;
+let path: string;
+const open: Store[] = [];
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "signalbox-sqlite-"));
+  path = join(folder, "signalbox.db");
+});
+afterEach(async () => {
+  await Promise.all(open.splice(0).map((store) => store.close()));
+  rmSync(folder, { recursive: true });
+});
+
+async function opened(at = path): Promise<Store> {
+  const store = await sqliteStore({ path: at });
+  open.push(store);
+  return store;
+}
+
+const count = (n: number) => Array.from({ length: n }, (_, index) => index);
+
+describe("durability", () => {
+  test("everything is there after closing and opening again", async () => {
+    const first = await opened();
+    await first.append([newEvent("evt_1", {}, [{ key: "id:a" }]), newEvent("evt_2")]);
+    await first.commit([
+      decision("evt_1", {
+        instances: [instance("a", 1)],
+        timersSet: [timer("t")],
+        deliveries: [delivery("dlv_1")],
+      }),
+    ]);
+    const before = await first.counts();
+    await first.close();
+    const second = await opened();
+    expect(await second.counts()).toEqual(before);
+    expect(await second.undecided(10)).toEqual(["evt_2"]);
+    expect(await second.instances([{ machine: "gate", key: "a" }])).toEqual([instance("a", 1)]);
+    expect(await second.append([newEvent("evt_3", {}, [{ key: "id:a" }])])).toEqual([{ id: "evt_1", duplicate: true }]);
+    expect((await second.due(ARRIVAL_MS + 100, { timers: 1, deliveries: 1, leaseMs: 1 })).timers).toEqual([timer("t")]);
+  });
+
+  test("every event that was answered is there after SIGKILL, with its keys, and the log has no gap", async () => {
+    const script = new URL("../support/append-until-killed.ts", import.meta.url).pathname;
+    const child = spawn(process.execPath, ["--import", "tsx", script, path], { stdio: ["ignore", "pipe", "inherit"] });
+    const ended = new Promise((resolve) => child.once("close", resolve));
+    const answered: string[] = [];
+    for await (const line of createInterface({ input: child.stdout })) {
+      answered.push(line);
+      if (answered.length === 400) child.kill("SIGKILL");
+    }
+    await ended;
+    expect(answered.length).toBeGreaterThanOrEqual(400);
+    const store = await opened();
+    expect((await store.load(answered)).map(({ id }) => id)).toEqual(answered);
+    const again = await store.append(answered.map((id) => newEvent(`again_${id}`, {}, [{ key: `id:${id}` }])));
+    expect(again.every(({ duplicate }) => duplicate)).toBe(true);
+    const { undecided, events } = await store.counts();
+    expect(undecided).toBe(events);
+    expect((await store.undecided(events + 1)).length).toBe(events);
+  });
+
+  test("close finishes what is pending, and what comes later is refused with SB0701", async () => {
+    const store = await opened();
+    const pending = count(50).map((n) => store.append([newEvent(`evt_${n}`)]));
+    const closed = store.close();
+    await expect(store.append([newEvent("late")])).rejects.toMatchObject({ code: "SB0701" });
+    await Promise.all([...pending, closed]);
+    expect((await (await opened()).counts()).events).toBe(50);
+  });
+
+  test("a crash of the thread rejects pending and later calls with SB0701, and closing still works", async () => {
+    const threads: Worker[] = [];
+    const remember = (message: unknown) => threads.push((message as { worker: Worker }).worker);
+    subscribe("worker_threads", remember);
+    const store = await opened();
+    unsubscribe("worker_threads", remember);
+    await store.append([newEvent("evt_1")]);
+    const pending = store.append([newEvent("evt_2")]);
+    const [thread] = threads;
+    await Promise.all([expect(pending).rejects.toMatchObject({ code: "SB0701" }), thread?.terminate()]);
+    await expect(store.counts()).rejects.toMatchObject({ code: "SB0701" });
+    await expect(store.close()).resolves.toBeUndefined();
+    expect((await (await opened()).load(["evt_1"])).length).toBe(1);
+  });
+});
+
+describe("group commit", () => {
+  test("500 appends made together take few transactions", async () => {
+    const store = await opened();
+    // A reader that holds its snapshot keeps the write-ahead log from being reset, so that every commit can be counted in it.
+    const reader = new SqliteDatabase(path, { readonly: true });
+    reader.exec("begin");
+    reader.prepare("select count(*) from events").get();
+    const before = commitsInLog(path);
+    await Promise.all(count(500).map((n) => store.append([newEvent(`evt_${n}`)])));
+    const commits = commitsInLog(path) - before;
+    reader.close();
+    expect(commits).toBeGreaterThan(0);
+    expect(commits).toBeLessThan(50);
+    expect((await store.counts()).events).toBe(500);
+  });
+
+  test("appends made one after the other are each committed when they return", async () => {
+    const store = await opened();
+    const other = new SqliteDatabase(path, { readonly: true });
+    for (const n of count(5)) {
+      await store.append([newEvent(`evt_${n}`)]);
+      expect(other.prepare("select count(*) as n from events").get()).toEqual({ n: n + 1 });
+    }
+    other.close();
+  });
+
+  test("a call that fails does not undo the others of its batch, and leaves nothing behind", () => {
+    const file = openSqliteFile(path);
+    const row = (id: string | null) => ({
+      id,
+      type: "t",
+      source: "s",
+      subject: null,
+      repo: null,
+      receivedAtMs: 1,
+      envelope: "{}",
+    });
+    const append = (id: number, ...ids: (string | null)[]) => ({
+      id,
+      method: "append" as const,
+      args: [ids.map((name) => ({ ...row(name), data: "{}", keys: [] }))],
+    });
+    const answers = file.run([
+      append(1, "evt_1"),
+      append(2, "evt_2", null),
+      { id: 3, method: "undecided", args: [10] },
+      append(4, "evt_4"),
+    ]);
+    expect(answers).toEqual([
+      { id: 1, value: [{ id: "evt_1", duplicate: false }] },
+      { id: 2, error: expect.stringContaining("NOT NULL") },
+      { id: 3, value: ["evt_1"] },
+      { id: 4, value: [{ id: "evt_4", duplicate: false }] },
+    ]);
+    file.close();
+    const reopened = openSqliteFile(path);
+    expect(reopened.run([{ id: 1, method: "undecided", args: [10] }])).toEqual([{ id: 1, value: ["evt_1", "evt_4"] }]);
+    reopened.close();
+  });
+
+  test("when the file cannot take a batch, every call of it is refused and nothing is written", () => {
+    const file = openSqliteFile(path);
+    const db = new SqliteDatabase(path);
+    // Stands for a full disk: the commit itself fails.
+    db.exec("create table t (x references events (id) deferrable initially deferred)");
+    db.exec("create trigger breaks after insert on tokens begin insert into t values ('none'); end");
+    const answers = file.run([
+      { id: 1, method: "refuse", args: ["s", "{}"] },
+      { id: 2, method: "saveToken", args: ["ci", "{}"] },
+    ]);
+    expect(answers).toEqual([
+      { id: 1, error: expect.stringContaining("FOREIGN KEY") },
+      { id: 2, error: expect.stringContaining("FOREIGN KEY") },
+    ]);
+    expect(file.run([{ id: 3, method: "refusals", args: [9] }])).toEqual([{ id: 3, value: [] }]);
+    db.close();
+    file.close();
+  });
+
+  test("the event loop stays free while 2,000 events of 20 KB are written", async () => {
+    const store = await opened();
+    const dataText = JSON.stringify({ filler: "x".repeat(20_000) });
+    const delay = monitorEventLoopDelay({ resolution: 1 });
+    delay.enable();
+    const startMs = performance.now();
+    let next = 0;
+    await Promise.all(
+      count(64).map(async () => {
+        while (next < 2_000) await store.append([{ ...newEvent(`evt_${next++}`, { data: {} }), dataText }]);
+      }),
+    );
+    delay.disable();
+    const perSecond = Math.round(2_000_000 / (performance.now() - startMs));
+    const ms = (nanoseconds: number) => (nanoseconds / 1e6).toFixed(1);
+    console.log(`${perSecond} appends/s; event loop delay p99 ${ms(delay.percentile(99))} ms, max ${ms(delay.max)} ms`);
+    expect((await store.counts()).events).toBe(2_000);
+  });
+});
+
+/** Commit frames since the log was last reset: https://www.sqlite.org/fileformat2.html#walformat */
+function commitsInLog(database: string): number {
+  const log = readFileSync(`${database}-wal`);
+  if (log.length < 32) return 0;
+  const frameBytes = 24 + log.readUInt32BE(8);
+  const salt = log.subarray(16, 24);
+  let commits = 0;
+  for (let at = 32; at + frameBytes <= log.length; at += frameBytes) {
+    const isCurrent = log.subarray(at + 8, at + 16).equals(salt);
+    if (isCurrent && log.readUInt32BE(at + 4) > 0) commits += 1;
+  }
+  return commits;
+}
+
+describe("the file", () => {
+  test("folders are made, and only their owner can read what is in them", async () => {
+    const nested = join(folder, "a/b/signalbox.db");
+    const store = await opened(nested);
+    await store.append([newEvent("evt_1")]);
+    const mode = (name: string) => (statSync(join(folder, name)).mode & 0o777).toString(8);
+    expect([mode("a"), mode("a/b")]).toEqual(["700", "700"]);
+    expect(["", "-wal", "-shm"].map((end) => mode(`a/b/signalbox.db${end}`))).toEqual(["600", "600", "600"]);
+  });
+
+  test.each([
+    { what: "is no database", content: "rules: []\n".repeat(500) },
+    { what: "is a folder", content: undefined },
+  ])("a path that $what is refused with SB0701 that names it", async ({ content }) => {
+    if (content !== undefined) writeFileSync(path, content);
+    const at = content === undefined ? folder : path;
+    await expect(sqliteStore({ path: at })).rejects.toMatchObject({
+      code: "SB0701",
+      message: expect.stringContaining(at),
+    });
+    if (content !== undefined) expect(readFileSync(path, "utf8")).toBe(content);
+  });
+
+  test("two handles on one file see each other's work and never both win", async () => {
+    const [one, two] = await Promise.all([opened(), opened()]);
+    const keys = (n: number) => [{ key: `id:${n}` }];
+    const [a, b] = await Promise.all(
+      [one, two].map((store, side) =>
+        Promise.all(count(100).map((n) => store.append([newEvent(`evt_${side}_${n}`, {}, keys(n))]))),
+      ),
+    );
+    const stored = [...a!, ...b!].flat().filter(({ duplicate }) => !duplicate);
+    expect(stored.length).toBe(100);
+    expect((await one.counts()).events).toBe(100);
+    const ids = await two.undecided(100);
+    const commits = await Promise.all(
+      ids.flatMap((id) =>
+        [one, two].map((store) => store.commit([decision(id, { deliveries: [delivery(`d_${id}`)] })])),
+      ),
+    );
+    expect(commits.filter(Boolean).length).toBe(100);
+    const limits = { timers: 1, deliveries: 100, leaseMs: 1_000 };
+    const leased = await Promise.all([one, two].map((store) => store.due(ARRIVAL_MS, limits)));
+    expect(new Set(leased.flatMap((due) => due.deliveries.map(({ id }) => id))).size).toBe(100);
+    expect(leased.reduce((sum, due) => sum + due.deliveries.length, 0)).toBe(100);
+  });
+});
+
+describe("a long log", () => {
+  /** More rows than one look covers, and the one that is asked for at the far end. */
+  beforeEach(async () => {
+    await (await opened()).close();
+    const db = new SqliteDatabase(path);
+    db.exec(`
+      create temp table numbers as
+        with recursive counting (n) as (select 1 union all select n + 1 from counting where n < 45000)
+        select n from counting;
+      insert into events (id, type, source, subject, received_at_ms, envelope)
+        select 'evt_' || n, iif(n = 3, 'rare', 'common'), 's', 'acme/web#' || n, n, json_object('id', 'evt_' || n)
+        from numbers;
+      insert into instances (machine, key, definition, version, status, updated_at_ms, body)
+        select 'gate', 'k' || n, 'd', 1, iif(n = 3, 'error', 'active'), n / 7, '{}'
+        from numbers;
+      insert into deliveries (id, event, action, connection, status, next_at_ms, wake_at_ms, attempts, body)
+        select 'd' || n, 'evt_' || n, 'slack.post', 'slack', iif(n = 3, 'cancelled', 'pending'), n, n, '[]', '{}'
+        from numbers;`);
+    db.close();
+  });
+
+  test("what is rare is found however far back", async () => {
+    const store = await opened();
+    const events = await store.events({ type: "rare" }, { limit: 5 });
+    expect(events.items.map((record) => record.event.id)).toEqual(["evt_3"]);
+    const instances = await store.instanceList({ status: "error" }, { limit: 5 });
+    expect(instances.items.map(({ key }) => key)).toEqual(["k3"]);
+    const deliveries = await store.deliveries({ status: "cancelled" }, { limit: 5 });
+    expect(deliveries.items.map(({ id }) => id)).toEqual(["d3"]);
+    expect([events.cursor, instances.cursor, deliveries.cursor]).toEqual([undefined, undefined, undefined]);
+    expect((await store.events({ subject: "acme/web#7" }, { limit: 5 })).items.length).toBe(1);
+    expect((await store.deliveries({ event: "evt_9" }, { limit: 5 })).items.map(({ id }) => id)).toEqual(["d9"]);
+  });
+
+  test("pages over all of it hold everything once, in order", async () => {
+    const store = await opened();
+    const keys: string[] = [];
+    let cursor: string | undefined;
+    do {
+      const page = await store.instanceList({}, { limit: 9_999, ...(cursor !== undefined && { cursor }) });
+      keys.push(...page.items.map(({ key }) => key));
+      cursor = page.cursor;
+    } while (cursor !== undefined);
+    expect(keys).toEqual(count(45_000).map((n) => `k${45_000 - n}`));
+  });
+});
+
+describe("migrations", () => {
+  test.each(count(MIGRATIONS.length).map((index) => ({ version: index + 1 })))(
+    "a file of schema version $version is brought forward and keeps what it holds",
+    async ({ version }) => {
+      const old = new SqliteDatabase(path);
+      old.pragma("journal_mode = wal");
+      migrate(old, MIGRATIONS.slice(0, version));
+      old.exec(`
+        insert into events (id, type, source, received_at_ms, envelope)
+        values ('evt_1', 'github.push', 'github-acme', 1, '${JSON.stringify({ ...event("evt_1"), data: undefined })}');
+        insert into payloads (seq, data) values (1, '{"id":"evt_1"}');
+        insert into dedupe (key, seq) values ('id:a', 1);`);
+      old.close();
+      const store = await opened();
+      expect(await store.load(["evt_1"])).toEqual([event("evt_1")]);
+      expect(await store.counts()).toMatchObject({ events: 1, undecided: 1 });
+      expect(await store.append([newEvent("evt_2", {}, [{ key: "id:a" }])])).toEqual([
+        { id: "evt_1", duplicate: true },
+      ]);
+      const now = new SqliteDatabase(path, { readonly: true });
+      expect(now.pragma("user_version", { simple: true })).toBe(MIGRATIONS.length);
+      now.close();
+    },
+  );
+
+  test("only what the file has not run yet is run, once", () => {
+    const db = new SqliteDatabase(path);
+    const first = "create table a (x); insert into a values (1)";
+    const second = "create table b (x); insert into b select x + 1 from a";
+    migrate(db, [first]);
+    migrate(db, [first, second]);
+    migrate(db, [first, second]);
+    expect(db.prepare("select a.x as a, b.x as b from a, b").all()).toEqual([{ a: 1, b: 2 }]);
+    db.close();
+  });
+
+  test("a migration that fails leaves the file as it was", () => {
+    const db = new SqliteDatabase(path);
+    migrate(db, ["create table a (x)"]);
+    expect(() => migrate(db, ["create table a (x)", "create table b (x)", "create table b (y)"])).toThrow(
+      "already exists",
+    );
+    expect(db.pragma("user_version", { simple: true })).toBe(1);
+    expect(db.prepare("select name from sqlite_master").all()).toEqual([{ name: "a" }]);
+    db.close();
+  });
+
+  test("a file that a newer version wrote is refused with SB0702 and left alone", async () => {
+    await (await opened()).close();
+    const db = new SqliteDatabase(path);
+    db.pragma(`user_version = ${MIGRATIONS.length + 1}`);
+    db.close();
+    await expect(sqliteStore({ path })).rejects.toMatchObject({ code: "SB0702" });
+    const after = new SqliteDatabase(path, { readonly: true });
+    expect(after.pragma("user_version", { simple: true })).toBe(MIGRATIONS.length + 1);
+    after.close();
+  });
+
+  test("two that open an old file at once both succeed", async () => {
+    const stores = await Promise.all([opened(), opened(), opened()]);
+    await stores[0]?.append([newEvent("evt_1")]);
+    expect((await stores[2]?.counts())?.events).toBe(1);
+  });
+});

@@ -1,0 +1,181 @@
+/** A whole Signalbox without loops or sockets: every arrow is pumped by hand, on a wound clock, with a recording outside. */
+import { createHmac } from "node:crypto";
+import { Type } from "typebox";
+import { memoryCache } from "../../src/cache/memory.ts";
+import { compileMachine } from "../../src/core/machine/compile.ts";
+import { createAdvance } from "../../src/flow/advance.ts";
+import { createDeliver } from "../../src/flow/deliver.ts";
+import { createReceiver, type Receipt } from "../../src/flow/receive.ts";
+import { fireTimers } from "../../src/flow/tick.ts";
+import type { Json, JsonObject, Outcome } from "../../src/model.ts";
+import { compilePolicy, type PolicyFiles } from "../../src/policy.ts";
+import type { HttpClient, Observation, Provider, Store } from "../../src/ports.ts";
+import { type WoundClock, woundClock } from "./clock.ts";
+
+const SECRET = "a secret of the tests";
+
+/** What reached the outside: one row per attempt. */
+export interface Seen {
+  key: string;
+  action: string;
+  params: JsonObject;
+  attempt: number;
+}
+
+/** Decides what the outside answers; `taken: false` = the request never had an effect. */
+export type Answering = (seen: Seen) => { taken: boolean; outcome: Outcome };
+
+export interface World {
+  clock: WoundClock;
+  /** Effects that happened outside, in order. */
+  effects: Seen[];
+  observations: Observation[];
+  send(event: { type: string; id: string; data: JsonObject }): Promise<Receipt>;
+  /** Runs every arrow until nothing moves at this moment. */
+  settle(): Promise<void>;
+  /** Forgets everything but what is stored and the outside. */
+  restart(store: Store): void;
+}
+
+export const NO_NETWORK: HttpClient = {
+  request: async () => ({ kind: "refused", code: "ENETUNREACH", detail: "no network in this test", ms: 0 }),
+};
+
+export interface WorldOptions {
+  store: Store;
+  files: PolicyFiles;
+  answer?: Answering;
+  clock?: WoundClock;
+  /** Whether the action can look for an earlier effect. */
+  probes?: boolean;
+}
+
+export function createWorld({ store, files, answer, clock = woundClock(), probes = false }: WorldOptions): World {
+  const effects: Seen[] = [];
+  const observations: Observation[] = [];
+  const provider = recordingProvider(
+    effects,
+    answer ?? (() => ({ taken: true, outcome: { kind: "done", result: {} } })),
+    probes,
+  );
+  const actions = new Map(Object.entries(provider.actions ?? {}).map(([name, action]) => [`out.${name}`, action]));
+  const { policy, problems } = compilePolicy(files, { actions, vars: {} });
+  if (!policy) throw new Error(JSON.stringify(problems, null, 2));
+  let arrows = wire(store);
+
+  function wire(store: Store) {
+    const observe = (observation: Observation) => void observations.push(observation);
+    const cache = memoryCache({ clock });
+    const advance = createAdvance({
+      store,
+      clock,
+      observe,
+      policy: () => policy!,
+      compile: (id, definition) =>
+        compileMachine(definition, { id, templates: new Map(), actions: undefined, vars: {} }).machine,
+      committed() {},
+    });
+    const connections = new Map([
+      ["out", { config: { name: "out", provider: "out", settings: {} }, provider, http: NO_NETWORK, concurrency: 16 }],
+    ]);
+    const deliver = createDeliver({ store, clock, cache, observe, connections, reported() {}, freed() {} });
+    const receiver = createReceiver({
+      sources: [
+        {
+          config: { name: "in", provider: "out", secrets: [SECRET], settings: {} },
+          source: provider.source!,
+          paths: ["/hooks/in"],
+          bodyBytesMax: 1024 * 1024,
+        },
+      ],
+      store,
+      clock,
+      cache,
+      http: NO_NETWORK,
+      observe,
+      stored: (events) => advance.remember(events),
+    });
+    return { advance, deliver, receiver, ticking: { store, clock, observe, stored: advance.remember } };
+  }
+
+  return {
+    clock,
+    effects,
+    observations,
+    async send(event) {
+      const body = Buffer.from(JSON.stringify(event));
+      const signature = createHmac("sha256", SECRET).update(body).digest("hex");
+      const headers = { "content-type": "application/json", "x-signature": signature };
+      const request = { method: "POST", path: "/hooks/in", query: "", headers, body };
+      return await arrows.receiver.receive(request, arrows.receiver.route("/hooks/in")!, `req-${event.id}`);
+    },
+    async settle() {
+      for (let rounds = 0; rounds < 1_000; rounds++) {
+        const { busy } = await arrows.advance.round();
+        const before = effects.length + observations.length;
+        await fireTimers(arrows.ticking);
+        await arrows.deliver.round();
+        await arrows.deliver.drain();
+        if (!busy && effects.length + observations.length === before) return;
+      }
+      throw new Error("The world does not come to rest");
+    },
+    restart(next) {
+      arrows = wire(next);
+    },
+  };
+}
+
+function recordingProvider(effects: Seen[], answer: Answering, probes: boolean): Provider {
+  const perform = async (
+    params: JsonObject,
+    { idempotencyKey, attempt }: { idempotencyKey: string; attempt: number },
+  ) => {
+    const seen: Seen = { key: idempotencyKey, action: "post", params, attempt };
+    const { taken, outcome } = answer(seen);
+    if (taken) effects.push(seen);
+    return outcome;
+  };
+  return {
+    name: "out",
+    summary: "What the tests call the outside",
+    source: {
+      summary: "Signed JSON",
+      settings: Type.Object({}),
+      needsSecret: true,
+      contentTypes: ["application/json"],
+      events: {},
+      verify: ({ headers, body }) =>
+        headers["x-signature"] === createHmac("sha256", SECRET).update(body).digest("hex")
+          ? { ok: true, scheme: "hmac" }
+          : { ok: false, reason: "signature_mismatch" },
+      normalise({ body }) {
+        const { type, id, data } = JSON.parse(body.toString()) as { type: string; id: string; data: JsonObject };
+        const { subject, tickets } = data as { subject?: string; tickets?: string[] };
+        const attributes = { ...(subject ? { subject } : {}), ...(tickets ? { tickets } : {}) };
+        return { kind: "events", events: [{ type, delivery: id, data, ...attributes }] };
+      },
+    },
+    connection: Type.Object({}),
+    actions: {
+      post: {
+        summary: "Records what it is given",
+        params: Type.Object({ text: Type.Unknown() }, { additionalProperties: true }),
+        example: { text: "hello" },
+        idempotency: probes ? "read-before-write" : "none",
+        perform,
+        ...(probes
+          ? {
+              async probe(
+                _params: JsonObject,
+                { idempotencyKey }: { idempotencyKey: string },
+              ): Promise<Outcome | undefined> {
+                const found = effects.find(({ key }) => key === idempotencyKey);
+                return found ? { kind: "done", result: { found: true } as Json } : undefined;
+              },
+            }
+          : {}),
+      },
+    },
+  };
+}
