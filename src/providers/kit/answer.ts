@@ -1,0 +1,141 @@
+/** What an answer means for a delivery: one table for every provider, with the vendor's own reading before it. */
+import type { Failure, Json, Outcome } from "../../model.ts";
+import type { HttpAnswer } from "../../ports.ts";
+import { at, parseJson } from "./body.ts";
+
+/** No provider's word makes us wait longer than a delivery's attempts last. */
+const WAIT_MS_MAX = 86_400_000;
+const BODY_CHARS_MAX = 2_000;
+
+export type Answered = Extract<HttpAnswer, { kind: "answer" }>;
+
+/**
+ * done · retry: not taken, ask again · uncertain: perhaps taken · rejected: asking again cannot help · auth: the credential is
+ * wrong · gone: the target no longer exists.
+ */
+export type AnswerClass = "done" | "retry" | "uncertain" | "rejected" | "auth" | "gone";
+
+export interface Reading {
+  nowMs: number;
+  /** Named in the failure, e.g. "github". */
+  target?: string;
+  /** Statuses that confirm the action; default 2xx. */
+  ok?: (status: number) => boolean;
+  /** Whether performing twice does no harm, so that what is uncertain may simply be asked again. */
+  repeatable?: boolean;
+  /** What this vendor means by an answer where it differs from the table; undefined = as the table says. */
+  classify?: (answer: Answered) => AnswerClass | undefined;
+}
+
+/** The outcome of an attempt. `done` carries no result: the action knows what is worth keeping. */
+export function outcomeOf(answer: HttpAnswer, reading: Reading): Outcome {
+  const kind = kindOf(answer, reading);
+  if (kind === "done") return { kind };
+  const error = { ...failure(answer, reading.target), ...codeFor(kind, answer) };
+  if (kind === "auth" || kind === "gone" || kind === "rejected") return { kind: "rejected", error };
+  const afterMs = waitMs(answer, reading.nowMs);
+  return { kind, error, ...(afterMs === undefined ? {} : { afterMs }) };
+}
+
+/** What a failed look (a probe, a read before a write) means: nothing was done by it, and nothing is known of what was. */
+export function unsure(outcome: Outcome): Outcome {
+  return outcome.kind === "retry" ? { ...outcome, kind: "uncertain" } : outcome;
+}
+
+function kindOf(answer: HttpAnswer, reading: Reading): AnswerClass {
+  const { ok = (status) => status >= 200 && status < 300, repeatable = false } = reading;
+  const kind =
+    answer.kind === "refused"
+      ? answer.permanent
+        ? "rejected"
+        : "retry"
+      : answer.kind === "uncertain"
+        ? "uncertain"
+        : (reading.classify?.(answer) ?? (ok(answer.status) ? "done" : byStatus(answer.status)));
+  return kind === "uncertain" && repeatable ? "retry" : kind;
+}
+
+function byStatus(status: number): AnswerClass {
+  switch (status) {
+    case 401:
+      return "auth";
+    case 410:
+      return "gone";
+    case 408:
+    case 425:
+    case 429:
+    case 503:
+      return "retry";
+    case 501:
+    case 505:
+      return "rejected";
+    default:
+      return status >= 500 ? "uncertain" : "rejected";
+  }
+}
+
+/** What went wrong, for people. The client has redacted every text of the answer; the body is cut here. */
+export function failure(answer: HttpAnswer, target?: string): Failure {
+  const who = target ? `${target} ` : "";
+  if (answer.kind !== "answer") return { message: `${who}${answer.detail}`, code: answer.code };
+  const { status, text } = answer;
+  const moved = status >= 300 && status < 400 ? "; redirects are not followed" : "";
+  return {
+    message: `${who}answered ${status}${moved}`,
+    status,
+    ...(text === "" ? {} : { body: cut(text, BODY_CHARS_MAX) }),
+  };
+}
+
+function codeFor(kind: AnswerClass, answer: HttpAnswer): { code?: string } {
+  if (answer.kind !== "answer") return {};
+  if (kind === "retry")
+    return { code: answer.status === 429 || answer.status === 403 ? "rate_limited" : "unavailable" };
+  return { code: kind };
+}
+
+/** The text, at most so many characters long, never ending in half a character. */
+export function cut(text: string, charsMax: number): string {
+  if (text.length <= charsMax) return text;
+  const end = charsMax - 1;
+  const splits = /[\ud800-\udbff]/.test(text.charAt(end - 1));
+  return `${text.slice(0, splits ? end - 1 : end)}…`;
+}
+
+/** How long the provider asks us to wait, if it says so in any of the forms in use. */
+function waitMs(answer: HttpAnswer, nowMs: number): number | undefined {
+  if (answer.kind !== "answer") return undefined;
+  const { headers } = answer;
+  const candidates = [
+    retryAfter(headers["retry-after"], nowMs),
+    headers["x-ratelimit-remaining"] === "0" ? resetAt(headers["x-ratelimit-reset"], nowMs) : undefined,
+    ...bodyWaits(answer),
+  ];
+  const wait = candidates.find((ms) => ms !== undefined && Number.isFinite(ms) && ms >= 0);
+  return wait === undefined ? undefined : Math.min(Math.ceil(wait), WAIT_MS_MAX);
+}
+
+/** RFC 9110 10.2.3: seconds, or a date. */
+function retryAfter(value: string | undefined, nowMs: number): number | undefined {
+  if (value === undefined) return undefined;
+  if (/^\d+(\.\d+)?$/.test(value)) return Number(value) * 1000;
+  return /[A-Za-z]{3}/.test(value) ? Math.max(0, Date.parse(value) - nowMs) : undefined;
+}
+
+/** GitHub writes seconds since the epoch, Jira an ISO time. */
+function resetAt(value: string | undefined, nowMs: number): number | undefined {
+  if (value === undefined) return undefined;
+  return Math.max(0, (/^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value)) - nowMs);
+}
+
+/** Telegram, Discord and Matrix say it in the body. */
+function bodyWaits({ status, text }: Answered): (number | undefined)[] {
+  const parsed = status === 429 ? parseJson(Buffer.from(text)) : undefined;
+  if (!parsed?.ok) return [];
+  const number = (value: Json | undefined) => (typeof value === "number" ? value : Number.NaN);
+  return [
+    number(at(parsed.data, "parameters", "retry_after")) * 1000,
+    number(at(parsed.data, "retry_after")) * 1000,
+    number(at(parsed.data, "retry_after_ms")),
+  ];
+}

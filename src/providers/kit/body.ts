@@ -1,0 +1,124 @@
+/** A verified body as a JSON object: bounded depth, strict UTF-8, no way to a prototype. Never throws for data. */
+import { type Json, type JsonObject, LIMITS } from "../../model.ts";
+import { formField, utf8 } from "./form.ts";
+
+/** `text` is the exact JSON text of `data`; absent when something was taken out of it. */
+export type Parsed = { ok: true; data: JsonObject; text?: string } | { ok: false; detail: string };
+
+export const JSON_TYPE = "application/json";
+export const FORM_TYPE = "application/x-www-form-urlencoded";
+
+/** The media type of a request in lower case, without parameters; "" when none is named. */
+export function mediaType(headers: Readonly<Record<string, string>>): string {
+  return (headers["content-type"] ?? "").split(";", 1)[0]?.trim().toLowerCase() ?? "";
+}
+
+/** The body as a JSON object. */
+export function parseJson(body: Uint8Array): Parsed {
+  const text = utf8(body);
+  if (text === undefined) return { ok: false, detail: "The body is not UTF-8" };
+  if (isDeeper(text, LIMITS.jsonDepth)) {
+    return { ok: false, detail: `The body is nested deeper than ${LIMITS.jsonDepth} levels` };
+  }
+  let data: unknown;
+  try {
+    data = JSON.parse(text);
+  } catch {
+    // V8's message quotes the body, which is not ours to show.
+    return { ok: false, detail: "The body is not JSON" };
+  }
+  if (!isObject(data)) return { ok: false, detail: "The body is not a JSON object" };
+  return dropPrototypes(data, text) ? { ok: true, data } : { ok: true, data, text };
+}
+
+/** The JSON object in one field of a form. */
+export function parseFormJson(body: Buffer, name: string): Parsed {
+  const field = formField(body, name);
+  return field.ok ? parseJson(field.value) : field;
+}
+
+/** A plain JSON object, not a list. */
+export function isObject(value: unknown): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** The value under own keys only, so that `constructor` or `__proto__` lead nowhere. */
+export function at(value: Json | undefined, ...path: readonly string[]): Json | undefined {
+  let current = value;
+  for (const key of path) {
+    if (typeof current !== "object" || current === null || !Object.hasOwn(current, key)) return undefined;
+    current = (current as JsonObject)[key];
+  }
+  return current;
+}
+
+/** The non-empty text at a path. */
+export function textAt(value: Json | undefined, ...path: readonly string[]): string | undefined {
+  const found = at(value, ...path);
+  return typeof found === "string" && found !== "" ? found : undefined;
+}
+
+/** Drops the fields that are undefined, so that an absent attribute is an absent key. */
+export function present<T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as never;
+}
+
+/** A moment as RFC 3339 UTC from ISO text with its zone or seconds since the epoch; undefined when it is neither. */
+export function moment(value: Json | undefined): string | undefined {
+  const isIso = typeof value === "string" && /^\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-]\d\d:?\d\d)$/.test(value);
+  const ms = typeof value === "number" ? value * 1000 : isIso ? Date.parse(value) : Number.NaN;
+  // Years beyond 9999 have a form that RFC 3339 does not know.
+  return ms >= 0 && ms < 253_402_300_800_000 ? new Date(ms).toISOString() : undefined;
+}
+
+/** Whether brackets nest deeper than this, seen without parsing, so that no hostile depth reaches anything that recurses. */
+function isDeeper(text: string, limit: number): boolean {
+  // As many brackets as levels are needed: an ordinary payload is let through by a native search, without a look at each character.
+  return occurs(text, "{", limit) + occurs(text, "[", limit) > limit && nestsDeeper(text, limit);
+}
+
+/** How often the character occurs, counted up to `enough`. */
+function occurs(text: string, character: string, enough: number): number {
+  let count = 0;
+  for (let i = text.indexOf(character); i >= 0 && count <= enough; i = text.indexOf(character, i + 1)) count++;
+  return count;
+}
+
+function nestsDeeper(text: string, limit: number): boolean {
+  let depth = 0;
+  for (let i = 0; i < text.length; i++) {
+    const c = text.charCodeAt(i);
+    if (c === 0x22) i = endOfString(text, i);
+    else if (c === 0x7b || c === 0x5b) {
+      depth++;
+      if (depth > limit) return true;
+    } else if (c === 0x7d || c === 0x5d) depth--;
+  }
+  return false;
+}
+
+function endOfString(text: string, start: number): number {
+  for (let end = text.indexOf('"', start + 1); end >= 0; end = text.indexOf('"', end + 1)) {
+    let slashes = 0;
+    while (text.charCodeAt(end - 1 - slashes) === 0x5c) slashes++;
+    if (slashes % 2 === 0) return end;
+  }
+  return text.length;
+}
+
+/** JSON.parse makes `__proto__` an own key, but the next Object.assign would follow it: it goes. True when any went. */
+function dropPrototypes(data: JsonObject, text: string): boolean {
+  // The key can only come from these spellings; others need no walk.
+  if (!text.includes("__proto__") && !text.includes("\\u005")) return false;
+  let dropped = false;
+  const rest: Json[] = [data];
+  for (let value = rest.pop(); value !== undefined; value = rest.pop()) {
+    if (typeof value !== "object" || value === null) continue;
+    if (Object.hasOwn(value, "__proto__")) {
+      Reflect.deleteProperty(value, "__proto__");
+      dropped = true;
+    }
+    for (const inner of Object.values(value)) rest.push(inner);
+  }
+  return dropped;
+}
