@@ -1,0 +1,199 @@
+/** Sources, connections and schedules of a checked file, with what no schema can say about them. */
+import { formatDuration, parseDuration } from "../core/duration.ts";
+import { nearest, type Problem } from "../errors.ts";
+import type { Json, JsonObject } from "../model.ts";
+import { LIMITS } from "../model.ts";
+import type { ConnectionConfig, Provider, Source, SourceConfig } from "../ports.ts";
+import type { Path } from "../yaml.ts";
+import { cronProblem, isTimezone } from "./cron.ts";
+import { type ConfigFile, entriesOf, fieldOf, keysOf, NAME_PATTERN, parseBytes } from "./file.ts";
+
+const DAY_MS = 86_400_000;
+const NAME = new RegExp(NAME_PATTERN, "u");
+
+export interface SourceEntry {
+  config: SourceConfig;
+  /** `/hooks/<name>` first, then its other paths. */
+  paths: string[];
+  bodyBytesMax: number;
+  /** How long an equal body counts as the same event; absent = as the provider or product has it. */
+  dedupeWindowMs?: number;
+}
+
+export interface ConnectionEntry {
+  config: ConnectionConfig;
+  allowPrivate: boolean;
+  /** Requests at the same time. */
+  concurrency: number;
+  /** Absent = as many as concurrency allows. */
+  ratePerSecond?: number;
+}
+
+export interface ScheduleConfig {
+  id: string;
+  cron: string;
+  timezone?: string;
+  data: JsonObject;
+}
+
+type Providers = ReadonlyMap<string, Provider>;
+type Parts<T> = { items: T[]; problems: Problem[] };
+
+/** Names and providers, on a file that may not fit its schema. */
+export function nameProblems(value: Json, providers: Providers): Problem[] {
+  const problems: Problem[] = [];
+  for (const section of ["sources", "connections", "schedules"] as const) {
+    for (const [name, entry] of entriesOf(value, section)) {
+      if (!NAME.test(name)) {
+        const message = `"${name}" is no name; names are letters, digits, "-" and "_", at most 100, and start with a letter or digit`;
+        problems.push({ ...problem("SB0102", message, [section, name]), atKey: true });
+      }
+      const provider = fieldOf(entry, "provider");
+      if (section !== "schedules" && typeof provider === "string") {
+        problems.push(...providerProblem(section, name, provider, providers));
+      }
+    }
+  }
+  return problems;
+}
+
+function providerProblem(section: string, name: string, wanted: string, providers: Providers): Problem[] {
+  const able = (provider: Provider) => (section === "sources" ? provider.source : provider.actions) !== undefined;
+  const provider = providers.get(wanted);
+  if (provider !== undefined && able(provider)) return [];
+  const path = [section, name, "provider"];
+  if (provider !== undefined) {
+    const lack = section === "sources" ? "receives nothing and cannot be a source" : "has no actions to connect to";
+    return [problem("SB0206", `The provider "${wanted}" ${lack}`, path)];
+  }
+  const known = [...providers.values()].filter(able).map((each) => each.name);
+  const suggestion = nearest(wanted, known);
+  const found = problem("SB0206", `"${wanted}" is not a known provider`, path);
+  return [suggestion === undefined ? found : { ...found, suggestion }];
+}
+
+/** One source per entry whose provider is known. A secret that could not be had is empty and left out. */
+export function sourcesOf(file: ConfigFile, providers: Providers): Parts<SourceEntry> {
+  const problems: Problem[] = [];
+  const items = Object.entries(file.sources ?? {}).flatMap(([name, entry]) => {
+    const source = providers.get(entry.provider)?.source;
+    return source === undefined ? [] : [sourceOf(name, entry, source, problems)];
+  });
+  return { items, problems: [...problems, ...pathProblems(items, file)] };
+}
+
+type SourceFile = NonNullable<ConfigFile["sources"]>[string];
+
+function sourceOf(name: string, entry: SourceFile, source: Source, problems: Problem[]): SourceEntry {
+  const path = ["sources", name];
+  const settings = pick(entry, keysOf(source.settings));
+  const { provider, secret, secrets = [], paths = [], tickets } = entry;
+  const told = secret === undefined ? secrets : [secret, ...secrets];
+  problems.push(...secretProblems(name, entry, told.length > 0 || !needsSecret(source, settings)));
+  const config: SourceConfig = { name, provider, secrets: told.filter((each) => each !== ""), settings };
+  if (tickets?.projects !== undefined) config.ticketProjects = tickets.projects;
+  const windowMs = duration(entry.dedupe, [...path, "dedupe"], { min: 0, max: 30 * DAY_MS }, problems);
+  return {
+    config,
+    paths: [...new Set([`/hooks/${name}`, ...paths.map(withoutEndSlash)])],
+    bodyBytesMax: bodyBytes(entry.maxBody, [...path, "maxBody"], problems),
+    ...(windowMs === undefined ? {} : { dedupeWindowMs: windowMs }),
+  };
+}
+
+function needsSecret({ needsSecret: needs }: Source, settings: JsonObject): boolean {
+  return typeof needs === "function" ? needs(settings) : needs;
+}
+
+function secretProblems(name: string, { secret, secrets }: SourceFile, isEnough: boolean): Problem[] {
+  const path = ["sources", name];
+  if (secret !== undefined && secrets !== undefined) {
+    return [{ ...problem("SB0102", 'Write "secret" or "secrets", not both', [...path, "secrets"]), atKey: true }];
+  }
+  if (isEnough) return [];
+  return [{ ...problem("SB0103", `The source "${name}" has no secret; add "secret: env:NAME"`, path), atKey: true }];
+}
+
+export function connectionsOf(file: ConfigFile, providers: Providers): ConnectionEntry[] {
+  return Object.entries(file.connections ?? {}).flatMap(([name, entry]) => {
+    const { provider, allowPrivate = false, concurrency = 8, ratePerSecond } = entry;
+    const schema = providers.get(provider)?.connection;
+    if (schema === undefined) return [];
+    const config: ConnectionConfig = { name, provider, settings: pick(entry, keysOf(schema)) };
+    const result: ConnectionEntry = { config, allowPrivate, concurrency };
+    return [ratePerSecond === undefined ? result : { ...result, ratePerSecond }];
+  });
+}
+
+export function schedulesOf(file: ConfigFile): Parts<ScheduleConfig> {
+  const problems: Problem[] = [];
+  const items = Object.entries(file.schedules ?? {}).map(([id, { cron, timezone, data }]) => {
+    const wrong = cronProblem(cron);
+    if (wrong !== undefined) problems.push(problem("SB0102", wrong, ["schedules", id, "cron"]));
+    if (timezone !== undefined && !isTimezone(timezone)) {
+      const message = `"${timezone}" is not a known time zone; write a name such as Europe/Berlin`;
+      problems.push(problem("SB0102", message, ["schedules", id, "timezone"]));
+    }
+    const schedule: ScheduleConfig = { id, cron, data: (data ?? {}) as JsonObject };
+    return timezone === undefined ? schedule : { ...schedule, timezone };
+  });
+  return { items, problems };
+}
+
+/** Milliseconds of the text; outside the limits or of another form it is a problem and undefined. */
+export function duration(
+  text: string | undefined,
+  path: Path,
+  { min, max }: { min: number; max: number },
+  problems: Problem[],
+): number | undefined {
+  if (text === undefined) return undefined;
+  const ms = parseDuration(text);
+  if (ms === undefined)
+    problems.push(problem("SB0107", `"${text}" is not a duration; write 90s, 15m, 1h30m or P3D`, path));
+  else if (ms < min || ms > max) {
+    const limits = `${formatDuration(min)} to ${formatDuration(max)}`;
+    problems.push(problem("SB0108", `"${text}" is outside the limits, ${limits}`, path));
+  } else return ms;
+  return undefined;
+}
+
+function bodyBytes(text: string | undefined, path: Path, problems: Problem[]): number {
+  const bytes = text === undefined ? LIMITS.bodyBytes : parseBytes(text);
+  if (bytes === undefined || bytes === 0) {
+    problems.push(problem("SB0102", `"${text}" is not a size; write 512KiB or 5MiB`, path));
+  } else if (bytes > LIMITS.bodyBytesMax) {
+    problems.push(problem("SB0108", `"${text}" is more than the 25MiB that a source may take`, path));
+  } else return bytes;
+  return LIMITS.bodyBytes;
+}
+
+/** Every path that a second source claims. */
+function pathProblems(sources: readonly SourceEntry[], file: ConfigFile): Problem[] {
+  const owners = new Map<string, string>();
+  const problems: Problem[] = [];
+  for (const { config, paths } of sources) {
+    for (const path of paths) {
+      const owner = owners.get(path);
+      owners.set(path, owner ?? config.name);
+      if (owner === undefined) continue;
+      const index = (file.sources?.[config.name]?.paths ?? []).findIndex((alias) => withoutEndSlash(alias) === path);
+      const message = `The path "${path}" belongs to the source "${owner}" already`;
+      const place = index < 0 ? ["sources", config.name] : ["sources", config.name, "paths", index];
+      problems.push({ ...problem("SB0209", message, place), ...(index < 0 ? { atKey: true } : {}) });
+    }
+  }
+  return problems;
+}
+
+function withoutEndSlash(path: string): string {
+  return path.length > 1 ? path.replace(/\/+$/, "") : path;
+}
+
+function pick(entry: object, keys: readonly string[]): JsonObject {
+  return Object.fromEntries(Object.entries(entry).filter(([key]) => keys.includes(key)));
+}
+
+function problem(code: Problem["code"], message: string, path: Path): Problem {
+  return { code, severity: "error", message, path };
+}

@@ -1,0 +1,370 @@
+/** YAML to JSON with the place of every value: the only door to yaml. YAML 1.2 core, one document, nothing beyond JSON. */
+import {
+  Composer,
+  type CST,
+  type Document,
+  isAlias,
+  isMap,
+  isPair,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  type Pair,
+  Parser,
+  Scalar,
+  visit,
+  type YAMLError,
+  type YAMLMap,
+} from "yaml";
+import type { Problem } from "./errors.ts";
+import { type Json, type JsonObject, LIMITS } from "./model.ts";
+import { forbiddenCharacter, type Mistake, syntaxMistake, unquotedTemplate } from "./yaml/words.ts";
+
+/** Values after aliases are followed. Nobody writes more; a few lines of nested aliases make billions. */
+const VALUES_MAX = 1_000_000;
+
+export type Path = readonly (string | number)[];
+
+/** 1-based; `endCol` is the column after the last character on that line. */
+export interface Range {
+  line: number;
+  col: number;
+  endCol: number;
+}
+
+export interface YamlFile {
+  /** undefined = unreadable, see problems; null = empty. Parts may be shared where the file uses aliases. */
+  value: Json | undefined;
+  /** Placed. */
+  problems: Problem[];
+  /** Of the value at the path (or its key), or of the deepest part of the path that exists. */
+  place(path: Path, at?: { atKey?: boolean | undefined; offset?: number | undefined }): Range;
+  /** The text with the values at these paths blotted out, for values that nobody may see. */
+  hidden(paths: readonly Path[]): string;
+}
+
+/** Reads one file. Never throws. */
+export function readYaml(file: string, text: string): YamlFile {
+  const lines = new LineCounter();
+  const tokens = [...new Parser(lines.addNewLine).parse(text)];
+  const range = (start: number, end: number) => rangeOf(text, lines, start, end);
+  const blank: YamlFile = { value: null, problems: [], place: () => range(0, 0), hidden: () => text };
+  const unreadable = (problems: Problem[]): YamlFile => ({ ...blank, value: undefined, problems });
+  const problemAt = ({ code, message, start, end, suggestion }: Mistake): Problem => ({
+    code,
+    severity: "error",
+    message,
+    file,
+    ...range(start, end),
+    ...(suggestion === undefined ? {} : { suggestion }),
+  });
+
+  const early = forbiddenCharacter(text) ?? tooDeep(tokens);
+  if (early !== undefined) return unreadable([problemAt(early)]);
+  const documents = [...new Composer({ version: "1.2", uniqueKeys: false }).compose(tokens, true, text.length)];
+  const document = documents[0];
+  if (document === undefined) return blank;
+  const mistake = firstMistake(text, documents);
+  if (mistake !== undefined) return unreadable([problemAt(mistake)]);
+  const read = toJson(document.contents, (offset) => lines.linePos(offset).line);
+  if (read.mistakes.length > 0) return unreadable(read.mistakes.map(problemAt));
+  return {
+    value: read.value,
+    problems: [],
+    place(path, at = {}) {
+      const found = find(document.contents, path, read.targets);
+      if (at.atKey === true && found.complete && found.key !== null) return range(...spanOf(found.key));
+      if (at.offset !== undefined && isScalar(found.node)) {
+        const start = sourceOffset(text, found.node, at.offset);
+        return range(start, start + wordAt(text, start).length);
+      }
+      return range(...spanOf(found.node ?? found.key));
+    },
+    hidden(paths) {
+      return paths.reduce((shown, path) => {
+        const { node } = find(document.contents, path, read.targets);
+        const [start, end] = spanOf(node === null ? null : (read.targets.get(node) ?? node));
+        return shown.slice(0, start) + shown.slice(start, end).replaceAll(/\S/g, "•") + shown.slice(end);
+      }, text);
+    },
+  };
+}
+
+/** The problem with its file and place filled in. */
+export function placed(file: string, yaml: YamlFile, problem: Problem): Problem {
+  return { ...problem, file, ...yaml.place(problem.path ?? [], problem) };
+}
+
+// ---------------------------------------------------------------- syntax
+
+/** Checked before composing, which is recursive and at great depth ends the process (V8 cannot compile a regexp then). */
+function tooDeep(tokens: readonly CST.Token[]): Mistake | undefined {
+  const open: { token: CST.Token | null | undefined; depth: number }[] = tokens.map((token) => ({ token, depth: 0 }));
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    const { token, depth } = next;
+    if (!token) continue;
+    if (depth > LIMITS.jsonDepth) {
+      const message = `The nesting is deeper than ${LIMITS.jsonDepth} levels`;
+      return { code: "SB0108", message, start: token.offset, end: token.offset + 1 };
+    }
+    if (token.type === "document") open.push({ token: token.value, depth });
+    else if ("items" in token) {
+      for (const item of token.items) {
+        open.push({ token: item.key, depth: depth + 1 }, { token: item.value, depth: depth + 1 });
+      }
+    }
+  }
+  return undefined;
+}
+
+/** The first mistake of syntax: what the parser says after it is mostly its echo. */
+function firstMistake(text: string, documents: readonly Document.Parsed[]): Mistake | undefined {
+  const [document, second] = documents;
+  const found = document?.errors[0] ?? document?.warnings[0];
+  if (document !== undefined && found !== undefined) return inWords(text, document, found);
+  if (second !== undefined) {
+    const start = Math.max(text.lastIndexOf("---", second.range[0] + 3), 0);
+    const message = "A file holds one YAML document; put the second one into its own file";
+    return { code: "SB0001", message, start, end: start + 3 };
+  }
+  const version = document?.directives.yaml;
+  if (version?.explicit !== true || version.version === "1.2") return undefined;
+  const message = "Files are YAML 1.2; remove the %YAML directive";
+  return { code: "SB0001", message, start: 0, end: "%YAML 1.1".length };
+}
+
+/** The library's finding in our words. */
+function inWords(text: string, document: Document.Parsed, { code, message, pos: [start, end] }: YAMLError): Mistake {
+  const at = {
+    start,
+    end,
+    quote: code === "MISSING_CHAR" && message.includes("quote") ? openQuote(document, start) : undefined,
+  };
+  return syntaxMistake(text, { code, message, ...at });
+}
+
+function openQuote(document: Document.Parsed, at: number): number | undefined {
+  let start: number | undefined;
+  visit(document, {
+    Scalar(_, scalar) {
+      const range = scalar.range;
+      if (range && range[0] < at && range[1] >= at && /^QUOTE/.test(scalar.type ?? "")) start = range[0];
+    },
+  });
+  return start;
+}
+
+// ---------------------------------------------------------------- values
+
+interface Read {
+  value: Json;
+  /** Values in it, and levels, counted after aliases are followed. */
+  size: number;
+  height: number;
+}
+interface Whole {
+  value: Json;
+  mistakes: Mistake[];
+  targets: ReadonlyMap<Node, Node>;
+}
+
+/** The document as JSON, with what JSON cannot hold refused rather than bent. */
+function toJson(contents: Node | null, lineOf: (offset: number) => number): Whole {
+  const mistakes: Mistake[] = [];
+  const anchors = new Map<string, { node: Node; read?: Read }>();
+  const targets = new Map<Node, Node>();
+  const wrong = (node: Node | null, message: string, code: Problem["code"] = "SB0001"): Read => {
+    const [start, end] = spanOf(node);
+    mistakes.push({ code, message, start, end });
+    return { value: null, size: 1, height: 0 };
+  };
+
+  function read(node: Node | null): Read {
+    if (node === null) return { value: null, size: 1, height: 0 };
+    if (isAlias(node)) return alias(node, node.source);
+    const anchor: { node: Node; read?: Read } = { node };
+    if (isAnchored(node)) anchors.set(node.anchor, anchor);
+    const result = isMap(node) ? mapping(node) : isSeq(node) ? sequence(node.items as (Node | null)[]) : scalar(node);
+    const excess = mistakes.length === 0 ? excessOf(result) : undefined;
+    anchor.read = excess === undefined ? result : wrong(node, excess, "SB0108");
+    return anchor.read;
+  }
+
+  function alias(node: Node, name: string): Read {
+    const anchor = anchors.get(name);
+    if (anchor === undefined) return wrong(node, `No anchor "&${name}" stands before this alias`);
+    if (anchor.read === undefined) return wrong(node, `The alias "*${name}" stands inside what it names`);
+    targets.set(node, anchor.node);
+    return anchor.read;
+  }
+
+  function sequence(items: readonly (Node | null)[]): Read {
+    const list: Json[] = [];
+    let size = 1;
+    let height = 0;
+    for (const item of items) {
+      const part = read(isPair(item) ? wrongPair(item) : item);
+      list.push(part.value);
+      size += part.size;
+      height = Math.max(height, part.height);
+    }
+    return { value: list, size, height: height + 1 };
+  }
+
+  function wrongPair(pair: unknown): null {
+    wrong(isPair(pair) ? (pair.key as Node) : null, "A list item with a key is a mapping; write { key: value }");
+    return null;
+  }
+
+  function mapping(map: YAMLMap): Read {
+    const object: JsonObject = {};
+    const firsts = new Map<string, Node>();
+    let size = 1;
+    let height = 0;
+    for (const pair of map.items) {
+      const key = keyText(pair.key, wrong, mistakes);
+      const part = read(pair.value as Node | null);
+      size += part.size;
+      height = Math.max(height, part.height);
+      if (key === undefined) continue;
+      const first = firsts.get(key);
+      if (first === undefined) firsts.set(key, pair.key as Node);
+      else
+        wrong(pair.key as Node, `The key "${key}" stands twice, first in line ${lineOf(spanOf(first)[0])}`, "SB0002");
+      object[key] = part.value;
+    }
+    return { value: object, size, height: height + 1 };
+  }
+
+  function scalar(node: Node): Read {
+    const value = isScalar(node) ? node.value : null;
+    if (typeof value === "number" && !Number.isFinite(value)) return wrong(node, "A number must be finite", "SB0102");
+    if (typeof value === "number" && Number.isInteger(value) && !Number.isSafeInteger(value)) {
+      return wrong(node, "A number this large is not kept exactly; quote it to keep its digits", "SB0102");
+    }
+    return { value: value as Json, size: 1, height: 0 };
+  }
+
+  const { value } = read(contents);
+  return { value, mistakes: mistakes.slice(0, 100), targets };
+}
+
+function excessOf({ size, height }: Read): string | undefined {
+  if (size > VALUES_MAX) return `More than ${VALUES_MAX.toLocaleString("en-US")} values, counted with aliases`;
+  return height > LIMITS.jsonDepth
+    ? `The nesting is deeper than ${LIMITS.jsonDepth} levels, counted with aliases`
+    : undefined;
+}
+
+function isAnchored(node: Node): node is Node & { anchor: string } {
+  return "anchor" in node && typeof node.anchor === "string";
+}
+
+/** The key as text, or undefined with the reason told. */
+function keyText(
+  key: unknown,
+  wrong: (node: Node | null, message: string) => void,
+  mistakes: Mistake[],
+): string | undefined {
+  const node = key as Node | null;
+  if (!isScalar(key)) {
+    const [start, end] = spanOf(node);
+    const inner = isMap(node) && node.flow === true ? keyOfInner(node) : undefined;
+    if (inner === undefined) wrong(node, "A key must be text");
+    else mistakes.push(unquotedTemplate(`{{${inner}}}`, start - 1, end + 1));
+    return undefined;
+  }
+  const text = typeof key.value === "string" ? key.value : (key.source ?? String(key.value));
+  if (key.value === null) wrong(node, "A key is missing before the colon");
+  else if (text === "__proto__") wrong(node, 'The key "__proto__" may not be used');
+  else if (text === "<<" && key.type === Scalar.PLAIN) {
+    wrong(node, 'Merge keys "<<" are YAML 1.1; name the whole value with an alias, or repeat the keys');
+  } else return text;
+  return undefined;
+}
+
+/** `{{event.title}}` reads as a mapping whose key is the mapping `{event.title}`. */
+function keyOfInner(map: YAMLMap): string | undefined {
+  const only = map.items.length === 1 ? map.items[0]?.key : undefined;
+  return isScalar(only) ? String(only.value) : undefined;
+}
+
+// ---------------------------------------------------------------- places
+
+interface Found {
+  node: Node | null;
+  key: Node | null;
+  /** Whether the whole path exists. */
+  complete: boolean;
+}
+
+function find(contents: Node | null, path: Path, targets: ReadonlyMap<Node, Node>): Found {
+  let found: Found = { node: contents, key: null, complete: true };
+  for (let i = 0; i < path.length; ) {
+    const node = found.node === null ? null : (targets.get(found.node) ?? found.node);
+    if (isSeq(node)) {
+      const item = node.items[Number(path[i])] as Node | null | undefined;
+      if (item === undefined) return { ...found, complete: false };
+      found = { node: item, key: item, complete: true };
+      i++;
+      continue;
+    }
+    const entry = isMap(node) ? entryAt(node, path.slice(i)) : undefined;
+    if (entry === undefined) return { ...found, complete: false };
+    found = { node: entry.pair.value as Node | null, key: entry.pair.key as Node, complete: true };
+    i += entry.taken;
+  }
+  return found;
+}
+
+/** The entry that the path goes through; a dotted key stands for several steps of the path. */
+function entryAt(map: YAMLMap, path: Path): { pair: Pair; taken: number } | undefined {
+  for (let taken = 1; taken <= path.length; taken++) {
+    const name = path.slice(0, taken).join(".");
+    const pair = map.items.find(({ key }) => isScalar(key) && String(key.source ?? key.value) === name);
+    if (pair !== undefined) return { pair, taken };
+  }
+  return undefined;
+}
+
+function spanOf(node: Node | null): [start: number, end: number] {
+  return [node?.range?.[0] ?? 0, node?.range?.[1] ?? 0];
+}
+
+/** From start to end, cut at the end of the first line and at least one column wide. */
+function rangeOf(text: string, lines: LineCounter, start: number, end: number): Range {
+  const { line, col } = lines.linePos(Math.min(start, text.length));
+  const rest = text.slice(start, Math.max(end, start)).split(/\r?\n/, 1)[0] ?? "";
+  return {
+    line: Math.max(line, 1),
+    col: Math.max(col, 1),
+    endCol: Math.max(col, 1) + Math.max(rest.trimEnd().length, 1),
+  };
+}
+
+/** The variable, template or word that begins there, or one character. */
+export function wordAt(text: string, start: number): string {
+  const found = /^(?:\$\{[^}\n]*\}?|\{\{[^}\n]*\}{0,3}|[\w.$-]+|)/.exec(text.slice(start, start + 200))?.[0];
+  return found === undefined || found === "" ? " " : found;
+}
+
+/** Where in the file the character of a string value stands: its rank among what is not white space, which folding keeps. */
+function sourceOffset(text: string, scalar: Scalar, offset: number): number {
+  const [start, end] = spanOf(scalar);
+  const isBlock = scalar.type === Scalar.BLOCK_LITERAL || scalar.type === Scalar.BLOCK_FOLDED;
+  const isQuoted = scalar.type === Scalar.QUOTE_DOUBLE || scalar.type === Scalar.QUOTE_SINGLE;
+  const from = isBlock ? text.indexOf("\n", start) + 1 : start + (isQuoted ? 1 : 0);
+  const rank = String(scalar.value).slice(0, offset).replaceAll(/\s/g, "").length;
+  let seen = 0;
+  for (const unit of text.slice(from, end).matchAll(UNITS[scalar.type ?? ""] ?? /(\S)/g)) {
+    if (unit[1] !== undefined && seen++ === rank) return from + unit.index;
+  }
+  return Math.max(start, end - 1);
+}
+
+/** One match per character of the value; group 1 when it is not white space. https://yaml.org/spec/1.2.2/#57-escaped-characters */
+const UNITS: Readonly<Record<string, RegExp>> = {
+  [Scalar.QUOTE_DOUBLE]: /\\[tnrvf_NLP\s]|(\\x..|\\u.{4}|\\U.{8}|\\.|\S)/g,
+  [Scalar.QUOTE_SINGLE]: /(''|\S)/g,
+};
