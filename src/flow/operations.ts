@@ -2,6 +2,7 @@
 import type { Problem } from "../errors.ts";
 import type { Delivery, Event, Explanation, Instance, JsonObject, Timer } from "../model.ts";
 import type {
+  AuditRow,
   DeliveryFilter,
   EventFilter,
   EventRecord,
@@ -80,6 +81,8 @@ export interface Operations {
     actor: Actor,
   ): Promise<{ id: string }>;
   refusals(limit: number): Promise<readonly Refusal[]>;
+  /** What was done by hand, newest first. */
+  audits(limit: number): Promise<readonly AuditRow[]>;
   policy(): Promise<PolicyReport>;
   /** All or nothing; the report says whether the files on disk are now the running policy. */
   reload(actor: Actor): Promise<PolicyReport>;

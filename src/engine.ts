@@ -1,0 +1,367 @@
+/** Composition root: open the store, load the policy, wire, start; stop in reverse. Nothing is decided here. */
+import { randomBytes, randomUUID } from "node:crypto";
+import { readFileSync } from "node:fs";
+import type { Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { memoryCache } from "./cache/memory.ts";
+import { redisCache } from "./cache/redis.ts";
+import type { Config } from "./config.ts";
+import { SignalboxError } from "./errors.ts";
+import { createAdvance } from "./flow/advance.ts";
+import { type ConfiguredConnection, createDeliver } from "./flow/deliver.ts";
+import { createForget } from "./flow/forget.ts";
+import { startLoop } from "./flow/loop.ts";
+import { createOperations } from "./flow/operate.ts";
+import type { Operations, PolicyReport, StatusReport } from "./flow/operations.ts";
+import { type ConfiguredSource, createReceiver } from "./flow/receive.ts";
+import { fireTimers, startSchedules } from "./flow/tick.ts";
+import { createLog, type Log } from "./log.ts";
+import type { Event } from "./model.ts";
+import { holdPolicy, type PolicyHolder } from "./policy-holder.ts";
+import type { Cache, Clock, HttpClient, Observer, Provider, Store } from "./ports.ts";
+import { loadProviders } from "./providers/index.ts";
+import { httpClient } from "./providers/kit/http.ts";
+import { memoryStore } from "./store/memory.ts";
+import { sqliteStore } from "./store/sqlite.ts";
+import { isLoopback } from "./web/access.ts";
+import { adminListener, assertAdminExposure } from "./web/admin.ts";
+import { ingestListener } from "./web/ingest.ts";
+import { createMetrics } from "./web/metrics.ts";
+
+export { createLog, type Log, loadProviders };
+
+/** The API's version; its major version is in the path. */
+export const API_VERSION = "1.0.0";
+
+export const VERSION: string = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")).version;
+
+/** Connections that wait to be accepted: a burst of senders must not be turned away by the kernel. */
+const BACKLOG = 4_096;
+
+/** How long a sender that has begun a request may take to finish it once we are to stop. */
+const CLOSE_MS_MAX = 2_000;
+
+/** The wall clock. */
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  sleep: (ms, signal) =>
+    new Promise((resolve) => {
+      if (signal?.aborted) return resolve();
+      const wake = () => {
+        clearTimeout(timer);
+        signal?.removeEventListener("abort", wake);
+        resolve();
+      };
+      // Longer waits would overflow the timer and fire at once; a loop looks again anyway.
+      const timer = setTimeout(wake, Math.min(ms, 2 ** 31 - 1));
+      signal?.addEventListener("abort", wake);
+    }),
+};
+
+export interface EngineOptions {
+  config: Config;
+  providers: ReadonlyMap<string, Provider>;
+  log: Log;
+  clock?: Clock;
+  /** Instead of the one that the configuration names. */
+  store?: Store;
+}
+
+export interface Engine {
+  operations: Operations;
+  /** Where senders and people reach it; known after start. */
+  ingestUrl: string;
+  adminUrl: string;
+  /** Listens and runs. Rejects with SB0909 when a port is taken, SB0915 when an address cannot be listened on. */
+  start(): Promise<void>;
+  /** Takes nothing new, ends what is in flight, closes the store. Idempotent. */
+  stop(): Promise<void>;
+  /** Reads the files again: all or nothing. */
+  reload(): Promise<PolicyReport>;
+  status(): Promise<StatusReport>;
+}
+
+interface Parts {
+  config: Config;
+  clock: Clock;
+  observe: Observer;
+  store: Store;
+  cache: Cache;
+  policy: PolicyHolder;
+  clients: Clients;
+  connections: ReadonlyMap<string, ConfiguredConnection>;
+  operations: Operations;
+  /** Set once the loops run. */
+  wake: { all(): void };
+}
+
+/** Rejects with SignalboxError carrying all problems when the policy does not load. */
+export async function createEngine(options: EngineOptions): Promise<Engine> {
+  const metrics = createMetrics({ sources: options.config.sources.map(({ config }) => config.name) });
+  const observe: Observer = (observation) => {
+    metrics.observer(observation);
+    options.log.observer(observation);
+  };
+  const parts = await openParts(options, observe);
+  metrics.setCounts(() => parts.store.counts());
+  metrics.setPolicy(() => parts.operations.policy());
+  const { config, operations, policy } = parts;
+  let running: Running | undefined;
+  let stopped: Promise<void> | undefined;
+  const engine: Engine = {
+    operations,
+    ingestUrl: "",
+    adminUrl: "",
+    async start() {
+      const unsafe = assertAdminExposure(config.server.admin.host, (await operations.tokens()).length);
+      if (unsafe) throw unsafe;
+      running = await run(parts, options.providers, metrics, options.log);
+      engine.ingestUrl = running.ingestUrl;
+      engine.adminUrl = running.adminUrl;
+    },
+    stop() {
+      stopped ??= (async () => {
+        await running?.stop();
+        await letGo(parts);
+      })();
+      return stopped;
+    },
+    reload: () => policy.reload(),
+    status: () => operations.status(),
+  };
+  return engine;
+}
+
+/** Store and policy opened, nothing running: for commands when no server answers. */
+export async function openOperations(
+  options: EngineOptions,
+): Promise<{ operations: Operations; close(): Promise<void> }> {
+  const parts = await openParts(options, options.log.observer);
+  return { operations: parts.operations, close: () => letGo(parts) };
+}
+
+async function letGo({ clients, cache, store }: Pick<Parts, "clients" | "cache" | "store">): Promise<void> {
+  await clients.close();
+  await cache.close();
+  await store.close();
+}
+
+async function openParts(
+  { config, providers, log, clock = systemClock, ...options }: EngineOptions,
+  observe: Observer,
+): Promise<Parts> {
+  const startedAtMs = clock.now();
+  const clients = httpClients(log);
+  const connections = connect(config, providers, clients);
+  const store = options.store ?? (await openStore(config));
+  const cache =
+    config.cache.kind === "redis" ? redisCache({ url: config.cache.url, clock, observe }) : memoryCache({ clock });
+  try {
+    const policy = await holdPolicy({ config, connections, store, clock, observe });
+    const wake = { all() {} };
+    const operations = createOperations({
+      store,
+      clock,
+      requestId: randomUUID,
+      newToken: () => `sbx_${randomBytes(24).toString("base64url")}`,
+      rules: () => policy.current(),
+      definition: (machine, hash) => policy.definition(machine, hash),
+      machine: (id) => policy.current().machines.get(id),
+      report: () => policy.report(),
+      reload: () => policy.reload(),
+      describe: () => ({
+        version: VERSION,
+        startedAtMs,
+        store: options.store ? "given" : describeStore(config),
+        cache: { backend: config.cache.kind, healthy: cache.healthy() },
+        sources: config.sources.map(({ config: { name, provider }, paths }) => ({ name, provider, paths })),
+        connections: config.connections.map(({ config: { name, provider } }) => ({ name, provider })),
+      }),
+      wake: () => wake.all(),
+    });
+    return { config, clock, observe, store, cache, policy, clients, connections, operations, wake };
+  } catch (error) {
+    await letGo({ clients, cache, store });
+    throw error;
+  }
+}
+
+async function openStore({ store }: Config): Promise<Store> {
+  switch (store.kind) {
+    case "sqlite":
+      return await sqliteStore({ path: store.path });
+    case "memory":
+      return memoryStore();
+    case "postgres":
+      throw new SignalboxError("SB0701", "This version keeps its log in SQLite; write sqlite:./data/signalbox.db");
+  }
+}
+
+function describeStore({ store }: Config): string {
+  return store.kind === "sqlite" ? `sqlite ${store.path}` : store.kind;
+}
+
+interface Clients {
+  /** May call private addresses too. */
+  open: HttpClient;
+  guarded: HttpClient;
+  close(): Promise<void>;
+}
+
+function httpClients(log: Log): Clients {
+  const redact = (text: string) => log.redact(text);
+  const open = httpClient({ allowPrivate: true, redact });
+  const guarded = httpClient({ allowPrivate: false, redact });
+  const close = async () => {
+    await Promise.all([open.close(), guarded.close()]);
+  };
+  return { open, guarded, close };
+}
+
+function connect(
+  config: Config,
+  providers: ReadonlyMap<string, Provider>,
+  clients: Clients,
+): ReadonlyMap<string, ConfiguredConnection> {
+  const connections = new Map<string, ConfiguredConnection>();
+  for (const { config: connection, allowPrivate, concurrency, ratePerSecond } of config.connections) {
+    const provider = providers.get(connection.provider);
+    if (!provider) throw new SignalboxError("SB0206", `Provider "${connection.provider}" is not known`);
+    connections.set(connection.name, {
+      config: connection,
+      provider,
+      http: allowPrivate ? clients.open : clients.guarded,
+      concurrency,
+      ...(ratePerSecond === undefined ? {} : { ratePerSecond }),
+    });
+  }
+  return connections;
+}
+
+interface Running {
+  ingestUrl: string;
+  adminUrl: string;
+  stop(): Promise<void>;
+}
+
+async function run(
+  parts: Parts,
+  providers: ReadonlyMap<string, Provider>,
+  metrics: ReturnType<typeof createMetrics>,
+  log: Log,
+): Promise<Running> {
+  const { config, clock, observe, store, cache, policy, operations } = parts;
+  const advance = createAdvance({
+    store,
+    clock,
+    observe,
+    policy: () => policy.current(),
+    compile: (machine, definition) => policy.compile(machine, definition),
+    committed(decisions) {
+      if (decisions.some(({ deliveries }) => deliveries.length > 0)) loops.deliver.wake();
+      if (decisions.some(({ timersSet }) => timersSet.length > 0)) loops.tick.wake();
+    },
+  });
+  const stored = (events: readonly Event[]) => {
+    advance.remember(events);
+    loops.advance.wake();
+  };
+  const deliver = createDeliver({
+    ...parts,
+    reported: () => loops.advance.wake(),
+    freed: () => loops.deliver.wake(),
+  });
+  const ticking = { store, clock, observe, stored };
+  const loops = {
+    advance: startLoop("advance", () => advance.round(), parts),
+    deliver: startLoop("deliver", () => deliver.round(), parts),
+    tick: startLoop("tick", () => fireTimers(ticking), parts),
+    forget: startLoop("forget", createForget({ store, clock, retention: config.retention }), parts),
+  };
+  parts.wake.all = () => {
+    for (const loop of Object.values(loops)) loop.wake();
+  };
+  const http = parts.clients.guarded;
+  const receiver = createReceiver({
+    sources: listening(config, providers),
+    store,
+    clock,
+    cache,
+    http,
+    observe,
+    stored,
+  });
+  const stopLoops = async () => {
+    await Promise.all(Object.values(loops).map((loop) => loop.stop()));
+    await deliver.drain();
+  };
+  const ingest = ingestListener({ receiver, apiVersion: API_VERSION, requestId: randomUUID, observe });
+  const auth = {
+    mode: config.auth.local && isLoopback(config.server.admin.host) ? ("loopback" as const) : ("token" as const),
+  };
+  const admin = adminListener({ operations, auth, metrics, apiVersion: API_VERSION, requestId: randomUUID, log });
+  try {
+    const adminUrl = await listen(admin, config.server.admin, observe);
+    const ingestUrl = await listen(ingest, config.server, observe);
+    const stopSchedules = startSchedules(config.schedules, ticking);
+    const stop = async () => {
+      await stopSchedules();
+      await close(ingest, clock);
+      await stopLoops();
+      await close(admin, clock);
+    };
+    return { ingestUrl, adminUrl, stop };
+  } catch (error) {
+    admin.close();
+    await stopLoops();
+    throw error;
+  }
+}
+
+function listening(config: Config, providers: ReadonlyMap<string, Provider>): ConfiguredSource[] {
+  return config.sources.flatMap((entry) => {
+    const source = providers.get(entry.config.provider)?.source;
+    return source ? [{ ...entry, source }] : [];
+  });
+}
+
+function listen(server: Server, { host, port }: { host: string; port: number }, observe: Observer): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const refused = (error: NodeJS.ErrnoException) => reject(notListening(error, host, port));
+    server.once("error", refused);
+    server.listen({ port, host, backlog: BACKLOG }, () => {
+      server.off("error", refused);
+      // Such as a connection that could not be accepted: told, and no reason to end.
+      server.on("error", ({ message }) => observe({ kind: "fault", where: `listener ${host}:${port}`, message }));
+      const { port: bound } = server.address() as AddressInfo;
+      const name = host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host;
+      resolve(`http://${name.includes(":") ? `[${name}]` : name}:${bound}`);
+    });
+  });
+}
+
+function notListening(error: NodeJS.ErrnoException, host: string, port: number): SignalboxError {
+  if (error.code === "EADDRINUSE") {
+    return new SignalboxError("SB0909", `${host}:${port} is already in use`, { cause: error });
+  }
+  const reasons: Record<string, string> = {
+    EACCES: `this process may not take port ${port}`,
+    EADDRNOTAVAIL: `${host} is not an address of this machine`,
+    ENOTFOUND: `the name ${host} is not known`,
+  };
+  const reason = reasons[error.code ?? ""] ?? error.code ?? error.message;
+  return new SignalboxError("SB0915", `Cannot listen on ${host}:${port}: ${reason}`, { cause: error });
+}
+
+/** Ends when the requests under way are answered. Idle connections are not waited for, and slow ones not for long. */
+async function close(server: Server, clock: Clock): Promise<void> {
+  const closed = new AbortController();
+  const closing = new Promise<void>((resolve) => {
+    server.close(() => resolve());
+  });
+  server.closeIdleConnections();
+  // Node no longer looks for late senders once it closes; one that never ends its request would keep us for ever.
+  void clock.sleep(CLOSE_MS_MAX, closed.signal).then(() => server.closeAllConnections());
+  await closing;
+  closed.abort();
+}

@@ -1,0 +1,171 @@
+/** Due delivery → check params → perform → settle. The only place where something happens elsewhere. */
+import { checker } from "../core/check.ts";
+import { reportOf } from "../core/own-events.ts";
+import { afterAttempt, mayHaveHappened } from "../core/retry.ts";
+import { type Delivery, LIMITS, type Outcome } from "../model.ts";
+import type {
+  Action,
+  ActionContext,
+  Cache,
+  Clock,
+  ConnectionConfig,
+  HttpClient,
+  Observer,
+  Provider,
+  Store,
+} from "../ports.ts";
+import { createGate, type Gate } from "./gate.ts";
+
+/** Until it ends nobody else takes the delivery; longer than the longest attempt, short enough to recover soon. */
+const LEASE_MS = 30_000;
+const SETTLE_TRIES = 5;
+
+export interface ConfiguredConnection {
+  config: ConnectionConfig;
+  provider: Provider;
+  http: HttpClient;
+  concurrency: number;
+  ratePerSecond?: number;
+}
+
+export interface DeliverDeps {
+  store: Store;
+  clock: Clock;
+  cache: Cache;
+  observe: Observer;
+  connections: ReadonlyMap<string, ConfiguredConnection>;
+  /** An outcome entered the log. */
+  reported(): void;
+  /** An attempt ended: there is room for more. */
+  freed(): void;
+}
+
+export interface Deliver {
+  round(): Promise<{ busy: boolean; nextAtMs?: number }>;
+  /** Resolves when nothing is in flight. */
+  drain(): Promise<void>;
+}
+
+export function createDeliver(deps: DeliverDeps): Deliver {
+  const gate = createGate(deps.connections, deps.clock);
+  const inFlight = new Set<Promise<void>>();
+
+  return {
+    async round() {
+      const { free, paused, openAtMs } = gate.room();
+      if (free === 0) return openAtMs === undefined ? { busy: false } : { busy: false, nextAtMs: openAtMs };
+      const limits = { timers: 0, deliveries: free, leaseMs: LEASE_MS, paused };
+      const due = await deps.store.due(deps.clock.now(), limits);
+      for (const delivery of due.deliveries) {
+        const running = attemptAndSettle(deps, gate, delivery).finally(() => {
+          inFlight.delete(running);
+          deps.freed();
+        });
+        inFlight.add(running);
+      }
+      const wakeAt = [due.nextAtMs, openAtMs].filter((at) => at !== undefined);
+      const busy = due.deliveries.length === free;
+      return wakeAt.length > 0 ? { busy, nextAtMs: Math.min(...wakeAt) } : { busy };
+    },
+    async drain() {
+      while (inFlight.size > 0) await Promise.all(inFlight);
+    },
+  };
+}
+
+async function attemptAndSettle(deps: DeliverDeps, gate: Gate, delivery: Delivery): Promise<void> {
+  const { clock, observe } = deps;
+  const connection = connectionOf(delivery);
+  const leave = gate.enter(connection);
+  const atMs = clock.now();
+  let outcome: Outcome;
+  try {
+    outcome = await attempt(deps, delivery, atMs);
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    observe({ kind: "fault", where: delivery.action, message });
+    outcome = { kind: "uncertain", error: { message: `The action failed in an unforeseen way: ${message}` } };
+  }
+  leave(outcome);
+  // The next may start while this one is being recorded.
+  deps.freed();
+  const settled = afterAttempt(delivery, outcome, atMs, clock.now() - atMs);
+  const last = settled.attempts.at(-1);
+  observe({
+    kind: "attempted",
+    delivery: delivery.id,
+    action: delivery.action,
+    outcome: outcome.kind,
+    attempt: settled.attempts.length,
+    ms: last?.ms ?? 0,
+    detail: last?.detail ?? "",
+    dead: settled.status === "dead",
+  });
+  await settle(deps, settled);
+}
+
+async function attempt(deps: DeliverDeps, delivery: Delivery, nowMs: number): Promise<Outcome> {
+  const name = connectionOf(delivery);
+  const configured = deps.connections.get(name);
+  const action = configured?.provider.actions?.[delivery.action.slice(name.length + 1)];
+  if (!configured || !action) {
+    return rejected("SB0203", `"${delivery.action}" is not an action of a configured connection`);
+  }
+  const [problem] = checker(action.params)(delivery.params);
+  if (problem) return rejected("SB0601", [...(problem.path ?? []), problem.message].join(": "));
+  const limitMs = Math.min(LIMITS.attemptMs, delivery.timeoutMs ?? LIMITS.attemptMs);
+  const over = new AbortController();
+  const done = new AbortController();
+  const context: ActionContext = {
+    connection: configured.config,
+    idempotencyKey: delivery.id,
+    attempt: delivery.attempts.length + 1,
+    nowMs,
+    http: configured.http,
+    cache: deps.cache,
+    signal: over.signal,
+  };
+  const late = deps.clock.sleep(limitMs, done.signal).then((): Outcome => {
+    over.abort();
+    return { kind: "uncertain", error: { code: "timeout", message: `No answer within ${limitMs} ms` } };
+  });
+  try {
+    return await Promise.race([perform(action, delivery, context), late]);
+  } finally {
+    done.abort("done");
+  }
+}
+
+/** Looks first when an earlier attempt may have been taken. */
+async function perform(action: Action, delivery: Delivery, context: ActionContext): Promise<Outcome> {
+  if (action.probe && mayHaveHappened(delivery)) {
+    const seen = await action.probe(delivery.params, context);
+    if (seen) return seen;
+  }
+  return await action.perform(delivery.params, context);
+}
+
+/** An outcome that cannot be recorded is not forgotten: the lease ends, and the next attempt looks first. */
+async function settle(deps: DeliverDeps, delivery: Delivery): Promise<void> {
+  const report = delivery.reports && delivery.status !== "pending" ? reportOf(delivery) : undefined;
+  for (let tries = 1; ; tries++) {
+    try {
+      await deps.store.settle([report ? { delivery, report } : { delivery }]);
+      if (report) deps.reported();
+      return;
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      deps.observe({ kind: "fault", where: "settle", message });
+      if (tries >= SETTLE_TRIES) return;
+      await deps.clock.sleep(100 * 2 ** tries);
+    }
+  }
+}
+
+function rejected(code: string, message: string): Outcome {
+  return { kind: "rejected", error: { code, message } };
+}
+
+function connectionOf(delivery: Delivery): string {
+  return delivery.action.slice(0, delivery.action.indexOf("."));
+}

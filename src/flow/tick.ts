@@ -1,0 +1,80 @@
+/** Due timers and schedules become events. The only door to node-cron. */
+import { schedule as cron } from "node-cron";
+import { scheduleEvent, timerEvent } from "../core/own-events.ts";
+import type { Event, JsonObject } from "../model.ts";
+import type { Clock, Observer, Store } from "../ports.ts";
+
+const BATCH = 200;
+/** A tick that is late because the process was busy still counts; one that is later than this, or whose successor is due, is missed. */
+const LATE_MS_MAX = 60_000;
+
+export interface Schedule {
+  id: string;
+  cron: string;
+  /** IANA name; absent = UTC, whatever the machine's own is. */
+  timezone?: string;
+  data: JsonObject;
+}
+
+export interface TickDeps {
+  store: Store;
+  clock: Clock;
+  observe: Observer;
+  /** Told of events that are new in the log. */
+  stored(events: readonly Event[]): void;
+}
+
+/** One round of timers: each that is due is fired once. */
+export async function fireTimers(deps: TickDeps): Promise<{ busy: boolean; nextAtMs?: number }> {
+  const { store, clock, observe } = deps;
+  const nowMs = clock.now();
+  const due = await store.due(nowMs, { timers: BATCH, deliveries: 0, leaseMs: 0 });
+  await Promise.all(
+    due.timers.map(async (timer) => {
+      const event = timerEvent(timer, nowMs);
+      if (!(await store.fire(timer, event))) return;
+      const { machine, key, id, dueAtMs } = timer;
+      observe({ kind: "fired", machine, key, timer: id, lateMs: nowMs - dueAtMs });
+      deps.stored([event.event]);
+    }),
+  );
+  const busy = due.timers.length === BATCH;
+  return due.nextAtMs === undefined ? { busy } : { busy, nextAtMs: due.nextAtMs };
+}
+
+/** Starts the schedules; returns what stops them. The tick's event has the same id on every node. */
+export function startSchedules(schedules: readonly Schedule[], deps: TickDeps): () => Promise<void> {
+  const appending = new Set<Promise<void>>();
+  const tasks = schedules.map(({ id, cron: expression, timezone = "UTC", data }) => {
+    const fault = (message: string) => deps.observe({ kind: "fault", where: `schedule ${id}`, message });
+    const append = async (date: Date): Promise<void> => {
+      const atMs = Math.floor(date.getTime() / 1000) * 1000;
+      const event = scheduleEvent({ id, data }, atMs, deps.clock.now());
+      try {
+        const [appended] = await deps.store.append([event]);
+        if (appended && !appended.duplicate) deps.stored([event.event]);
+      } catch (error) {
+        fault(error instanceof Error ? error.message : String(error));
+      }
+    };
+    const options = { timezone, missedExecutionTolerance: LATE_MS_MAX };
+    const task = cron(
+      expression,
+      async ({ date }) => {
+        const running = append(date).finally(() => appending.delete(running));
+        appending.add(running);
+        await running;
+      },
+      options,
+    );
+    // Without a listener node-cron writes to the console.
+    task.on("execution:missed", ({ date }) =>
+      fault(`The tick of ${date.toISOString()} was missed: the process was busy or asleep`),
+    );
+    return task;
+  });
+  return async () => {
+    for (const task of tasks) await task.destroy();
+    await Promise.all(appending);
+  };
+}

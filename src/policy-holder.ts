@@ -1,0 +1,145 @@
+/** The running policy: loaded whole or not at all, swapped in one assignment, its texts and definitions kept in the store. */
+import { Type } from "typebox";
+import type { Config } from "./config.ts";
+import type { CompiledMachine } from "./core/machine/compile.ts";
+import { compileMachine } from "./core/machine/compile.ts";
+import { type Problem, SignalboxError } from "./errors.ts";
+import type { ConfiguredConnection } from "./flow/deliver.ts";
+import type { PolicyReport } from "./flow/operations.ts";
+import type { Json } from "./model.ts";
+import { compilePolicy, type Policy, readPolicyFiles } from "./policy.ts";
+import type { Action, Clock, Observer, Store } from "./ports.ts";
+
+export interface PolicyHolder {
+  current(): Policy;
+  report(): PolicyReport;
+  /** A bad policy never replaces a good one: the report then says why. */
+  reload(): Promise<PolicyReport>;
+  compile(machine: string, definition: Json): CompiledMachine | undefined;
+  definition(machine: string, hash: string): Promise<CompiledMachine | undefined>;
+}
+
+export interface PolicyHolderDeps {
+  config: Config;
+  connections: ReadonlyMap<string, ConfiguredConnection>;
+  store: Store;
+  clock: Clock;
+  observe: Observer;
+}
+
+/** Rejects with SB0401 and all problems when the first policy does not load. */
+export async function holdPolicy(deps: PolicyHolderDeps): Promise<PolicyHolder> {
+  const { config, store, clock, observe } = deps;
+  const actions = catalogue(deps.connections);
+  const load = async (): Promise<{ policy?: Policy; problems: Problem[] }> => {
+    try {
+      const files = await readPolicyFiles(config.dir);
+      const compiled = compilePolicy(files, { actions, vars: config.vars });
+      if (compiled.policy) await keep(store, compiled.policy, clock.now());
+      return compiled;
+    } catch (error) {
+      if (!(error instanceof SignalboxError)) throw error;
+      const { code, message } = error;
+      return { problems: error.problems.length > 0 ? [...error.problems] : [{ code, message, severity: "error" }] };
+    }
+  };
+  const first = await load();
+  if (!first.policy) {
+    const [problem] = first.problems.filter(({ severity }) => severity === "error");
+    const place = problem?.file === undefined ? "" : ` (${problem.file}:${problem.line}:${problem.col})`;
+    const message = `The policy does not load: ${problem?.message}${place}`;
+    throw new SignalboxError("SB0401", message, { problems: first.problems });
+  }
+  let policy = first.policy;
+  let report = reportOf(policy, clock.now(), first.problems);
+  const reload = async (): Promise<PolicyReport> => {
+    const next = await load();
+    observe({
+      kind: "policy",
+      ok: next.policy !== undefined,
+      revision: next.policy?.revision ?? policy.revision,
+      problems: next.problems.length,
+    });
+    if (next.policy) {
+      policy = next.policy;
+      report = reportOf(policy, clock.now(), next.problems);
+    } else report = { ...report, current: false, problems: next.problems };
+    return report;
+  };
+  let turn: Promise<unknown> = Promise.resolve();
+
+  return {
+    current: () => policy,
+    report: () => report,
+    reload() {
+      // One after the other: files that were read earlier must not replace files that were read later.
+      const mine = turn.then(reload);
+      turn = mine.catch(() => undefined);
+      return mine;
+    },
+    compile: (machine, definition) => compileStored(machine, definition, policy, actions),
+    async definition(machine, hash) {
+      const current = policy.machines.get(machine);
+      if (current?.hash === hash) return current;
+      const stored = await store.definition(hash);
+      return stored === undefined ? undefined : compileStored(machine, stored, policy, actions);
+    },
+  };
+}
+
+/**
+ * A stored definition has its templates inside. Its actions are those of today, which say how text is escaped; one that is gone
+ * does not keep the instance from moving: its delivery is then rejected and says so.
+ */
+function compileStored(
+  id: string,
+  definition: Json,
+  { vars }: Policy,
+  actions: ReadonlyMap<string, Pick<Action, "params">>,
+): CompiledMachine | undefined {
+  const known = new Map(actions);
+  for (const name of actionsNamed(definition)) if (!known.has(name)) known.set(name, GONE);
+  return compileMachine(definition, { id, templates: new Map(), actions: known, vars }).machine;
+}
+
+const GONE = { params: Type.Object({}) };
+
+/** Everything in a definition that has the form `connection.action`. */
+function actionsNamed(definition: Json): string[] {
+  if (typeof definition === "string") return /^[\w-]+\.[\w-]+$/.test(definition) ? [definition] : [];
+  if (typeof definition !== "object" || definition === null) return [];
+  return Object.entries(definition).flatMap(([key, value]) => [...actionsNamed(key), ...actionsNamed(value)]);
+}
+
+/** What a policy may call: `connection.action`. */
+export function catalogue(
+  connections: ReadonlyMap<string, Pick<ConfiguredConnection, "provider">>,
+): Map<string, Action> {
+  const actions = new Map<string, Action>();
+  for (const [name, { provider }] of connections) {
+    for (const [action, described] of Object.entries(provider.actions ?? {}))
+      actions.set(`${name}.${action}`, described);
+  }
+  return actions;
+}
+
+async function keep(store: Store, policy: Policy, nowMs: number): Promise<void> {
+  const definitions = [...policy.machines.values()].map(({ id, hash, definition }) => ({
+    hash,
+    machine: id,
+    definition,
+  }));
+  await store.saveDefinitions(definitions);
+  await store.savePolicy(policy.revision, policy.files, nowMs);
+}
+
+function reportOf(policy: Policy, loadedAtMs: number, problems: Problem[]): PolicyReport {
+  return {
+    revision: policy.revision,
+    loadedAtMs,
+    rules: policy.rules.rules.length,
+    machines: [...policy.machines.keys()],
+    current: true,
+    problems,
+  };
+}

@@ -1,0 +1,126 @@
+/** Promises of single arrows that no story shows: failing stores, two nodes, dedupe by id alone, gates. */
+import { describe, expect, test } from "vitest";
+import { createGate } from "../../src/flow/gate.ts";
+import type { Outcome } from "../../src/model.ts";
+import type { Store } from "../../src/ports.ts";
+import { memoryStore } from "../../src/store/memory.ts";
+import { woundClock } from "../support/clock.ts";
+import { createWorld } from "../support/world.ts";
+
+const FILES = {
+  "rules/a.yaml": `
+- { id: tell, event: x.y, do: [{ out.post: { text: "{{event.delivery}}" } }] }
+- { id: count, event: x.y, send: { machine: count, key: "{{event.subject}}", event: ONE } }
+`,
+  "statemachines/count.yaml": `
+id: count
+startOn: [ONE]
+context: { n: 0 }
+initial: counting
+states:
+  counting: { on: { ONE: { actions: [{ assign: { n: { cel: context.n + 1 } } }] } } }
+`,
+};
+const one = (id: string, subject = "a") => ({ type: "x.y", id, data: { subject, at: id } });
+
+test("an event that cannot be stored is answered 503 with Retry-After, and nothing happens", async () => {
+  const store: Store = { ...memoryStore(), append: () => Promise.reject(new Error("disk full")) };
+  const world = createWorld({ store, files: FILES });
+  const receipt = await world.send(one("1"));
+  expect([receipt.status, receipt.headers?.["retry-after"]]).toEqual([503, "5"]);
+  await world.settle();
+  expect(world.effects).toEqual([]);
+  expect(world.observations).toContainEqual(expect.objectContaining({ kind: "fault", where: "append" }));
+});
+
+describe("duplicates", () => {
+  test("one delivery id is one event, even when the body differs", async () => {
+    const world = createWorld({ store: memoryStore(), files: FILES });
+    const first = await world.send(one("1", "a"));
+    const second = await world.send(one("1", "b"));
+    expect([first.status, second.status]).toEqual([202, 200]);
+    expect(JSON.parse(second.body).eventId).toBe(JSON.parse(first.body).eventId);
+    await world.settle();
+    expect(world.effects).toHaveLength(1);
+  });
+
+  test("a redelivery of an event that is stored but not yet decided is not swallowed: it is decided once", async () => {
+    const store = memoryStore();
+    const world = createWorld({ store, files: FILES });
+    await world.send(one("1"));
+    world.restart(store);
+    expect((await world.send(one("1"))).status).toBe(200);
+    await world.settle();
+    expect(world.effects.map(({ params }) => params)).toEqual([{ text: "1" }]);
+  });
+});
+
+test("two nodes on one store decide each event once and lose no step of an instance", async () => {
+  const store = memoryStore();
+  const clock = woundClock();
+  const [left, right] = [createWorld({ store, files: FILES, clock }), createWorld({ store, files: FILES, clock })];
+  for (let i = 0; i < 40; i++) await (i % 2 ? left : right).send(one(`${i}`, `s${i % 3}`));
+  await Promise.all([left.settle(), right.settle()]);
+  await left.settle();
+  const texts = [...left.effects, ...right.effects].map(({ params }) => params.text);
+  expect(texts.toSorted()).toEqual(Array.from({ length: 40 }, (_, i) => `${i}`).toSorted());
+  const counted = (await store.instanceList({}, { limit: 10 })).items.map(({ context }) => context.n as number);
+  expect(counted.reduce((sum, n) => sum + n, 0)).toBe(40);
+});
+
+describe("the gate of a connection", () => {
+  const retry: Outcome = { kind: "retry", error: { message: "busy" } };
+  const done: Outcome = { kind: "done" };
+
+  test("lets in as many as may run side by side", () => {
+    const gate = createGate(new Map([["out", { concurrency: 2 }]]), woundClock());
+    const leave = gate.enter("out");
+    expect(gate.room()).toMatchObject({ free: 1, paused: [] });
+    gate.enter("out");
+    expect(gate.room()).toMatchObject({ free: 0, paused: ["out"] });
+    leave(done);
+    expect(gate.room().free).toBe(1);
+  });
+
+  test("keeps to the rate, and says when the next may start", () => {
+    const clock = woundClock();
+    const gate = createGate(new Map([["out", { concurrency: 9, ratePerSecond: 2 }]]), clock);
+    gate.enter("out")(done);
+    gate.enter("out")(done);
+    expect(gate.room()).toMatchObject({ free: 0, openAtMs: clock.now() + 500 });
+    clock.wind(500);
+    expect(gate.room().free).toBe(1);
+  });
+
+  test("closes after failures in a row, then lets one go first; a success opens it", () => {
+    const clock = woundClock();
+    const gate = createGate(new Map([["out", { concurrency: 4 }]]), clock);
+    for (let i = 0; i < 5; i++) gate.enter("out")(retry);
+    expect(gate.room()).toMatchObject({ free: 0, openAtMs: clock.now() + 5_000 });
+    clock.wind(5_000);
+    expect(gate.room().free).toBe(1);
+    gate.enter("out")(done);
+    expect(gate.room().free).toBe(4);
+  });
+
+  test("waits as long as a provider asks, but not for ever", () => {
+    const clock = woundClock();
+    const gate = createGate(new Map([["out", { concurrency: 4 }]]), clock);
+    gate.enter("out")({ ...retry, afterMs: 10_000 } as Outcome);
+    expect(gate.room().openAtMs).toBe(clock.now() + 10_000);
+    gate.enter("out")({ ...retry, afterMs: 10 ** 9 } as Outcome);
+    expect(gate.room().openAtMs).toBe(clock.now() + 60_000);
+  });
+
+  test("one connection that is closed does not hold up another", () => {
+    const gate = createGate(
+      new Map([
+        ["a", { concurrency: 1 }],
+        ["b", { concurrency: 3 }],
+      ]),
+      woundClock(),
+    );
+    gate.enter("a");
+    expect(gate.room()).toMatchObject({ free: 3, paused: ["a"] });
+  });
+});
