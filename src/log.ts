@@ -1,0 +1,141 @@
+/** The log: one JSON object per line, or one readable line, and never a secret in either. The only door to pino. */
+import { destination as fileDescriptor, pino, stdSerializers, stdTimeFunctions } from "pino";
+import { redactor } from "./log/redact.ts";
+import type { Observation, Observer } from "./ports.ts";
+
+export type LogLevel = "debug" | "info" | "warn" | "error" | "silent";
+
+export type LogFields = Readonly<Record<string, unknown>>;
+
+export interface Log {
+  debug(message: string, fields?: LogFields): void;
+  info(message: string, fields?: LogFields): void;
+  warn(message: string, fields?: LogFields): void;
+  error(message: string, fields?: LogFields): void;
+  /** At most one line for each observation, at the level it deserves. */
+  observer: Observer;
+  /** Takes every secret, and what looks like one, out of a text. */
+  redact(text: string): string;
+}
+
+export interface LogOptions {
+  level: LogLevel;
+  /** Resolved secrets, tokens and passwords of the configuration. */
+  secrets: readonly string[];
+  /** For people: `09:00:00 info  message key=value` (UTC) instead of JSON. */
+  pretty: boolean;
+  /** Standard error when absent. */
+  destination?: { write(line: string): unknown };
+}
+
+/** Slower writes hold up everything behind them. */
+const STORE_SLOW_MS = 1_000;
+
+export function createLog(options: LogOptions): Log {
+  const redact = redactor(options.secrets);
+  const out = options.destination ?? fileDescriptor({ fd: 2, sync: true });
+  const write = (line: string) => {
+    // On the finished line, so that nothing that reaches it, by whatever way, is missed; as data, so that it stays JSON.
+    const fields = redact.value(JSON.parse(line)) as Record<string, unknown>;
+    out.write(`${options.pretty ? readable(fields) : JSON.stringify(fields)}\n`);
+  };
+  const logger = pino(
+    {
+      level: options.level,
+      base: null,
+      messageKey: "message",
+      timestamp: stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+      serializers: { error: stdSerializers.errWithCause },
+    },
+    { write },
+  );
+  const log: Log = {
+    debug: (message, fields = {}) => logger.debug(fields, message),
+    info: (message, fields = {}) => logger.info(fields, message),
+    warn: (message, fields = {}) => logger.warn(fields, message),
+    error: (message, fields = {}) => logger.error(fields, message),
+    observer(observation) {
+      const line = lineOf(observation);
+      if (line && logger.isLevelEnabled(line.level)) log[line.level](line.message, line.fields);
+    },
+    redact: redact.text,
+  };
+  return log;
+}
+
+interface Line {
+  level: "debug" | "info" | "warn" | "error";
+  message: string;
+  fields: LogFields;
+}
+
+function lineOf(observation: Observation): Line | undefined {
+  const { kind: _, ...fields } = observation;
+  switch (observation.kind) {
+    case "received":
+      return { ...receivedLine(observation), fields };
+    case "decided":
+      if (observation.problems.length > 0) return { level: "warn", message: "Event decided with problems", fields };
+      return { level: "debug", message: "Event decided", fields };
+    case "attempted":
+      return { ...attemptedLine(observation), fields };
+    case "fired":
+      return { level: "debug", message: "Timer fired", fields };
+    case "stored":
+      return observation.ms < STORE_SLOW_MS ? undefined : { level: "warn", message: "Store is slow", fields };
+    case "policy":
+      if (observation.ok) return { level: "info", message: "Policy loaded", fields };
+      return { level: "error", message: "Policy rejected, the last good one stays", fields };
+    case "cache":
+      if (observation.ok) return { level: "info", message: "Cache reached", fields };
+      return { level: "warn", message: "Cache not reached, work goes on without it", fields };
+    case "fault":
+      return { level: "error", message: "Fault", fields: { where: observation.where, detail: observation.message } };
+  }
+}
+
+function receivedLine({ status, duplicate }: Extract<Observation, { kind: "received" }>): Omit<Line, "fields"> {
+  if (status >= 500) return { level: "error", message: "Request failed" };
+  if (status >= 400) return { level: "warn", message: "Request refused" };
+  return { level: "debug", message: duplicate ? "Event received again" : "Event received" };
+}
+
+function attemptedLine({ outcome, dead }: Extract<Observation, { kind: "attempted" }>): Omit<Line, "fields"> {
+  if (dead) return { level: "error", message: "Delivery is dead" };
+  switch (outcome) {
+    case "done":
+      return { level: "info", message: "Delivery done" };
+    case "retry":
+      return { level: "info", message: "Delivery is tried again" };
+    case "rejected":
+      return { level: "warn", message: "Delivery rejected" };
+    case "uncertain":
+      return { level: "warn", message: "Delivery is uncertain" };
+  }
+}
+
+function readable(line: Record<string, unknown>): string {
+  const { time, level, message, ...fields } = line;
+  const pairs = Object.entries(fields).map(([name, value]) => `${oneLine(name)}=${shown(value)}`);
+  const head = `${String(time).slice(11, 19)} ${String(level).padEnd(5)} ${oneLine(String(message ?? ""))}`;
+  return [head, ...pairs].join(" ");
+}
+
+function shown(value: unknown): string {
+  if (typeof value === "string") return /^[^\s"'=\\]+$/.test(value) ? oneLine(value) : oneLine(JSON.stringify(value));
+  if (isError(value)) return oneLine(JSON.stringify(`${value.type}: ${value.message}`));
+  return oneLine(JSON.stringify(value));
+}
+
+function isError(value: unknown): value is { type: string; message: string } {
+  return typeof value === "object" && value !== null && "type" in value && "message" in value && "stack" in value;
+}
+
+/** What senders wrote must not forge lines or steer the terminal. */
+function oneLine(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters it is about.
+  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, (char) => {
+    return `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  });
+}

@@ -1,0 +1,192 @@
+/** The admin listener: probes, metrics and the API, for people and their tools. Routes come from the table of endpoints. */
+import { createServer, type Server } from "node:http";
+import express, { type Express, type NextFunction, type Request, type Response } from "express";
+import { checker } from "../core/check.ts";
+import { ERRORS, type ErrorCode, type Problem, SignalboxError } from "../errors.ts";
+import type { Operations } from "../flow/operations.ts";
+import type { Log } from "../log.ts";
+
+import { allows, guardLoopback, letIn, type Visitor } from "./access.ts";
+import type { Call, Desk, Endpoint } from "./api/endpoint.ts";
+import { NoQuery } from "./api/requests.ts";
+import type { MetricsText } from "./metrics.ts";
+import { ENDPOINTS, openApiDocument } from "./openapi.ts";
+import { PROBLEM_TYPE, problem } from "./problem.ts";
+
+export { assertAdminExposure } from "./access.ts";
+
+const BODY_BYTES_MAX = 1024 * 1024;
+const HEADER_BYTES_MAX = 16 * 1024;
+const HEADERS_TIMEOUT_MS = 10_000;
+const REQUEST_TIMEOUT_MS = 30_000;
+
+/** The API's answers are data: nothing in them is to be run, framed, guessed at or kept. */
+const SECURITY_HEADERS = {
+  "x-content-type-options": "nosniff",
+  "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+  "referrer-policy": "no-referrer",
+  "cross-origin-resource-policy": "same-origin",
+};
+
+export interface AdminOptions {
+  operations: Operations;
+  /** loopback: bound to this machine, no tokens asked. token: `Authorization: Bearer sbx_…`. */
+  auth: { mode: "loopback" | "token" };
+  metrics: { text(): Promise<MetricsText> };
+  /** Semantic version, sent as `x-api-version`. */
+  apiVersion: string;
+  requestId(): string;
+  log: Pick<Log, "debug" | "info" | "warn" | "error">;
+}
+
+/** Not listening yet; `server.listen` and `server.close` are the caller's. */
+export function adminListener(options: AdminOptions): Server {
+  const timeouts = { headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: REQUEST_TIMEOUT_MS };
+  return createServer({ maxHeaderSize: HEADER_BYTES_MAX, ...timeouts }, adminApp(options));
+}
+
+function adminApp(options: AdminOptions): Express {
+  const { operations, metrics } = options;
+  const desk: Desk = { operations, metrics, document: openApiDocument(options.apiVersion) };
+  const app = express().disable("x-powered-by").set("etag", false).set("query parser", "simple");
+  app.use(stamp(options));
+  if (options.auth.mode === "loopback") app.use(guardLoopback);
+  for (const endpoint of ENDPOINTS) {
+    const method = endpoint.method.toLowerCase() as "get" | "post" | "delete";
+    const json = express.json({ limit: BODY_BYTES_MAX, inflate: false, type: () => true });
+    const body = endpoint.body ? [json] : [];
+    app[method](expressPath(endpoint), letIn(options, endpoint.scope), requireJson, ...body, answer(desk, endpoint));
+  }
+  for (const path of new Set(ENDPOINTS.map(expressPath))) app.all(path, refuseMethod(path));
+  app.use((request) => {
+    throw new SignalboxError("SB0905", `Nothing is at ${request.path}; see /api/v1/openapi.json`);
+  });
+  app.use(refuse(options));
+  return app;
+}
+
+/** Every answer carries the request's id and the version; every request is logged with that id. */
+function stamp({ requestId, apiVersion, log }: AdminOptions) {
+  return (request: Request, response: Response, next: NextFunction) => {
+    const id = requestId();
+    response.locals.requestId = id;
+    response.set({ "x-api-uuid": id, "x-api-version": apiVersion, ...SECURITY_HEADERS });
+    if (request.path.startsWith("/api")) response.set("cache-control", "no-store");
+    const { method, path } = request;
+    response.on("finish", () => {
+      const { who, problem: code } = response.locals as { who?: string; problem?: string };
+      const fields = {
+        requestId: id,
+        method,
+        path,
+        status: response.statusCode,
+        ...(who ? { who } : {}),
+        ...(code ? { code } : {}),
+      };
+      const isWrite = method !== "GET" && method !== "HEAD";
+      log[response.statusCode >= 400 ? "warn" : isWrite ? "info" : "debug"]("Admin request", fields);
+    });
+    next();
+  };
+}
+
+function requireJson(request: Request, _response: Response, next: NextFunction): void {
+  const { "content-length": length = "0", "transfer-encoding": encoding } = request.headers;
+  const hasBody = length !== "0" || encoding !== undefined;
+  if (hasBody && !request.is("application/json")) {
+    throw new SignalboxError("SB0912", `Content type is "${request.headers["content-type"] ?? ""}"`);
+  }
+  next();
+}
+
+/** Checks what came against the endpoint's schemas, and answers with what it says. */
+function answer(desk: Desk, endpoint: Endpoint) {
+  const checkQuery = checker(endpoint.query ?? NoQuery);
+  const checkBody = endpoint.body ? checker(endpoint.body) : () => [];
+  const [firstStatus] = Object.keys(endpoint.answers).map(Number);
+  return async (request: Request, response: Response) => {
+    const query = numbered(endpoint, request.query);
+    const problems = [...named("query", checkQuery(query)), ...named("body", checkBody(request.body))];
+    if (problems.length > 0) {
+      throw new SignalboxError("SB0907", problems.map(({ message }) => message).join("; "), { problems });
+    }
+    const { who, scopes } = response.locals as Visitor;
+    const params = request.params as Record<string, string>;
+    const call: Call = {
+      params,
+      query,
+      body: request.body,
+      actor: { who },
+      seesPayload: allows(scopes, "payload:read"),
+    };
+    const { status = firstStatus ?? 200, body } = await endpoint.reply(call, desk);
+    response.status(status);
+    if (body === undefined) response.end();
+    else if (endpoint.produces) response.set("content-type", endpoint.produces).end(String(body));
+    else response.json(body);
+  };
+}
+
+/** Text of the query as the numbers its schema wants; what is no number stays text and is refused by the schema. */
+function numbered({ query }: Endpoint, given: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const isInteger = (name: string) => (query?.properties[name] as { type?: string } | undefined)?.type === "integer";
+  const read = ([name, value]: [string, unknown]) => {
+    return [name, isInteger(name) && typeof value === "string" && /^\d{1,15}$/.test(value) ? Number(value) : value];
+  };
+  return Object.fromEntries(Object.entries(given).map(read));
+}
+
+function named(part: string, problems: readonly Problem[]): Problem[] {
+  return problems.map((one) => ({ ...one, path: [part, ...(one.path ?? [])] }));
+}
+
+function refuseMethod(path: string) {
+  const methods = ENDPOINTS.filter((endpoint) => expressPath(endpoint) === path).map(({ method }) => method);
+  const allow = methods.flatMap((method) => (method === "GET" ? ["GET", "HEAD"] : [method])).join(", ");
+  return (request: Request, response: Response) => {
+    response.set("allow", allow);
+    throw new SignalboxError("SB0911", `${request.method} is not known here, ${allow} is`);
+  };
+}
+
+function refuse({ log }: AdminOptions) {
+  return (error: unknown, request: Request, response: Response, next: NextFunction) => {
+    if (response.headersSent) return next(error);
+    const requestId = String(response.locals.requestId);
+    const known = error instanceof SignalboxError ? error : ofExpress(error);
+    const details = problem(known?.code ?? "SB0910", { requestId, ...spoken(known) });
+    response.locals.problem = details.code;
+    if (details.status >= 500) log.error("Admin request failed", { requestId, path: request.path, error });
+    response.status(details.status).set("content-type", PROBLEM_TYPE).end(JSON.stringify(details));
+  };
+}
+
+/** Codes whose row names no status were never meant for a request: their words are for the log. */
+function spoken(error: SignalboxError | undefined): {
+  detail?: string;
+  status?: number;
+  problems?: readonly Problem[];
+} {
+  if (!error) return {};
+  const { message: detail, problems } = error;
+  if (error.code === "SB0401") return { detail, problems, status: 409 };
+  return "status" in ERRORS[error.code] ? { detail, problems } : {};
+}
+
+/** What express and its parser refuse by themselves. Undefined: a fault of ours. */
+function ofExpress(error: unknown): SignalboxError | undefined {
+  const { type, status } = (typeof error === "object" ? error : {}) as { type?: string; status?: number };
+  const codes: Record<string, ErrorCode> = {
+    "entity.too.large": "SB0913",
+    "encoding.unsupported": "SB0912",
+    "charset.unsupported": "SB0912",
+  };
+  if (type === "entity.parse.failed") return new SignalboxError("SB0907", "The body is not JSON");
+  const code = codes[type ?? ""];
+  if (code) return new SignalboxError(code, ERRORS[code].title);
+  if (status !== undefined && status >= 400 && status < 500)
+    return new SignalboxError("SB0907", "The request cannot be read");
+  return undefined;
+}
+
+const expressPath = ({ path }: Endpoint) => path.replace(/\{(\w+)\}/g, ":$1");

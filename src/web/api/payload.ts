@@ -1,0 +1,61 @@
+/** What somebody without the scope payload:read sees instead of what senders wrote and providers answered. */
+import type { CondNode, Delivery, Event, Explanation, Instance, JsonObject, Trace } from "../../model.ts";
+import type { EventRecord, Refusal } from "../../ports.ts";
+
+const REDACTED: JsonObject = { redacted: true };
+const WITHHELD = "(redacted)";
+
+export const withoutPayload = {
+  event: (event: Event): Event => ({ ...event, data: REDACTED }),
+
+  record<R extends EventRecord>(record: R): R {
+    const { trace } = record;
+    return { ...record, event: withoutPayload.event(record.event), ...(trace ? { trace: quiet(trace) } : {}) };
+  },
+
+  delivery(delivery: Delivery): Delivery {
+    const { result, error } = delivery;
+    return {
+      ...delivery,
+      params: REDACTED,
+      attempts: delivery.attempts.map((attempt) => ({ ...attempt, detail: WITHHELD })),
+      ...(result === undefined ? {} : { result: REDACTED }),
+      ...(error?.body === undefined ? {} : { error: { ...error, body: WITHHELD } }),
+    };
+  },
+
+  instance(instance: Instance): Instance {
+    return { ...instance, context: REDACTED, ...(instance.output === undefined ? {} : { output: REDACTED }) };
+  },
+
+  explanation(explanation: Explanation): Explanation {
+    const { decided } = explanation;
+    return {
+      ...explanation,
+      event: withoutPayload.event(explanation.event),
+      rules: explanation.rules.map((rule) => ({ ...rule, tree: condition(rule.tree) })),
+      deliveries: explanation.deliveries.map(withoutPayload.delivery),
+      ...(decided ? { decided: { ...decided, trace: quiet(decided.trace) } } : {}),
+    };
+  },
+
+  refusal({ excerpt: _, ...refusal }: Refusal): Refusal {
+    return refusal;
+  },
+};
+
+/** Log lines of machines are rendered from payloads. */
+function quiet({ logs, ...trace }: Trace): Trace {
+  return { ...trace, ...(logs ? { logs: logs.map(() => WITHHELD) } : {}) };
+}
+
+/** Keeps what the rule wants, and what was found in the envelope; takes what was found in the payload, and hints that quote it. */
+function condition({ got, hint, children, ...node }: CondNode): CondNode {
+  const isEnvelope = node.path !== undefined && !/^(event\.)?data\b/.test(node.path);
+  return {
+    ...node,
+    ...(children ? { children: children.map(condition) } : {}),
+    ...(got === undefined ? {} : { got: isEnvelope ? got : WITHHELD }),
+    ...(hint !== undefined && isEnvelope ? { hint } : {}),
+  };
+}

@@ -1,0 +1,119 @@
+/** The OpenAPI 3.1 document, read from the table of endpoints; docs/openapi.json is this, checked in. */
+import type { TSchema } from "typebox";
+import { DELIVERY_ENDPOINTS } from "./api/deliveries.ts";
+import type { Endpoint } from "./api/endpoint.ts";
+import { ENGINE_ENDPOINTS, PROBE_ENDPOINTS } from "./api/engine.ts";
+import { EVENT_ENDPOINTS } from "./api/events.ts";
+import { INSTANCE_ENDPOINTS } from "./api/instances.ts";
+import { ProblemDetailsShape } from "./api/shapes.ts";
+import { PROBLEM_TYPE } from "./problem.ts";
+
+/** Everything the admin listener answers. */
+export const ENDPOINTS: readonly Endpoint[] = [
+  ...PROBE_ENDPOINTS,
+  ...ENGINE_ENDPOINTS,
+  ...EVENT_ENDPOINTS,
+  ...DELIVERY_ENDPOINTS,
+  ...INSTANCE_ENDPOINTS,
+];
+
+type Plain = { [key: string]: unknown };
+
+const HEADERS = {
+  "x-api-uuid": { $ref: "#/components/headers/x-api-uuid" },
+  "x-api-version": { $ref: "#/components/headers/x-api-version" },
+};
+
+/** `version` is the API's, as in x-api-version. JSON data, ready to be written. */
+export function openApiDocument(version: string, endpoints: readonly Endpoint[] = ENDPOINTS): Plain {
+  const components = new Map<string, Plain>();
+  const paths: Record<string, Plain> = {};
+  for (const endpoint of endpoints) {
+    paths[endpoint.path] = {
+      ...paths[endpoint.path],
+      [endpoint.method.toLowerCase()]: operation(endpoint, components),
+    };
+  }
+  const problem = reference(ProblemDetailsShape, components);
+  return {
+    openapi: "3.1.0",
+    info: {
+      title: "Signalbox",
+      version,
+      summary: "Verified webhooks in, declarative rules and state machines in the middle, actions out",
+      license: { name: "MIT", identifier: "MIT" },
+    },
+    servers: [{ url: "http://127.0.0.1:8081", description: "The admin listener" }],
+    paths,
+    components: {
+      schemas: Object.fromEntries([...components].sort(([a], [b]) => (a < b ? -1 : 1))),
+      responses: {
+        Problem: { description: "What went wrong", headers: HEADERS, content: { [PROBLEM_TYPE]: { schema: problem } } },
+      },
+      headers: {
+        "x-api-uuid": { description: "The request's id, for support", schema: { type: "string" } },
+        "x-api-version": { description: "Semantic version of the API", schema: { type: "string" } },
+      },
+      securitySchemes: { token: { type: "http", scheme: "bearer", description: "sbx_…; scopes are named by x-scope" } },
+    },
+  };
+}
+
+function operation(endpoint: Endpoint, components: Map<string, Plain>): Plain {
+  const { id, summary, scope, body } = endpoint;
+  const parameters = [...pathParameters(endpoint), ...queryParameters(endpoint, components)];
+  const answers = Object.entries(endpoint.answers).map(([status, schema]) => [
+    status,
+    answer(schema && reference(schema, components), endpoint.produces ?? "application/json"),
+  ]);
+  const content = body && { "application/json": { schema: reference(body, components) } };
+  return {
+    operationId: id,
+    summary,
+    ...(scope ? { security: [{ token: [] }], "x-scope": scope } : { security: [] }),
+    ...(parameters.length > 0 ? { parameters } : {}),
+    ...(content ? { requestBody: { required: true, content } } : {}),
+    responses: { ...Object.fromEntries(answers), default: { $ref: "#/components/responses/Problem" } },
+  };
+}
+
+function answer(schema: unknown, produces: string): Plain {
+  const type = produces.split(";")[0] ?? produces;
+  const content = schema === undefined ? {} : { content: { [type]: { schema } } };
+  return { description: schema === undefined ? "Done" : "The answer", headers: HEADERS, ...content };
+}
+
+function pathParameters({ path }: Endpoint): Plain[] {
+  return [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => ({
+    name,
+    in: "path",
+    required: true,
+    description: name === "key" ? "Percent-encoded, / and # too" : "Percent-encoded",
+    schema: { type: "string", minLength: 1 },
+  }));
+}
+
+function queryParameters({ query }: Endpoint, components: Map<string, Plain>): Plain[] {
+  const required = new Set(query?.required ?? []);
+  return Object.entries(query?.properties ?? {}).map(([name, property]) => {
+    const { description, ...schema } = reference(property, components) as Plain;
+    return { name, in: "query", required: required.has(name), ...(description ? { description } : {}), schema };
+  });
+}
+
+/** The schema as JSON, each part that has a title moved to the components and referred to. */
+function reference(schema: TSchema, components: Map<string, Plain>): unknown {
+  const plain = JSON.parse(JSON.stringify(schema)) as unknown;
+  return lifted(plain, components);
+}
+
+function lifted(value: unknown, components: Map<string, Plain>): unknown {
+  if (Array.isArray(value)) return value.map((item) => lifted(item, components));
+  if (typeof value !== "object" || value === null) return value;
+  const { title, ...rest } = value as Plain;
+  const inner = Object.fromEntries(Object.entries(rest).map(([key, item]) => [key, lifted(item, components)]));
+  // A property may be called title as well; the title of a schema is text.
+  if (typeof title !== "string") return title === undefined ? inner : { ...inner, title: lifted(title, components) };
+  components.set(title, inner);
+  return { $ref: `#/components/schemas/${title}` };
+}

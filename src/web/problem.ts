@@ -1,0 +1,36 @@
+/** Problem details (RFC 9457) as the listeners answer them; what flow/receive answers has the same form. */
+import { ERRORS, type ErrorCode, type Problem } from "../errors.ts";
+
+export interface ProblemDetails {
+  type: "about:blank";
+  title: string;
+  status: number;
+  code: ErrorCode;
+  /** What went wrong this time. */
+  detail: string;
+  /** What to do about it. */
+  hint: string;
+  /** The request's id, also in `x-api-uuid`. */
+  instance: string;
+  problems?: readonly Problem[];
+}
+
+export const PROBLEM_TYPE = "application/problem+json";
+
+/** The status is that of the error table unless one is named; 500 where the table has none. */
+export function problem(
+  code: ErrorCode,
+  options: { requestId: string; detail?: string; status?: number; problems?: readonly Problem[] },
+): ProblemDetails {
+  const { title, help, status }: { title: string; help: string; status?: number } = ERRORS[code];
+  return {
+    type: "about:blank",
+    title,
+    status: options.status ?? status ?? 500,
+    code,
+    detail: options.detail ?? title,
+    hint: help,
+    instance: options.requestId,
+    ...(options.problems?.length ? { problems: options.problems } : {}),
+  };
+}
