@@ -1,0 +1,56 @@
+/** `check`: configuration, rules, machines and templates of a folder; works on files alone, without network and secrets. */
+import { type CheckReport, checkReport } from "./check-report.ts";
+import { type Command, textOf } from "./command.ts";
+import type { Context } from "./context.ts";
+import { compactProblems, githubAnnotations, problemsJson, renderProblems, summaryLine } from "./diagnostics.ts";
+import { EXIT } from "./failure.ts";
+import { wantsColor } from "./output.ts";
+
+export const check: Command = {
+  name: "check [paths...]",
+  aliases: ["lint"],
+  summary: "find every mistake in signalbox.yaml, rules, machines and templates",
+  about: "server: no. Works on files alone: no network, and no secret has to be set.",
+  flags: [
+    { flags: "--format <form>", about: "how problems are written", choices: ["pretty", "compact", "github", "json"] },
+    { flags: "--fail-on <severity>", about: "from when the exit code is 1", choices: ["error", "warning"] },
+  ],
+  examples: [
+    "signalbox check",
+    "signalbox check rules/pull-requests.yaml --fail-on warning",
+    "signalbox check --format github",
+  ],
+  async run(context, paths, options) {
+    const report = await reportOf(context, context.project(), paths);
+    const form = textOf(options, "format") ?? "pretty";
+    const { summary, problems } = report;
+    if (form === "json" || context.json) context.shell.out(jsonOf(report));
+    else if (form === "github") context.shell.out(githubAnnotations(problems));
+    else if (form === "compact") context.shell.out(compactProblems(problems));
+    else context.shell.out(prettyOf(context, report));
+    // A file that cannot even be read is another matter than a mistake in it.
+    if (problems.some(({ code, severity }) => severity === "error" && /^SB000/.test(code))) return EXIT.configuration;
+    const isBad = summary.errors > 0 || (textOf(options, "failOn") === "warning" && summary.warnings > 0);
+    return isBad ? EXIT.no : EXIT.done;
+  },
+};
+
+/** Checks the project with the providers and the environment there are. */
+export async function reportOf(
+  { providers, shell }: Context,
+  project: { dir: string; file?: string },
+  paths: readonly string[] = [],
+): Promise<CheckReport> {
+  return await checkReport({ ...project, env: shell.env, providers: await providers(), paths });
+}
+
+function prettyOf({ shell, options }: Context, { problems, sources, summary }: CheckReport): string {
+  const color = wantsColor(options.color, shell.env, shell.tty.out);
+  const blocks = renderProblems(problems, { sources, color });
+  return `${blocks}${blocks === "" ? "" : "\n"}${summaryLine(summary)}\n`;
+}
+
+function jsonOf({ problems, summary }: CheckReport): string {
+  const body = { summary: { ...summary, ms: Math.round(summary.ms) }, diagnostics: problemsJson(problems) };
+  return `${JSON.stringify({ apiVersion: "signalbox/v1", kind: "CheckResult", ...body }, null, 2)}\n`;
+}

@@ -1,0 +1,150 @@
+/** What a command works with: where it runs, how it answers, and what it loads only when it asks. */
+import { existsSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { type Config, type Loaded, loadConfig } from "../config.ts";
+import { parseDuration } from "../core/duration.ts";
+import { createLog, type Log, loadProviders, systemClock } from "../engine.ts";
+import { SignalboxError } from "../errors.ts";
+import type { JsonObject } from "../model.ts";
+import type { Provider } from "../ports.ts";
+import { type Options, textOf, usage } from "./command.ts";
+import { dated, type Paint, paintWith, wantsColor } from "./output.ts";
+import type { Shell } from "./shell.ts";
+
+const TIMEOUT_MS = 10_000;
+const DAY_MS = 86_400_000;
+export const CONFIG_NAME = "signalbox.yaml";
+
+type Load = Partial<Pick<Parameters<typeof loadConfig>[0], "flags" | "offline">>;
+
+export interface Context {
+  shell: Shell;
+  options: Options;
+  json: boolean;
+  /** How often -v was given. */
+  verbosity: number;
+  utc: boolean;
+  timeoutMs: number;
+  /** For standard output, and for standard error. */
+  paint: Paint;
+  errPaint: Paint;
+  errColor: boolean;
+  nowMs(): number;
+  /** The result: one JSON document of that kind, on one line when it is one of a stream; or what a person reads. */
+  answer(kind: string, body: object, human: () => string, how?: { stream: boolean }): void;
+  /** A remark beside the result; not with -q. */
+  note(text: string): void;
+  /** Only with -v. */
+  detail(text: string): void;
+  /** Asks, or takes --yes for an answer; SB0901 when nobody can be asked. */
+  confirm(question: string): Promise<boolean>;
+  /** The folder of the project, and the file when one was named. */
+  project(): { dir: string; file?: string };
+  providers(): Promise<ReadonlyMap<string, Provider>>;
+  load(how?: Load): Promise<Loaded>;
+  /** Rejects with all problems when the configuration does not load. */
+  config(how?: Load): Promise<Config>;
+  /** The log on standard error; `level` unless -q or -v say otherwise. */
+  log(level: Config["log"] | "silent", secrets: readonly string[]): Log;
+}
+
+/** Files that errors are shown with, beside the error itself. */
+export class ConfigError extends SignalboxError {
+  readonly sources: ReadonlyMap<string, string>;
+  constructor({ problems, sources }: Loaded) {
+    const errors = problems.filter(({ severity }) => severity === "error");
+    const first = errors[0];
+    super(first?.code ?? "SB0102", first?.message ?? "The configuration does not load", { problems });
+    this.sources = sources;
+  }
+}
+
+export function createContext(shell: Shell, options: Options): Context {
+  const json = options.json === true;
+  const verbosity = typeof options.verbose === "number" ? options.verbose : 0;
+  const errColor = wantsColor(options.color, shell.env, shell.tty.err);
+  const errPaint = paintWith(errColor);
+  const isQuiet = options.quiet === true;
+  const note = (text: string) => {
+    if (!isQuiet) shell.err(`${text}\n`);
+  };
+  let providers: Promise<ReadonlyMap<string, Provider>> | undefined;
+  const context: Context = {
+    shell,
+    options,
+    json,
+    verbosity,
+    utc: options.utc === true,
+    timeoutMs: timeoutOf(options),
+    paint: paintWith(wantsColor(options.color, shell.env, shell.tty.out)),
+    errPaint,
+    errColor,
+    nowMs: () => systemClock.now(),
+    answer(kind, body, human, how) {
+      shell.out(json ? document(kind, body, how) : human());
+    },
+    note,
+    detail(text) {
+      if (verbosity > 0) shell.err(`${errPaint.dim(text)}\n`);
+    },
+    confirm: (question) => confirm(shell, options, question),
+    project: () => projectOf(shell, options),
+    providers() {
+      providers ??= loadProviders();
+      return providers;
+    },
+    async load(how = {}) {
+      return await loadConfig({ ...context.project(), ...how, env: shell.env, providers: await context.providers() });
+    },
+    async config(how) {
+      const loaded = await context.load(how);
+      if (!loaded.config) throw new ConfigError(loaded);
+      return loaded.config;
+    },
+    log(level, secrets) {
+      const wanted = level === "trace" ? "debug" : level === "fatal" ? "error" : level;
+      const chosen = verbosity > 0 ? "debug" : isQuiet ? "error" : wanted;
+      return createLog({ level: chosen, secrets, pretty: !json, destination: { write: (line) => shell.err(line) } });
+    },
+  };
+  return context;
+}
+
+/** One JSON document as every command prints it. */
+export function document(kind: string, body: object, { stream } = { stream: false }): string {
+  const whole = { apiVersion: "signalbox/v1", kind, ...(dated(body) as JsonObject) };
+  return `${JSON.stringify(whole, null, stream ? 0 : 2)}\n`;
+}
+
+function timeoutOf(options: Options): number {
+  const text = textOf(options, "timeout");
+  const ms = text === undefined ? TIMEOUT_MS : parseDuration(text);
+  if (ms === undefined || ms < 1 || ms > DAY_MS) throw usage(`--timeout is "${text}", write a duration such as 10s`);
+  return ms;
+}
+
+async function confirm(shell: Shell, options: Options, question: string): Promise<boolean> {
+  if (options.yes === true) return true;
+  const canAsk = shell.tty.in && shell.tty.err && options.input !== false && !shell.env.CI;
+  if (!canAsk) throw usage(`${question} Nobody can be asked here; pass --yes if you mean it`);
+  return /^y(es)?$/i.test((await shell.ask(`${question} [y/N] `)).trim());
+}
+
+/** -c, then -C, then the nearest folder upwards that holds a signalbox.yaml, then the user's own. */
+function projectOf({ cwd, env }: Shell, options: Options): { dir: string; file?: string } {
+  const file = textOf(options, "config") ?? env.SIGNALBOX_CONFIG;
+  if (file) return { dir: cwd, file };
+  const dir = textOf(options, "dir") ?? env.SIGNALBOX_DIR;
+  if (dir) return { dir: resolve(cwd, dir) };
+  for (let at = resolve(cwd); ; at = dirname(at)) {
+    if (existsSync(join(at, CONFIG_NAME))) return { dir: at };
+    if (at === dirname(at)) break;
+  }
+  const own = configHome(env);
+  return own && existsSync(own) ? { dir: cwd, file: own } : { dir: cwd };
+}
+
+function configHome(env: Shell["env"]): string | undefined {
+  const home = env.XDG_CONFIG_HOME || (env.HOME ? join(env.HOME, ".config") : undefined);
+  return home ? join(home, "signalbox", "config.yaml") : undefined;
+}

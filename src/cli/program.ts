@@ -1,0 +1,168 @@
+/** The command line: commands as data → commander → exit code. */
+import { Command as Commander, CommanderError, Option } from "commander";
+import { VERSION } from "../engine.ts";
+import { nearest, SignalboxError } from "../errors.ts";
+import { type Command, type Flag, type Options, usage } from "./command.ts";
+import { createContext } from "./context.ts";
+import { EXIT, failed } from "./failure.ts";
+import { GROUPS, replay } from "./index.ts";
+import { paintWith, wantsColor } from "./output.ts";
+import type { Shell } from "./shell.ts";
+
+const GLOBAL_FLAGS: readonly Flag[] = [
+  {
+    flags: "-C, --dir <path>",
+    about: "the project's folder (SIGNALBOX_DIR; default: the nearest with signalbox.yaml)",
+  },
+  { flags: "-c, --config [file]", about: "the configuration (SIGNALBOX_CONFIG)" },
+  { flags: "--url <url>", about: "a running server's admin address (SIGNALBOX_URL)" },
+  { flags: "--token-file <file>", about: "holds the API token (or SIGNALBOX_TOKEN); never an argument" },
+  { flags: "--timeout <duration>", about: "how long to wait for an answer, default 10s" },
+  { flags: "--json", about: "one JSON document on standard output" },
+  { flags: "--color <when>", about: "colour (NO_COLOR, FORCE_COLOR)", choices: ["auto", "always", "never"] },
+  { flags: "--no-color", about: "the same as --color never" },
+  { flags: "--utc", about: "times in UTC instead of local time" },
+  { flags: "-q, --quiet", about: "no remarks on standard error" },
+  { flags: "-v, --verbose", about: "more remarks on standard error" },
+  { flags: "--yes", about: "answers every question with yes" },
+  { flags: "--no-input", about: "asks nothing; a question becomes exit 2" },
+];
+
+/** Runs one command line to its end. Never rejects. */
+export async function run(shell: Shell): Promise<number> {
+  let code: number = EXIT.done;
+  try {
+    const program = build(shell, (exit) => {
+      code = exit;
+    });
+    await program.parseAsync([...shell.argv], { from: "user" });
+    return code;
+  } catch (error) {
+    if (error instanceof CommanderError && error.exitCode === 0) return EXIT.done;
+    return fail(shell, error instanceof CommanderError ? misunderstood(error) : error);
+  }
+}
+
+/** Tells why the command line could not be carried out; gives the exit code. */
+export function fail(shell: Shell, error: unknown): number {
+  const color = wantsColor(colorFlag(shell.argv), shell.env, shell.tty.err);
+  return failed(shell, error, { json: shell.argv.includes("--json"), color, paint: paintWith(color) });
+}
+
+function build(shell: Shell, ended: (exit: number) => void): Commander {
+  const program = new Commander("signalbox")
+    .description("Verified webhooks in, declarative rules and state machines in the middle, Jira, Slack and HTTP out")
+    .version(VERSION, "-V, --version", "prints the version")
+    .helpOption("-h, --help", "prints help")
+    .configureHelp({ showGlobalOptions: true, helpWidth: 110 })
+    .configureOutput({ writeOut: (text) => shell.out(text), writeErr: () => {}, outputError: () => {} })
+    .exitOverride();
+  for (const flag of GLOBAL_FLAGS) program.addOption(optionOf(flag));
+  for (const [group, commands] of Object.entries(GROUPS)) {
+    for (const command of commands) add(program, command, ended, shell).helpGroup(`To ${group}:`);
+  }
+  add(program, replay, ended, shell, { hidden: true });
+  const names = program.commands.map((command) => command.name());
+  orNearest(program, names, () => shell.out(overview()));
+  return program;
+}
+
+function add(
+  parent: Commander,
+  command: Command,
+  ended: (exit: number) => void,
+  shell: Shell,
+  { hidden = false } = {},
+): Commander {
+  const [name = "", ...args] = command.name.split(" ");
+  const made = parent.command(name, { hidden }).summary(command.summary).description(described(command));
+  for (const arg of args) made.argument(arg);
+  made.aliases([...(command.aliases ?? [])]);
+  for (const flag of command.flags ?? []) made.addOption(optionOf(flag));
+  made.addHelpText("after", `\nExamples:\n${command.examples.map((line) => `  $ ${line}\n`).join("")}`);
+  const { run: perform, verbs = [] } = command;
+  for (const verb of verbs) add(made, verb, ended, shell);
+  if (perform) {
+    made.action(async () => {
+      const options = made.optsWithGlobals<Options>();
+      // Only for doctor it is a question: what is in force?
+      if (options.config === true && name !== "doctor") throw usage("-c, --config needs the name of a file");
+      ended(await perform(createContext(shell, options), made.args, options));
+    });
+  } else {
+    const known = verbs.map((verb) => verb.name.split(" ")[0] ?? "");
+    orNearest(made, known, () => {
+      throw usage(`signalbox ${name} needs one of: ${known.join(", ")}`);
+    });
+  }
+  return made;
+}
+
+/** What happens when no known command was named: nothing at all, or the nearest name. */
+function orNearest(command: Commander, known: readonly string[], bare: () => void): void {
+  command.usage("<command> [options]").argument("[name]").allowExcessArguments().allowUnknownOption();
+  command.action(() => {
+    const [given] = command.args;
+    if (given === undefined) return bare();
+    const [what, names] = given.startsWith("-") ? ["option", flagsOf(command)] : ["command", known];
+    const near = nearest(given, names);
+    const advice = near === undefined ? `${commandPath(command)} --help lists them` : `did you mean "${near}"?`;
+    throw usage(`"${given}" is not a known ${what}; ${advice}`);
+  });
+}
+
+function flagsOf(command: Commander): string[] {
+  const own = command.options.flatMap(({ long }) => long ?? []);
+  return command.parent ? [...own, ...flagsOf(command.parent)] : own;
+}
+
+function commandPath(command: Commander): string {
+  return command.parent ? `${commandPath(command.parent)} ${command.name()}` : command.name();
+}
+
+function described({ summary, about }: Command): string {
+  const sentence = `${summary[0]?.toUpperCase()}${summary.slice(1)}.`;
+  return about === undefined ? sentence : `${sentence} ${about}`;
+}
+
+function optionOf({ flags, about, choices, repeats }: Flag): Option {
+  const option = new Option(flags, about);
+  if (choices) option.choices(choices);
+  if (repeats) option.argParser((value: string, before: string[] | undefined) => [...(before ?? []), value]);
+  if (flags === "-v, --verbose") option.argParser((_: string, before: number | undefined) => (before ?? 0) + 1);
+  return option;
+}
+
+/** Commander's words in ours: no "error:", and the nearest name in the same sentence. */
+function misunderstood(error: CommanderError): SignalboxError {
+  const [first = "", near] = error.message.replace(/^error: /, "").split("\n");
+  const words = first.replaceAll("'", '"').replace(/\.$/, "");
+  const advice =
+    near === undefined ? "; see --help" : `; ${near.replace(/^\(Did you mean (.*)\?\)$/, 'did you mean "$1"?')}`;
+  return new SignalboxError("SB0901", `${words[0]?.toUpperCase()}${words.slice(1)}${advice}`);
+}
+
+function colorFlag(argv: readonly string[]): string | false | undefined {
+  if (argv.includes("--no-color")) return false;
+  const at = argv.findIndex((arg) => arg === "--color" || arg.startsWith("--color="));
+  return at < 0 ? undefined : (argv[at]?.split("=")[1] ?? argv[at + 1]);
+}
+
+/** Twelve lines, by what a person wants. */
+function overview(): string {
+  const rows = Object.entries(GROUPS).map(([group, commands]) => {
+    const names = commands.map(({ name }) => name.split(" ")[0]);
+    return `  ${group.padEnd(12)}${names.join("  ")}`;
+  });
+  return `${[
+    `signalbox ${VERSION}: verified webhooks in, rules and state machines in the middle, Jira, Slack and HTTP out`,
+    "",
+    ...rows,
+    "",
+    "  see it work            signalbox demo",
+    "  start a project        signalbox init my-project",
+    "  why did nothing happen signalbox explain <event id>",
+    "",
+    "signalbox <command> --help ends with examples",
+  ].join("\n")}\n`;
+}

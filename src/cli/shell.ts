@@ -1,0 +1,23 @@
+/** The process as commands see it. Made by main.ts, the only file that touches `process`; made by hand in tests. */
+
+export interface Shell {
+  /** Without the interpreter and the script. */
+  argv: readonly string[];
+  env: Readonly<Record<string, string | undefined>>;
+  cwd: string;
+  /** A folder for what may be deleted. */
+  tempDir: string;
+  nodeVersion: string;
+  platform: string;
+  pid: number;
+  tty: { in: boolean; out: boolean; err: boolean };
+  out(text: string): void;
+  err(text: string): void;
+  /** Everything on standard input. */
+  readIn(): Promise<string>;
+  /** The next line typed by a person. */
+  ask(question: string): Promise<string>;
+  on(signal: "SIGINT" | "SIGTERM" | "SIGHUP", listener: () => void): void;
+  /** Ends at once, without draining; for the second signal. */
+  exit(code: number): void;
+}

@@ -1,0 +1,60 @@
+/** Atlassian Document Format as the stand-in Jira takes it: the nodes that a comment of plain prose needs, and no others. */
+
+/** https://developer.atlassian.com/cloud/jira/platform/apis/document/structure/ */
+const BLOCKS = new Set([
+  "paragraph",
+  "heading",
+  "blockquote",
+  "codeBlock",
+  "bulletList",
+  "orderedList",
+  "listItem",
+  "rule",
+]);
+const MARKS = new Set(["strong", "em", "code", "link", "strike", "underline"]);
+const NOT_A_DOCUMENT = "Operation value must be an Atlassian Document (see the Atlassian Document Format)";
+
+type Node = Record<string, unknown>;
+
+/** What Jira would say against the document; undefined = it takes it. */
+export function adfProblem(value: unknown): string | undefined {
+  if (!isNode(value) || value.type !== "doc" || value.version !== 1) return NOT_A_DOCUMENT;
+  return childrenOf(value).every(isBlock) && Array.isArray(value.content) ? undefined : "INVALID_INPUT";
+}
+
+/** What a person reads: of a document, or of wiki text as it is. */
+export function plainText(value: unknown): string {
+  if (typeof value === "string") return value;
+  if (!isNode(value)) return "";
+  if (value.type === "text") return String(value.text);
+  if (value.type === "hardBreak") return "\n";
+  return childrenOf(value)
+    .map(plainText)
+    .join(value.type === "doc" ? "\n\n" : "");
+}
+
+function isBlock(node: unknown): boolean {
+  if (!isNode(node) || !BLOCKS.has(String(node.type))) return false;
+  return childrenOf(node).every((child) => isInline(child) || isBlock(child));
+}
+
+function isInline(node: unknown): boolean {
+  if (!isNode(node)) return false;
+  if (node.type === "hardBreak") return true;
+  if (node.type !== "text" || typeof node.text !== "string" || node.text === "") return false;
+  return ((node.marks ?? []) as unknown[]).every(isMark);
+}
+
+function isMark(mark: unknown): boolean {
+  if (!isNode(mark) || !MARKS.has(String(mark.type))) return false;
+  if (mark.type !== "link") return true;
+  return isNode(mark.attrs) && URL.canParse(String(mark.attrs.href));
+}
+
+function childrenOf(node: Node): unknown[] {
+  return Array.isArray(node.content) ? node.content : [];
+}
+
+function isNode(value: unknown): value is Node {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
