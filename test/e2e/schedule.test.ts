@@ -1,0 +1,133 @@
+/** What happens by the clock: schedules tick once however many engines there are, and timers survive a restart. */
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { startSchedules } from "../../src/flow/tick.ts";
+import type { Event, Timer } from "../../src/model.ts";
+import type { Observation } from "../../src/ports.ts";
+import { memoryStore } from "../../src/store/memory.ts";
+import { type Started, startEngine, startEngineIn } from "../support/engine.ts";
+import { GITHUB_SECRET, type Sink, signedByGithub, startSink, until } from "../support/served.ts";
+
+const ENV = { GITHUB_WEBHOOK_SECRET: GITHUB_SECRET };
+
+let sink: Sink;
+beforeAll(async () => {
+  sink = await startSink();
+});
+afterAll(() => sink.close());
+
+const config = (more = "") => `
+server: { host: 127.0.0.1, port: 0, admin: { port: 0 } }
+sources: { github: { provider: github, secret: env:GITHUB_WEBHOOK_SECRET } }
+connections: { sink: { provider: http, url: "${sink.url}", allowPrivate: true } }
+${more}`;
+
+const bodies = () => sink.arrivals.map(({ body }) => JSON.parse(body) as Record<string, unknown>);
+
+describe("a schedule", () => {
+  test("ticks every second as event cron.<id>; two engines on one log make one event of each tick", async () => {
+    const first = await startEngine(
+      {
+        "signalbox.yaml": config(`schedules: { beat: { cron: "* * * * * *", data: { why: often } } }`),
+        "rules/beat.yaml": `[{ id: beat, event: cron.beat, do: [{ sink.request: { method: POST, json: { at: "{{event.time}}", why: "{{event.data.why}}" } } }] }]`,
+      },
+      ENV,
+    );
+    const second = await startEngineIn(first.folder, ENV);
+    const ticks = () => bodies().flatMap(({ at }) => (at === undefined ? [] : [String(at)]));
+    await until("three ticks are delivered", () => new Set(ticks()).size >= 3);
+    await Promise.all([first.stop(), second.stop()]);
+    const third = await startEngineIn(first.folder, ENV);
+    const { body } = await third.api<{ items: { event: Event }[] }>("/api/v1/events?type=cron.beat");
+    await third.stop();
+    const times = body.items.map(({ event }) => event.time);
+    expect(times.length).toBeGreaterThanOrEqual(3);
+    expect(new Set(times).size).toBe(times.length);
+    expect(new Set(ticks()).size).toBe(ticks().length);
+    for (const { event } of body.items) {
+      expect(event).toMatchObject({ type: "cron.beat", source: "cron", subject: "beat" });
+      expect(new Date(event.time).getMilliseconds()).toBe(0);
+    }
+    expect(bodies().find(({ why }) => why === "often")).toBeDefined();
+    expect([...first.lines, ...second.lines].filter((line) => /"level":"(error|fatal)"/.test(line))).toEqual([]);
+  });
+
+  /** A schedule alone, on a store in memory. */
+  function alone(cron: string) {
+    const store = memoryStore();
+    const faults: string[] = [];
+    const observe = (one: Observation) => void (one.kind === "fault" && faults.push(`${one.where}: ${one.message}`));
+    const clock = { now: Date.now, sleep: async () => {} };
+    const stop = startSchedules([{ id: "beat", cron, data: {} }], { store, clock, observe, stored() {} });
+    return { faults, stop, ticks: async () => (await store.counts()).events };
+  }
+
+  test("is meant in UTC when it names no time zone, whatever the machine's own is", async () => {
+    const before = process.env.TZ;
+    // Here it is another hour, and at any time another minute, than in UTC.
+    process.env.TZ = "Asia/Kathmandu";
+    try {
+      const minutes = [0, 1].map((more) => new Date(Date.now() + more * 60_000).getUTCMinutes()).join(",");
+      const schedule = alone(`* ${minutes} * * * *`);
+      await until("it ticks", async () => (await schedule.ticks()) > 0, 5_000);
+      await schedule.stop();
+      expect(schedule.faults).toEqual([]);
+    } finally {
+      if (before === undefined) delete process.env.TZ;
+      else process.env.TZ = before;
+    }
+  });
+
+  test("says which ticks were missed because the process was busy, and goes on", async () => {
+    const written = vi.spyOn(console, "warn");
+    const schedule = alone("* * * * * *");
+    await until("it ticks", async () => (await schedule.ticks()) > 0, 5_000);
+    const ticks = await schedule.ticks();
+    const endMs = Date.now() + 2_500;
+    while (Date.now() < endMs);
+    await until("it goes on", async () => (await schedule.ticks()) > ticks + 1, 5_000);
+    await schedule.stop();
+    expect(schedule.faults.length).toBeGreaterThan(0);
+    for (const fault of schedule.faults) expect(fault).toMatch(/^schedule beat: The tick of \d{4}-.*Z was missed/);
+    expect(written).not.toHaveBeenCalled();
+    written.mockRestore();
+  });
+});
+
+test("a timer that was armed before a restart fires after it, once", async () => {
+  const first = await startEngine(
+    {
+      "signalbox.yaml": config(),
+      "rules/start.yaml": `[{ id: start, event: github.ping, send: { machine: alarm, key: "{{event.data.hook_id}}", event: START } }]`,
+      "statemachines/alarm.yaml": `
+id: alarm
+startOn: [START]
+context: { hook: "{{event.data.hook_id}}" }
+initial: armed
+states:
+  armed: { after: { 3s: rung } }
+  rung:
+    entry: [{ sink.request: { method: POST, json: { rung: "{{context.hook}}" } } }]
+    on: { START: armed }
+`,
+    },
+    ENV,
+  );
+  await first.post("github", signedByGithub("ping", '{"zen":"z","hook_id":7}', { id: "ping-7" }));
+  await first.quiet();
+  const { body } = await first.api<{ instance: { state: string }; timers: Timer[] }>("/api/v1/instances/alarm/7");
+  expect(body).toMatchObject({ instance: { state: "armed" }, timers: [{ machine: "alarm", key: "7" }] });
+  await first.stop();
+  const rung = () => bodies().filter((one) => "rung" in one);
+  expect(rung()).toEqual([]);
+
+  const again: Started = await startEngineIn(first.folder, ENV);
+  const other: Started = await startEngineIn(first.folder, ENV);
+  await until("the timer has fired", () => rung().length > 0);
+  expect(Date.now()).toBeGreaterThanOrEqual(body.timers[0]!.dueAtMs);
+  await again.quiet();
+  const { body: page } = await again.api<{ items: { event: Event }[] }>("/api/v1/events?type=timer.due");
+  expect(page.items.map(({ event }) => event.to)).toMatchObject([{ machine: "alarm", key: "7" }]);
+  expect((await again.api<{ timers: Timer[] }>("/api/v1/instances/alarm/7")).body.timers).toEqual([]);
+  await Promise.all([again.stop(), other.stop()]);
+  expect(rung()).toEqual([{ rung: 7 }]);
+});

@@ -1,0 +1,174 @@
+/** The house rules as tests: who may import whom, one door per library, a pure core, files that fit a reader's head. */
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { dirname, join, normalize, relative } from "node:path";
+import { describe, expect, test } from "vitest";
+
+const ROOT = new URL("..", import.meta.url).pathname;
+const FILE_LINES_MAX = 400;
+
+function filesUnder(folder: string, matching: RegExp): string[] {
+  return readdirSync(join(ROOT, folder)).flatMap((name) => {
+    const path = join(folder, name);
+    if (name === "node_modules" || name === "fixtures") return [];
+    if (statSync(join(ROOT, path)).isDirectory()) return filesUnder(path, matching);
+    return matching.test(name) ? [path] : [];
+  });
+}
+
+const text = (path: string) => readFileSync(join(ROOT, path), "utf8");
+
+/** Imports of a file: ours as paths from the root, others by package name. Types count: knowing is importing. */
+function importsOf(path: string): { ours: string[]; packages: string[] } {
+  const specifiers = [...text(path).matchAll(/^(?:import|export)[^;]*?from "([^"]+)";|\bimport\("([^"]+)"\)/gm)]
+    .map((match) => (match[1] ?? match[2])!)
+    .filter((specifier) => !specifier.startsWith("$"));
+  const ours = specifiers.filter((one) => one.startsWith(".")).map((one) => normalize(join(dirname(path), one)));
+  const packages = specifiers.filter((one) => !one.startsWith("."));
+  return { ours, packages };
+}
+
+/** The module of design and map: a folder, or a file directly in src. */
+function moduleOf(path: string): string {
+  const parts = relative("src", path).split("/");
+  return parts.length > 1 ? parts[0]! : parts[0]!.replace(/\.ts$/, "");
+}
+
+const BASE = ["model", "errors"];
+const MAY_IMPORT: Record<string, readonly string[]> = {
+  model: [],
+  errors: [],
+  yaml: ["errors", "model"],
+  ports: ["model"],
+  core: BASE,
+  providers: [...BASE, "ports"],
+  store: [...BASE, "ports"],
+  cache: [...BASE, "ports"],
+  flow: [...BASE, "ports", "core"],
+  log: [...BASE, "ports"],
+  config: [...BASE, "ports", "core", "yaml"],
+  policy: [...BASE, "core", "yaml"],
+  web: [...BASE, "ports", "core", "flow", "log"],
+  "policy-holder": [...BASE, "ports", "core", "flow", "config", "policy"],
+  engine: ["*"],
+  schemas: ["*"],
+  sandbox: [...BASE, "core"],
+  cli: [...BASE, "ports", "core", "engine", "policy", "config", "flow", "sandbox", "yaml"],
+  main: [...BASE, "cli", "engine"],
+};
+
+/** Each library has one door, so that replacing it changes one place. */
+const DOORS: Record<string, RegExp> = {
+  xstate: /^src\/core\/machine\//,
+  "@marcbachmann/cel-js": /^src\/core\/expr/,
+  handlebars: /^src\/core\/render/,
+  ajv: /^src\/core\/check\.ts$/,
+  "ajv-formats": /^src\/core\/check\.ts$/,
+  "better-sqlite3": /^src\/store\/sqlite/,
+  ioredis: /^src\/cache\/redis\.ts$/,
+  express: /^src\/web\//,
+  "prom-client": /^src\/web\/metrics\.ts$/,
+  "node-cron": /^src\/flow\/tick\.ts$/,
+  undici: /^src\/providers\/kit\/http\.ts$/,
+  pino: /^src\/log\.ts$/,
+  commander: /^src\/cli\//,
+  yaml: /^src\/yaml\.ts$/,
+  typebox: /^src\//,
+};
+
+const sources = filesUnder("src", /\.ts$/);
+
+describe("who may import whom", () => {
+  test.each(sources)("%s", (path) => {
+    const from = moduleOf(path);
+    const allowed = MAY_IMPORT[from];
+    expect(allowed, `module "${from}" is not in the table`).toBeDefined();
+    const wrong = importsOf(path).ours.filter((target) => {
+      const to = moduleOf(target);
+      return to !== from && !allowed!.includes(to) && !allowed!.includes("*");
+    });
+    expect(wrong).toEqual([]);
+  });
+
+  test("a provider imports its kit and no other provider", () => {
+    for (const path of sources.filter((one) => /^src\/providers\/[^/]+\.ts$/.test(one) && !one.endsWith("/index.ts"))) {
+      const others = importsOf(path).ours.filter(
+        (one) => one.startsWith("src/providers/") && !one.startsWith("src/providers/kit/"),
+      );
+      expect(others, path).toEqual([]);
+    }
+  });
+});
+
+test("every library has one door", () => {
+  const wrong: string[] = [];
+  for (const path of sources) {
+    for (const name of importsOf(path).packages) {
+      if (name.startsWith("node:")) continue;
+      const bare = name
+        .split("/")
+        .slice(0, name.startsWith("@") ? 2 : 1)
+        .join("/");
+      const door = DOORS[bare];
+      if (!door?.test(path)) wrong.push(`${path} imports ${name}`);
+    }
+  }
+  expect(wrong).toEqual([]);
+});
+
+test("core knows no clock, no chance, no network, no disk and no console", () => {
+  const impure =
+    /Date\.now|new Date\(\)|Math\.random|\bprocess\.|\bconsole\.|\bfetch\(|setTimeout|setInterval|randomUUID|randomBytes|performance\.|"node:(?!crypto)|\basync\b|\bawait\b/;
+  for (const path of sources.filter((one) => one.startsWith("src/core/") || one === "src/model.ts")) {
+    const lines = text(path).split("\n");
+    const found = lines.filter((line) => impure.test(line) && !/^\s*(\*|\/\/|\/\*\*)/.test(line));
+    expect(found, path).toEqual([]);
+  }
+});
+
+test("time and chance enter only at the edge", () => {
+  const clock = /Date\.now|new Date\(\)|Math\.random|setTimeout\(|setInterval\(/;
+  const edge = /^src\/(engine|main|schemas)\.ts$|^src\/(cli|sandbox|web)\/|^src\/providers\/kit\/http\.ts$/;
+  for (const path of sources.filter((one) => !edge.test(one))) {
+    const found = text(path)
+      .split("\n")
+      .filter((line) => clock.test(line) && !/^\s*(\*|\/\/|\/\*\*)/.test(line));
+    expect(found, path).toEqual([]);
+  }
+});
+
+test("only main.ts touches the process", () => {
+  for (const path of sources.filter((one) => one !== "src/main.ts" && one !== "src/schemas.ts")) {
+    const found = text(path)
+      .split("\n")
+      .filter((line) => /\bprocess\.\w/.test(line) && !/^\s*(\*|\/\/|\/\*\*)/.test(line));
+    expect(found, path).toEqual([]);
+  }
+});
+
+test("files fit a reader's head", () => {
+  const long = [...sources, ...filesUnder("bench", /\.ts$/)]
+    .map((path) => `${path}: ${text(path).split("\n").length}`)
+    .filter((one) => Number(one.split(": ")[1]) > FILE_LINES_MAX);
+  expect(long).toEqual([]);
+});
+
+test("nothing is left to do in a comment, and no host of a package registry is named", () => {
+  const all = [
+    ...sources,
+    ...filesUnder("test", /\.ts$/),
+    ...filesUnder("docs", /\.md$/),
+    "README.md",
+    "package-lock.json",
+  ];
+  const banned = new RegExp(
+    ["TO" + "DO", "FIX" + "ME", "X" + "XX\\b", "registry\\.npm" + "js", "npm" + "js\\.org"].join("|"),
+  );
+  const found = all.filter((path) => banned.test(text(path)));
+  expect(found).toEqual([]);
+});
+
+test("every module of src is in the map", () => {
+  const map = text("src/README.md");
+  const modules = [...new Set(sources.map(moduleOf))];
+  expect(modules.filter((name) => !map.includes(`\`${name}`))).toEqual([]);
+});
