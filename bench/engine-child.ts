@@ -1,0 +1,16 @@
+/** The real engine as a process of its own, on a folder that the benchmark wrote. */
+import { loadConfig } from "../src/config.ts";
+import { createEngine, createLog, loadProviders } from "../src/engine.ts";
+
+const dir = process.argv[2]!;
+const providers = await loadProviders();
+const { config, problems } = await loadConfig({ dir, env: process.env, providers });
+if (!config) throw new Error(JSON.stringify(problems));
+const log = createLog({ level: "error", secrets: config.secrets, pretty: false });
+const engine = await createEngine({ config, providers, log });
+await engine.start();
+process.send?.({ url: `${engine.ingestUrl}/hooks/github` });
+process.on("message", () => process.send?.({ cpu: process.cpuUsage() }));
+process.on("disconnect", () => {
+  void engine.stop().then(() => process.exit(0));
+});
