@@ -251,7 +251,8 @@ async function refuse(deps: ReceiverDeps, code: ErrorCode, refused: Refused): Pr
 
 function takes(source: Source, request: RawRequest): boolean {
   const type = (request.headers["content-type"] ?? "").split(";")[0]?.trim().toLowerCase() ?? "";
-  return source.contentTypes.some((taken) => taken === "*" || taken === type);
+  // No media type at all is no wrong one: the signature decides, then the parser.
+  return type === "" || source.contentTypes.some((taken) => taken === "*" || taken === type);
 }
 
 function spoken({

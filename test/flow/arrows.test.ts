@@ -1,5 +1,6 @@
 /** Promises of single arrows that no story shows: failing stores, two nodes, dedupe by id alone, gates. */
 import { describe, expect, test } from "vitest";
+import { createForget } from "../../src/flow/forget.ts";
 import { createGate } from "../../src/flow/gate.ts";
 import type { Outcome } from "../../src/model.ts";
 import type { Store } from "../../src/ports.ts";
@@ -66,6 +67,31 @@ test("two nodes on one store decide each event once and lose no step of an insta
   expect(texts.toSorted()).toEqual(Array.from({ length: 40 }, (_, i) => `${i}`).toSorted());
   const counted = (await store.instanceList({}, { limit: 10 })).items.map(({ context }) => context.n as number);
   expect(counted.reduce((sum, n) => sum + n, 0)).toBe(40);
+});
+
+describe("retention", () => {
+  const DAY_MS = 86_400_000;
+
+  test("what is older than its retention goes, what is younger and every instance stays", async () => {
+    const store = memoryStore();
+    const clock = woundClock();
+    const world = createWorld({ store, files: FILES, clock });
+    await world.send(one("old"));
+    await world.settle();
+    clock.wind(DAY_MS);
+    await world.send(one("young"));
+    await world.settle();
+    const forget = createForget({ store, clock, retention: { eventsMs: DAY_MS / 2, deliveriesMs: DAY_MS / 2 } });
+    expect(await forget()).toEqual({ busy: false });
+    const kept = async () => (await store.events({}, { limit: 10 })).items.map(({ event }) => event.delivery);
+    expect(await kept()).toEqual(["young"]);
+    expect((await store.deliveries({}, { limit: 10 })).items).toHaveLength(1);
+    expect((await store.instanceList({}, { limit: 10 })).items).toHaveLength(1);
+
+    clock.wind(DAY_MS);
+    expect(await forget()).toEqual({ busy: false });
+    expect(await kept()).toEqual([]);
+  });
 });
 
 describe("the gate of a connection", () => {
