@@ -64,6 +64,13 @@ const Transition = Type.Object(
         description: `How many transitions may lead there, by what was seen of the workflow; true = ${HOPS_MAX}, default 1`,
       }),
     ),
+    through: Type.Optional(
+      Type.Array(Type.String({ minLength: 1 }), {
+        maxItems: HOPS_MAX - 1,
+        description:
+          "Statuses on the way, in order, for when no transition leads straight there; nothing need have been seen",
+      }),
+    ),
   },
   { additionalProperties: false },
 );
@@ -159,14 +166,22 @@ async function choose(at: Offers & { walk: Walk; issue: Issue }, context: JiraCo
   const { offers, fresh, issue, walk } = at;
   const { params, left, names } = walk;
   const leads = ({ to, name }: Edge) => isStatus(to, params.to) && (!params.via || isSame(name, params.via));
-  const hopsMax = (params.hops === true ? HOPS_MAX : Number(params.hops || 1)) - names.length;
+  const hopsAllowed = params.hops === true || params.through ? HOPS_MAX : Number(params.hops || 1);
+  const hopsMax = hopsAllowed - names.length;
   const direct = hopsMax > 0 ? offers.filter(leads) : [];
-  const ways = direct.length > 0 ? direct : await planWay(issue, offers, { leads, hopsMax, left }, context);
+  const known = direct.length > 0 ? direct : hopsMax > 1 ? named(offers, params.through ?? [], issue, left) : [];
+  const ways = known.length > 0 ? known : await planWay(issue, offers, { leads, hopsMax, left }, context);
   const offer = ways.find((way) => missing(way, params).length === 0);
   if (offer) return { ok: true, value: { offer, fresh } };
   const [way] = ways;
   const needs = way && `${issue.key}: "${way.name}" needs ${missing(way, params).join(", ")}`;
   return { ok: false, outcome: rejected(needs ?? noWay(issue, params, offers)) };
+}
+
+/** The transitions to the statuses that were put on the way and lie ahead, the one nearest to the target first. */
+function named(offers: Offer[], through: readonly string[], { status }: Issue, left: readonly string[]): Offer[] {
+  const ahead = through.slice(through.findIndex((name) => isStatus(status, name)) + 1).toReversed();
+  return ahead.flatMap((name) => offers.filter(({ to }) => isStatus(to, name) && !left.includes(to.id)));
 }
 
 function missing({ needs }: Offer, { fields = {}, comment }: Transition): string[] {

@@ -460,6 +460,23 @@ describe("several hops", () => {
     expect(posts()).toEqual([]);
   });
 
+  test("go through the statuses that the caller names, with nothing seen before", async () => {
+    issue("WEB-2").status = "To Do";
+    const through = ["In Progress", "In Review"];
+    expect(await move({ issue: "WEB-2", to: "Done", through })).toMatchObject({
+      kind: "done",
+      result: { from: "To Do", to: "Done", way: ["Start work", "Ask for review", "Merge"] },
+    });
+    expect(posts()).toHaveLength(3);
+  });
+
+  test("never go back to a named status that lies behind", async () => {
+    issue("WEB-2").status = "In Review";
+    const through = ["In Progress", "In Review"];
+    expect(await move({ issue: "WEB-2", to: "Nowhere", through })).toMatchObject({ kind: "rejected" });
+    expect(posts()).toEqual([]);
+  });
+
   test("end when the issue comes back to where it was", async () => {
     await learn("WEB-1", "In Progress", "In Review");
     issue("WEB-2").status = "To Do";
