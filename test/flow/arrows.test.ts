@@ -81,6 +81,7 @@ describe("retention", () => {
     clock.wind(DAY_MS);
     await world.send(one("young"));
     await world.settle();
+    clock.wind(60_000);
     const forget = createForget({ store, clock, retention: { eventsMs: DAY_MS / 2, deliveriesMs: DAY_MS / 2 } });
     expect(await forget()).toEqual({ busy: false });
     const kept = async () => (await store.events({}, { limit: 10 })).items.map(({ event }) => event.delivery);
