@@ -10,7 +10,7 @@ import { SignalboxError } from "./errors.ts";
 import { createAdvance } from "./flow/advance.ts";
 import { type ConfiguredConnection, createDeliver } from "./flow/deliver.ts";
 import { createForget } from "./flow/forget.ts";
-import { startLoop } from "./flow/loop.ts";
+import { type Loop, startLoop } from "./flow/loop.ts";
 import { createOperations } from "./flow/operate.ts";
 import type { Operations, PolicyReport, StatusReport } from "./flow/operations.ts";
 import { type ConfiguredSource, createReceiver } from "./flow/receive.ts";
@@ -251,6 +251,8 @@ async function run(
   log: Log,
 ): Promise<Running> {
   const { config, clock, observe, store, cache, policy, operations } = parts;
+  // Set once the ports are bound: a second process on a taken port must not lease deliveries before it notices.
+  let loops: Record<"advance" | "deliver" | "tick" | "forget", Loop> | undefined;
   const advance = createAdvance({
     store,
     clock,
@@ -258,28 +260,22 @@ async function run(
     policy: () => policy.current(),
     compile: (machine, definition) => policy.compile(machine, definition),
     committed(decisions) {
-      if (decisions.some(({ deliveries }) => deliveries.length > 0)) loops.deliver.wake();
-      if (decisions.some(({ timersSet }) => timersSet.length > 0)) loops.tick.wake();
+      if (decisions.some(({ deliveries }) => deliveries.length > 0)) loops?.deliver.wake();
+      if (decisions.some(({ timersSet }) => timersSet.length > 0)) loops?.tick.wake();
     },
   });
   const stored = (events: readonly Event[]) => {
     advance.remember(events);
-    loops.advance.wake();
+    loops?.advance.wake();
   };
   const deliver = createDeliver({
     ...parts,
-    reported: () => loops.advance.wake(),
-    freed: () => loops.deliver.wake(),
+    reported: () => loops?.advance.wake(),
+    freed: () => loops?.deliver.wake(),
   });
   const ticking = { store, clock, observe, stored };
-  const loops = {
-    advance: startLoop("advance", () => advance.round(), parts),
-    deliver: startLoop("deliver", () => deliver.round(), parts),
-    tick: startLoop("tick", () => fireTimers(ticking), parts),
-    forget: startLoop("forget", createForget({ store, clock, retention: config.retention }), parts),
-  };
   parts.wake.all = () => {
-    for (const loop of Object.values(loops)) loop.wake();
+    for (const loop of Object.values(loops ?? {})) loop.wake();
   };
   const http = parts.clients.guarded;
   const receiver = createReceiver({
@@ -291,10 +287,6 @@ async function run(
     observe,
     stored,
   });
-  const stopLoops = async () => {
-    await Promise.all(Object.values(loops).map((loop) => loop.stop()));
-    await deliver.drain();
-  };
   const ingest = ingestListener({ receiver, apiVersion: API_VERSION, requestId: randomUUID, observe });
   const auth = {
     mode: config.auth.local && isLoopback(config.server.admin.host) ? ("loopback" as const) : ("token" as const),
@@ -303,17 +295,23 @@ async function run(
   try {
     const adminUrl = await listen(admin, config.server.admin, observe);
     const ingestUrl = await listen(ingest, config.server, observe);
+    loops = {
+      advance: startLoop("advance", () => advance.round(), parts),
+      deliver: startLoop("deliver", () => deliver.round(), parts),
+      tick: startLoop("tick", () => fireTimers(ticking), parts),
+      forget: startLoop("forget", createForget({ store, clock, retention: config.retention }), parts),
+    };
     const stopSchedules = startSchedules(config.schedules, ticking);
     const stop = async () => {
       await stopSchedules();
       await close(ingest, clock);
-      await stopLoops();
+      await Promise.all(Object.values(loops ?? {}).map((loop) => loop.stop()));
+      await deliver.drain();
       await close(admin, clock);
     };
     return { ingestUrl, adminUrl, stop };
   } catch (error) {
     admin.close();
-    await stopLoops();
     throw error;
   }
 }

@@ -61,7 +61,7 @@ beforeAll(async () => {
       }),
     },
     env,
-    { clock: { now: () => nowMs, sleep: systemClock.sleep } },
+    { clock: { now: () => nowMs, sleep: systemClock.sleep }, secretsAreWords: true },
   );
 });
 afterAll(() => started.stop());
