@@ -113,7 +113,7 @@ export async function loadConfig(options: LoadOptions): Promise<Loaded> {
 
 /** `connection.action` → its parameters, for every configured connection. */
 export function actionCatalogue(
-  connections: readonly ConnectionEntry[],
+  connections: readonly Pick<ConnectionEntry, "config">[],
   providers: ReadonlyMap<string, Provider>,
 ): ReadonlyMap<string, { params: TSchema }> {
   return new Map(

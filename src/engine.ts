@@ -157,7 +157,7 @@ async function openParts(
   const cache =
     config.cache.kind === "redis" ? redisCache({ url: config.cache.url, clock, observe }) : memoryCache({ clock });
   try {
-    const policy = await holdPolicy({ config, connections, store, clock, observe });
+    const policy = await holdPolicy({ config, providers, store, clock, observe });
     const wake = { all() {} };
     const operations = createOperations({
       store,

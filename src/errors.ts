@@ -221,6 +221,11 @@ export class SignalboxError extends Error {
   }
 }
 
+/** The words of whatever was thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
 /** The known name nearest to a misspelt one (edit distance with transpositions), if any is near enough to suggest. */
 export function nearest(name: string, known: Iterable<string>): string | undefined {
   const far = (name.length < 5 ? 1 : Math.max(2, Math.floor(name.length / 3))) + 1;

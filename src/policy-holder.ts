@@ -1,14 +1,13 @@
 /** The running policy: loaded whole or not at all, swapped in one assignment, its texts and definitions kept in the store. */
 import { Type } from "typebox";
-import type { Config } from "./config.ts";
+import { actionCatalogue, type Config } from "./config.ts";
 import type { CompiledMachine } from "./core/machine/compile.ts";
 import { compileMachine } from "./core/machine/compile.ts";
 import { type Problem, SignalboxError } from "./errors.ts";
-import type { ConfiguredConnection } from "./flow/deliver.ts";
 import type { PolicyReport } from "./flow/operations.ts";
 import type { Json } from "./model.ts";
 import { compilePolicy, type Policy, readPolicyFiles } from "./policy.ts";
-import type { Action, Clock, Observer, Store } from "./ports.ts";
+import type { Action, Clock, Observer, Provider, Store } from "./ports.ts";
 
 export interface PolicyHolder {
   current(): Policy;
@@ -21,7 +20,7 @@ export interface PolicyHolder {
 
 export interface PolicyHolderDeps {
   config: Config;
-  connections: ReadonlyMap<string, ConfiguredConnection>;
+  providers: ReadonlyMap<string, Provider>;
   store: Store;
   clock: Clock;
   observe: Observer;
@@ -30,7 +29,7 @@ export interface PolicyHolderDeps {
 /** Rejects with SB0401 and all problems when the first policy does not load. */
 export async function holdPolicy(deps: PolicyHolderDeps): Promise<PolicyHolder> {
   const { config, store, clock, observe } = deps;
-  const actions = catalogue(deps.connections);
+  const actions = actionCatalogue(config.connections, deps.providers);
   const load = async (): Promise<{ policy?: Policy; problems: Problem[] }> => {
     try {
       const files = await readPolicyFiles(config.dir);
@@ -109,18 +108,6 @@ function actionsNamed(definition: Json): string[] {
   if (typeof definition === "string") return /^[\w-]+\.[\w-]+$/.test(definition) ? [definition] : [];
   if (typeof definition !== "object" || definition === null) return [];
   return Object.entries(definition).flatMap(([key, value]) => [...actionsNamed(key), ...actionsNamed(value)]);
-}
-
-/** What a policy may call: `connection.action`. */
-export function catalogue(
-  connections: ReadonlyMap<string, Pick<ConfiguredConnection, "provider">>,
-): Map<string, Action> {
-  const actions = new Map<string, Action>();
-  for (const [name, { provider }] of connections) {
-    for (const [action, described] of Object.entries(provider.actions ?? {}))
-      actions.set(`${name}.${action}`, described);
-  }
-  return actions;
 }
 
 async function keep(store: Store, policy: Policy, nowMs: number): Promise<void> {

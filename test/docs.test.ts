@@ -21,7 +21,7 @@ import { dirname, join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { EXIT } from "../src/cli/failure.ts";
-import { loadConfig } from "../src/config.ts";
+import { actionCatalogue, loadConfig } from "../src/config.ts";
 import { formatDuration } from "../src/core/duration.ts";
 import { HELPERS } from "../src/core/helpers.ts";
 import { OPERATORS } from "../src/core/match/operators.ts";
@@ -29,7 +29,6 @@ import { loadProviders } from "../src/engine.ts";
 import { SCOPES } from "../src/flow/operations.ts";
 import { LIMITS } from "../src/model.ts";
 import { compilePolicy } from "../src/policy.ts";
-import { catalogue } from "../src/policy-holder.ts";
 import { documentFiles } from "../src/schemas.ts";
 import { createMetrics } from "../src/web/metrics.ts";
 import { type Block, blocksOf, documents, EXAMPLES, exampleOf, ROOT, textOf, titleOf } from "./support/documents.ts";
@@ -166,14 +165,14 @@ describe("YAML in the documents loads", () => {
         expect(problems).toEqual([]);
         return;
       }
-      const connections = new Map([...providers].map(([name, provider]) => [name, { provider }]));
-      for (const [name, provider] of connectionsIn(block.document))
-        connections.set(name, { provider: providers.get(provider)! });
+      const connections = new Map([...providers.keys()].map((name) => [name, name]));
+      for (const [name, provider] of connectionsIn(block.document)) connections.set(name, provider);
+      const entries = [...connections].map(([name, provider]) => ({ config: { name, provider, settings: {} } }));
       // A rule may speak of machines that stand elsewhere in the same document, or that are shipped.
       const siblings = titled.filter((one) => one.document === block.document && titleOf(one) !== "signalbox.yaml");
       const beside = Object.fromEntries(siblings.map((one) => [titleOf(one)!, one.text]));
       const files = { ...shippedMachines(), ...beside, ...templates(), [title]: block.text };
-      const { problems } = compilePolicy(files, { actions: catalogue(connections), vars: {} });
+      const { problems } = compilePolicy(files, { actions: actionCatalogue(entries, providers), vars: {} });
       expect(problems.filter(({ file }) => file === title)).toEqual([]);
     },
   );

@@ -325,7 +325,8 @@ function unrendered(rule: string, message: string): TraceProblem {
   return { code: "SB0402", rule, message };
 }
 
-function addressOf({ machine, key }: InstanceKey): string {
+/** One text for machine and key, however they are spelt. */
+export function addressOf({ machine, key }: InstanceKey): string {
   return JSON.stringify([machine, key]);
 }
 

@@ -1,6 +1,8 @@
 /** Oldest undecided events → decide → commit. The only writer of instances; one batch is one transaction. */
-import { type DecisionPolicy, decide, emptyPlan, type Plan, plan } from "../core/decide.ts";
+
+import { addressOf, type DecisionPolicy, decide, emptyPlan, type Plan, plan } from "../core/decide.ts";
 import type { CompiledMachine } from "../core/machine/compile.ts";
+import { messageOf } from "../errors.ts";
 import type { Decision, Event, Instance, InstanceKey, Json, TraceProblem } from "../model.ts";
 import type { Clock, Observer, Store } from "../ports.ts";
 
@@ -127,10 +129,6 @@ function decideOne(
 }
 
 function fault(error: unknown): TraceProblem {
-  const message = error instanceof Error ? error.message : String(error);
+  const message = messageOf(error);
   return { code: "SB0910", message: `Deciding failed, nothing was done: ${message}` };
-}
-
-function addressOf({ machine, key }: InstanceKey): string {
-  return JSON.stringify([machine, key]);
 }

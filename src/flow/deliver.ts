@@ -1,7 +1,9 @@
 /** Due delivery → check params → perform → settle. The only place where something happens elsewhere. */
+
 import { checker } from "../core/check.ts";
 import { reportOf } from "../core/own-events.ts";
 import { afterAttempt, mayHaveHappened } from "../core/retry.ts";
+import { messageOf } from "../errors.ts";
 import { type Delivery, LIMITS, type Outcome } from "../model.ts";
 import type {
   Action,
@@ -82,7 +84,7 @@ async function attemptAndSettle(deps: DeliverDeps, gate: Gate, delivery: Deliver
   try {
     outcome = await attempt(deps, delivery, atMs);
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
+    const message = messageOf(error);
     observe({ kind: "fault", where: delivery.action, message });
     outcome = { kind: "uncertain", error: { message: `The action failed in an unforeseen way: ${message}` } };
   }
@@ -154,7 +156,7 @@ async function settle(deps: DeliverDeps, delivery: Delivery): Promise<void> {
       if (report) deps.reported();
       return;
     } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
+      const message = messageOf(error);
       deps.observe({ kind: "fault", where: "settle", message });
       if (tries >= SETTLE_TRIES) return;
       await deps.clock.sleep(100 * 2 ** tries);

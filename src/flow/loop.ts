@@ -1,4 +1,5 @@
 /** Runs one arrow of the picture until stopped: wake-up, idle wait, and an end that waits for the round under way. */
+import { messageOf } from "../errors.ts";
 import type { Clock, Observer } from "../ports.ts";
 
 /** Even without a wake-up (another process may have written) an arrow looks again after this long. */
@@ -39,7 +40,7 @@ export function startLoop(name: string, round: Round, deps: { clock: Clock; obse
         if (!busy) await rest(Math.max(0, Math.min(IDLE_MS, (nextAtMs ?? Number.POSITIVE_INFINITY) - clock.now())));
       } catch (error) {
         faults++;
-        observe({ kind: "fault", where: name, message: error instanceof Error ? error.message : String(error) });
+        observe({ kind: "fault", where: name, message: messageOf(error) });
         await clock.sleep(Math.min(FAULT_MS_MAX, 100 * 2 ** faults), stopping.signal);
       }
     }

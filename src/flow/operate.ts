@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import type { CompiledMachine } from "../core/machine/compile.ts";
 import type { RuleSet } from "../core/match/rules.ts";
 import { handSignal, redelivered } from "../core/own-events.ts";
-import { SignalboxError } from "../errors.ts";
+import { messageOf, SignalboxError } from "../errors.ts";
 import type { Delivery, Event, Explanation, JsonObject } from "../model.ts";
 import type { AuditRow, Clock, Store, TokenRow } from "../ports.ts";
 import type { Actor, EventDetail, Operations, PolicyReport, StatusReport } from "./operations.ts";
@@ -55,7 +55,7 @@ export function createOperations(deps: OperateDeps): Operations {
         const { current } = deps.report();
         return { ok: true, detail: current ? "ready" : "ready, but policy: stale" };
       } catch (error) {
-        return { ok: false, detail: error instanceof Error ? error.message : String(error) };
+        return { ok: false, detail: messageOf(error) };
       }
     },
     events: (filter, page) => store.events(filter, page),

@@ -1,7 +1,7 @@
 /** Raw request → verify → normalise → append. A sender is answered only once its event is on disk. */
 import { hash } from "node:crypto";
 import { eventId } from "../core/ids.ts";
-import { ERRORS, type ErrorCode } from "../errors.ts";
+import { ERRORS, type ErrorCode, messageOf } from "../errors.ts";
 import type { DedupeKey, Event, NewEvent } from "../model.ts";
 import type {
   Appended,
@@ -282,8 +282,4 @@ function problem(code: ErrorCode, requestId: string, headers?: Record<string, st
 
 function trimmed(path: string): string {
   return path.length > 1 && path.endsWith("/") ? path.slice(0, -1) : path;
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

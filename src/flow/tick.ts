@@ -1,6 +1,8 @@
 /** Due timers and schedules become events. The only door to node-cron. */
+
 import { schedule as cron } from "node-cron";
 import { scheduleEvent, timerEvent } from "../core/own-events.ts";
+import { messageOf } from "../errors.ts";
 import type { Event, JsonObject } from "../model.ts";
 import type { Clock, Observer, Store } from "../ports.ts";
 
@@ -54,7 +56,7 @@ export function startSchedules(schedules: readonly Schedule[], deps: TickDeps): 
         const [appended] = await deps.store.append([event]);
         if (appended && !appended.duplicate) deps.stored([event.event]);
       } catch (error) {
-        fault(error instanceof Error ? error.message : String(error));
+        fault(messageOf(error));
       }
     };
     const options = { timezone, missedExecutionTolerance: LATE_MS_MAX };

@@ -266,7 +266,7 @@ test("of two reloads at once the later one counts, however long the earlier one 
     },
   };
   const clock = { now: Date.now, sleep: async () => {} };
-  const holder = await holdPolicy({ config: config!, connections: new Map(), store, clock, observe() {} });
+  const holder = await holdPolicy({ config: config!, providers: new Map(), store, clock, observe() {} });
   const change = (key: string) =>
     writeFileSync(join(dir, "rules/all.yaml"), `[{ id: ${key}, event: a.b, send: { machine: m, key: k, event: GO } }]`);
   writeFileSync(join(dir, "statemachines/m.yaml"), "{ id: m, startOn: [GO], initial: a, states: { a: {} } }");
