@@ -20,7 +20,8 @@ import {
 import { deliveryId, eventId } from "./ids.ts";
 import type { CompiledMachine } from "./machine/compile.ts";
 import { type Signal, type StepResult, step } from "./machine/step.ts";
-import type { CompiledRule, RuleSet } from "./match/rules.ts";
+import type { RuleSet } from "./match/rule-set.ts";
+import type { CompiledRule } from "./match/rules.ts";
 
 /** What decides: rules, machines for new instances, and any definition that a living instance was started with. */
 export interface DecisionPolicy {

@@ -1,7 +1,7 @@
 /** Operations over a store and the running policy: the same for the API, the command line and tests. */
 import { createHash } from "node:crypto";
 import type { CompiledMachine } from "../core/machine/compile.ts";
-import type { RuleSet } from "../core/match/rules.ts";
+import type { RuleSet } from "../core/match/rule-set.ts";
 import { handSignal, redelivered } from "../core/own-events.ts";
 import { messageOf, SignalboxError } from "../errors.ts";
 import type { Delivery, Event, Explanation, JsonObject } from "../model.ts";

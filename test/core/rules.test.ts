@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { Type } from "typebox";
 import { describe, expect, test } from "vitest";
-import { type CompiledRule, type CompileEnv, compileRule, ruleSet } from "../../src/core/match/rules.ts";
+import { ruleSet } from "../../src/core/match/rule-set.ts";
+import { type CompiledRule, type CompileEnv, compileRule } from "../../src/core/match/rules.ts";
 import type { CondNode, Event, JsonObject, Rule } from "../../src/model.ts";
 
 const post = Type.Object(

@@ -1,0 +1,156 @@
+/** Which rules an event concerns, in the order of the rules; and on demand the reason why (not). */
+import {
+  type CondNode,
+  type Event,
+  type Json,
+  type JsonObject,
+  LIMITS,
+  type RuleOutcome,
+  type TraceProblem,
+} from "../../model.ts";
+import type { Expression, Scope } from "../expr.ts";
+import { matches } from "./evaluate.ts";
+import { distance, explainPattern } from "./explain.ts";
+import type { CompiledRule } from "./rules.ts";
+import { selector, typeIndex } from "./selector.ts";
+
+export interface RuleMatches {
+  /** In the order of the rules. `items`: what forEach gave; one null without it. */
+  matched: { rule: CompiledRule; items: readonly Json[] }[];
+  /** How many rules of this event type were asked. */
+  considered: number;
+  problems: TraceProblem[];
+}
+
+export interface RuleSet {
+  readonly rules: readonly CompiledRule[];
+  match(event: Event, vars: JsonObject): RuleMatches;
+  /** Matched first, then nearest misses first. `notConsidered`: rules for other event types. */
+  explain(event: Event, vars: JsonObject): { rules: RuleOutcome[]; notConsidered: string[] };
+  /** Whether some rule takes events of this type. */
+  listensTo(type: string): boolean;
+}
+
+/** Rules in the order they are asked. A rule with `stop` that matches ends the asking; one that is only observed stops nothing. */
+export function ruleSet(rules: readonly CompiledRule[]): RuleSet {
+  const index = typeIndex(rules.map(({ rule }) => selector(rule.event)));
+  const rulesFor = (type: string) => index.find(type).flatMap((position) => rules[position] ?? []);
+  return {
+    rules,
+    listensTo: (type) => index.has(type),
+    match: (event, vars) => matchRules(rulesFor(event.type), event, vars),
+    explain: (event, vars) => {
+      const considered = rulesFor(event.type);
+      const asked = new Set(considered);
+      return {
+        rules: explainRules(considered, event, vars),
+        notConsidered: rules.filter((rule) => !asked.has(rule)).map(({ id }) => id),
+      };
+    },
+  };
+}
+
+const ONCE: readonly Json[] = [null];
+
+function matchRules(rules: readonly CompiledRule[], event: Event, vars: JsonObject): RuleMatches {
+  const result: RuleMatches = { matched: [], considered: 0, problems: [] };
+  const scope: Scope = { event, vars };
+  for (const rule of rules) {
+    result.considered += 1;
+    if (rule.pattern !== undefined && !matches(rule.pattern, event)) continue;
+    const asked = askFurther(rule, scope);
+    if (asked.problem !== undefined) result.problems.push(asked.problem);
+    if (asked.items === undefined) continue;
+    result.matched.push({ rule, items: asked.items });
+    if (stops(rule)) break;
+  }
+  return result;
+}
+
+const stops = (rule: CompiledRule): boolean => rule.stop && rule.mode === "live";
+
+interface Asked {
+  /** Undefined: the rule does not match. */
+  items?: readonly Json[];
+  problem?: TraceProblem;
+  /** What `when` gave. */
+  when?: Json;
+}
+
+/** `when` and `forEach` of a rule whose pattern matches. A condition that cannot be evaluated is not met. */
+function askFurther(rule: CompiledRule, scope: Scope): Asked {
+  if (rule.when !== undefined) {
+    const met = rule.when.evaluate(scope);
+    if (!met.ok) return { problem: problemIn(rule, "when", "SB0402", met.detail) };
+    if (typeof met.value !== "boolean")
+      return { problem: problemIn(rule, "when", "SB0402", "when must give true or false"), when: met.value };
+    if (!met.value) return { when: false };
+  }
+  if (rule.forEach === undefined) return { items: ONCE };
+  const list = rule.forEach.evaluate(scope);
+  if (!list.ok) return { problem: problemIn(rule, "forEach", "SB0402", list.detail) };
+  if (!Array.isArray(list.value)) return { problem: problemIn(rule, "forEach", "SB0402", "forEach must give a list") };
+  const { length } = list.value;
+  if (length <= LIMITS.forEachItems) return { items: list.value };
+  const detail = `forEach gives ${length} items, the limit is ${LIMITS.forEachItems}`;
+  return { problem: problemIn(rule, "forEach", "SB0108", detail) };
+}
+
+function problemIn(rule: CompiledRule, key: string, code: TraceProblem["code"], detail: string): TraceProblem {
+  const problem: TraceProblem = { code, message: detail, rule: rule.id };
+  const place = rule.place([key]);
+  return place === undefined ? problem : { ...problem, place };
+}
+
+// ---------------------------------------------------------------- explaining
+
+function explainRules(rules: readonly CompiledRule[], event: Event, vars: JsonObject): RuleOutcome[] {
+  const outcomes: RuleOutcome[] = [];
+  let stopped: string | undefined;
+  for (const rule of rules) {
+    const outcome = explainRule(rule, event, vars, stopped);
+    outcomes.push(outcome);
+    if (outcome.matched && stops(rule)) stopped ??= rule.id;
+  }
+  return outcomes.sort((a, b) => a.distance - b.distance);
+}
+
+function explainRule(rule: CompiledRule, event: Event, vars: JsonObject, stopped: string | undefined): RuleOutcome {
+  const children: CondNode[] = [];
+  if (stopped !== undefined) children.push(stoppedNode(rule, stopped));
+  if (rule.pattern !== undefined)
+    children.push(explainPattern(rule.pattern, event, (path) => rule.place(["match", ...path])));
+  const met = children.every(({ ok }) => ok);
+  children.push(...furtherNodes(rule, { event, vars }));
+  const place = rule.place([]);
+  const placed = place === undefined ? {} : { place };
+  const [only] = children;
+  const all: CondNode = { kind: "all", ok: children.every(({ ok }) => ok), counts: true, children, ...placed };
+  const tree = children.length === 1 && only?.kind === "all" ? only : all;
+  return { id: rule.id, ...placed, matched: met && tree.ok, distance: distance(tree), tree };
+}
+
+function stoppedNode(rule: CompiledRule, stopped: string): CondNode {
+  const hint = `Rule "${stopped}" matched before and stops the rules after it`;
+  const place = rule.place([]);
+  return { kind: "leaf", ok: false, counts: true, op: "stop", hint, ...(place === undefined ? {} : { place }) };
+}
+
+/** `when` and `forEach` as conditions, asked whether or not the pattern matches: both may be what is wrong. */
+function furtherNodes(rule: CompiledRule, scope: Scope): CondNode[] {
+  const nodes: CondNode[] = [];
+  const { forEach: _, ...withoutItems } = rule;
+  if (rule.when !== undefined) nodes.push(celNode(rule, "when", rule.when, askFurther(withoutItems, scope)));
+  const { when: __, ...withoutWhen } = rule;
+  if (rule.forEach !== undefined) nodes.push(celNode(rule, "forEach", rule.forEach, askFurther(withoutWhen, scope)));
+  return nodes;
+}
+
+function celNode(rule: CompiledRule, op: "when" | "forEach", { source }: Expression, asked: Asked): CondNode {
+  const cel: CondNode = { kind: "cel", ok: asked.items !== undefined, counts: true, op, want: source };
+  const place = rule.place([op]);
+  if (place !== undefined) cel.place = place;
+  if (asked.problem !== undefined) cel.hint = asked.problem.message;
+  if (asked.when !== undefined) cel.got = asked.when;
+  return cel;
+}
