@@ -12,11 +12,29 @@ export interface Alternative {
   /** The scalar that must be equal, for those that are nothing more. */
   readonly exact: boolean;
   test(value: Json): boolean;
+  readonly probe: Probe;
+}
+
+/**
+ * How an index finds the alternative: every value that meets it lies where the probe points. Of some kinds all that lies there meets it.
+ * `block` is the beginning of an address in bits, `pieces` are texts inside the value, `any` is every value, `absence` none.
+ */
+export type Probe =
+  | { readonly by: "value"; readonly key: Json }
+  | { readonly by: "folded" | "prefix" | "suffix" | "foldedPrefix" | "foldedSuffix" | "block"; readonly key: string }
+  | { readonly by: "pieces"; readonly key: readonly string[] }
+  | { readonly by: "range"; readonly key: Range }
+  | { readonly by: "any" | "absence"; readonly key: null };
+
+/** Both ends belong to it, also where the comparison excludes them. */
+export interface Range {
+  readonly from: number;
+  readonly to: number;
 }
 
 type Path = readonly (string | number)[];
 type Test = (value: Json) => boolean;
-type Made = { ok: true; test: Test } | { ok: false; message: string; at?: Path; suggestion?: string };
+type Made = { ok: true; test: Test; probe: Probe } | { ok: false; message: string; at?: Path; suggestion?: string };
 
 export const OPERATORS = [
   "exactly",
@@ -44,7 +62,8 @@ export function alternative(written: unknown, path: Path, problems: Problem[]): 
   if (!isObject(written)) {
     const unfit = unfitScalar(written);
     if (unfit !== undefined) return refuse(unfit);
-    return { op: "equals", want: written as Json, absent: false, exact: true, test: (value) => value === written };
+    const want = written as Json;
+    return { op: "equals", want, absent: false, exact: true, ...equal(want) };
   }
   const [op, ...more] = Object.keys(written);
   if (op === undefined) return refuse("An empty object is no condition, write an operator such as { prefix: … }");
@@ -60,7 +79,8 @@ export function alternative(written: unknown, path: Path, problems: Problem[]): 
   }
   const made = make(operand);
   if (!made.ok) return refuse(made.message, [op, ...(made.at ?? [])], made.suggestion);
-  return { op, want: operand as Json, absent: op === "exists" && operand === false, exact: false, test: made.test };
+  const { test, probe } = made;
+  return { op, want: operand as Json, absent: probe.by === "absence", exact: false, test, probe };
 }
 
 /** Why a bare value cannot stand for itself. */
@@ -82,51 +102,63 @@ function unfitNumber(value: number): string | undefined {
 
 const MAKERS = {
   exactly: (operand: unknown): Made =>
-    typeof operand === "string" ? met((value) => value === operand) : unmet('"exactly" takes a text'),
+    typeof operand === "string" ? { ok: true, ...equal(operand) } : unmet('"exactly" takes a text'),
   prefix: (operand: unknown): Made => affix("prefix", operand),
   suffix: (operand: unknown): Made => affix("suffix", operand),
   "equals-ignore-case": (operand: unknown): Made =>
-    typeof operand === "string"
-      ? met(textTest("equals-ignore-case", operand))
-      : unmet('"equals-ignore-case" takes a text'),
+    typeof operand === "string" ? folded("folded", operand) : unmet('"equals-ignore-case" takes a text'),
   wildcard: (operand: unknown): Made => {
     if (typeof operand !== "string")
       return unmet('"wildcard" takes a text in which * stands for any run of characters');
     const made = wildcard(operand);
-    return made.ok ? met((value) => typeof value === "string" && made.test(value)) : unmet(made.detail);
+    return made.ok ? metByText((value) => made.test(value), wildcardProbe(made.pieces)) : unmet(made.detail);
   },
   "anything-but": (operand: unknown): Made => anythingBut(operand),
   numeric: (operand: unknown): Made => numeric(operand),
   cidr: (operand: unknown): Made => {
     if (typeof operand !== "string") return unmet('"cidr" takes a block of addresses such as 10.0.0.0/8');
     const made = cidr(operand);
-    return made.ok ? met((value) => typeof value === "string" && made.test(value)) : unmet(made.detail);
+    return made.ok ? metByText((value) => made.test(value), { by: "block", key: made.bits }) : unmet(made.detail);
   },
-  exists: (operand: unknown): Made =>
-    typeof operand === "boolean" ? met(() => operand) : unmet('"exists" takes true or false'),
+  exists: (operand: unknown): Made => {
+    if (typeof operand !== "boolean") return unmet('"exists" takes true or false');
+    return met(() => operand, { by: operand ? "any" : "absence", key: null });
+  },
 };
 
-const met = (test: Test): Made => ({ ok: true, test });
+const ANY: Probe = { by: "any", key: null };
+const equal = (want: Json): { test: Test; probe: Probe } => ({
+  test: (value) => value === want,
+  probe: { by: "value", key: want },
+});
+const met = (test: Test, probe: Probe): Made => ({ ok: true, test, probe });
+const metByText = (test: (value: string) => boolean, probe: Probe): Made =>
+  met((value) => typeof value === "string" && test(value), probe);
 const unmet = (message: string, at: Path = []): Made => ({ ok: false, message, at });
 
-type TextOperator = "prefix" | "suffix" | "equals-ignore-case";
-
-function textTest(op: TextOperator, text: string): Test {
-  if (op === "prefix") return (value) => typeof value === "string" && value.startsWith(text);
-  if (op === "suffix") return (value) => typeof value === "string" && value.endsWith(text);
-  const folded = fold(text);
-  return (value) => typeof value === "string" && fold(value) === folded;
+/** A condition on the value with its letter case folded. */
+function folded(by: "folded" | "foldedPrefix" | "foldedSuffix", text: string): Made {
+  const key = fold(text);
+  if (by === "folded") return metByText((value) => fold(value) === key, { by, key });
+  if (by === "foldedPrefix") return metByText((value) => fold(value).startsWith(key), { by, key });
+  return metByText((value) => fold(value).endsWith(key), { by, key });
 }
 
 /** `prefix` and `suffix`, also as { prefix: { equals-ignore-case: … } }. */
 function affix(op: "prefix" | "suffix", operand: unknown): Made {
-  if (typeof operand === "string") return met(textTest(op, operand));
+  if (typeof operand === "string") {
+    const probe: Probe = { by: op, key: operand };
+    if (op === "prefix") return metByText((value) => value.startsWith(operand), probe);
+    return metByText((value) => value.endsWith(operand), probe);
+  }
   const inner = isObject(operand) && Object.keys(operand).length === 1 ? operand["equals-ignore-case"] : undefined;
   if (typeof inner !== "string") return unmet(`"${op}" takes a text, or { equals-ignore-case: text }`);
-  const folded = fold(inner);
-  return op === "prefix"
-    ? met((value) => typeof value === "string" && fold(value).startsWith(folded))
-    : met((value) => typeof value === "string" && fold(value).endsWith(folded));
+  return folded(op === "prefix" ? "foldedPrefix" : "foldedSuffix", inner);
+}
+
+function wildcardProbe(pieces: readonly string[]): Probe {
+  const [first = ""] = pieces;
+  return pieces.length === 1 ? { by: "value", key: first } : { by: "pieces", key: pieces };
 }
 
 /** Every value but those named: numbers, true, false and null are values too; the lack of one is not. */
@@ -140,7 +172,7 @@ function anythingBut(operand: unknown): Made {
   const unfit = listed.map(unfitScalar).find((message) => message !== undefined);
   if (unfit !== undefined) return unmet(unfit);
   const excluded = new Set<unknown>(listed);
-  return met((value) => !excluded.has(value));
+  return met((value) => !excluded.has(value), ANY);
 }
 
 function anythingButText(operand: Record<string, unknown>): Made {
@@ -163,7 +195,7 @@ function anythingButText(operand: Record<string, unknown>): Made {
     if (!made.ok) return { ...made, at: [known] };
     tests.push(made.test);
   }
-  return met((candidate) => !tests.some((test) => test(candidate)));
+  return met((candidate) => !tests.some((test) => test(candidate)), ANY);
 }
 
 const withSuggestion = (suggestion: string | undefined) => (suggestion === undefined ? {} : { suggestion });
@@ -185,7 +217,7 @@ function numeric(operand: unknown): Made {
   const [sign, bound, upperSign, upper, ...more] = operand as unknown[];
   const first = comparison(sign, bound, 0);
   if (!first.ok) return first;
-  if (operand.length === 2) return met((value) => typeof value === "number" && first.holds(value));
+  if (operand.length === 2) return metByNumber(first.holds, rangeOf(String(sign), Number(bound)));
   const second = comparison(upperSign, upper, 2);
   if (!second.ok) return second;
   if (more.length > 0 || !String(sign).startsWith(">") || !String(upperSign).startsWith("<"))
@@ -194,7 +226,15 @@ function numeric(operand: unknown): Made {
     return unmet(
       `No number is ${sign} ${bound} and ${upperSign} ${upper}, the lower bound must be less than the upper`,
     );
-  return met((value) => typeof value === "number" && first.holds(value) && second.holds(value));
+  return metByNumber((value) => first.holds(value) && second.holds(value), { from: Number(bound), to: Number(upper) });
+}
+
+const metByNumber = (test: (value: number) => boolean, key: Range): Made =>
+  met((value) => typeof value === "number" && test(value), { by: "range", key });
+
+function rangeOf(sign: string, bound: number): Range {
+  if (sign === "=") return { from: bound, to: bound };
+  return sign.startsWith("<") ? { from: -Infinity, to: bound } : { from: bound, to: Infinity };
 }
 
 function comparison(sign: unknown, bound: unknown, at: number) {

@@ -9,10 +9,9 @@ import {
   type TraceProblem,
 } from "../../model.ts";
 import type { Expression, Scope } from "../expr.ts";
-import { matches } from "./evaluate.ts";
 import { distance, explainPattern } from "./explain.ts";
+import { type RuleIndex, ruleIndex } from "./index/index.ts";
 import type { CompiledRule } from "./rules.ts";
-import { selector, typeIndex } from "./selector.ts";
 
 export interface RuleMatches {
   /** In the order of the rules. `items`: what forEach gave; one null without it. */
@@ -33,14 +32,14 @@ export interface RuleSet {
 
 /** Rules in the order they are asked. A rule with `stop` that matches ends the asking; one that is only observed stops nothing. */
 export function ruleSet(rules: readonly CompiledRule[]): RuleSet {
-  const index = typeIndex(rules.map(({ rule }) => selector(rule.event)));
-  const rulesFor = (type: string) => index.find(type).flatMap((position) => rules[position] ?? []);
+  const index = ruleIndex();
+  index.add(rules.map((rule, rank) => ({ rule, rank })));
   return {
     rules,
-    listensTo: (type) => index.has(type),
-    match: (event, vars) => matchRules(rulesFor(event.type), event, vars),
+    listensTo: index.has,
+    match: (event, vars) => matchRules(index, event, vars),
     explain: (event, vars) => {
-      const considered = rulesFor(event.type);
+      const considered = index.ofType(event.type);
       const asked = new Set(considered);
       return {
         rules: explainRules(considered, event, vars),
@@ -52,18 +51,20 @@ export function ruleSet(rules: readonly CompiledRule[]): RuleSet {
 
 const ONCE: readonly Json[] = [null];
 
-function matchRules(rules: readonly CompiledRule[], event: Event, vars: JsonObject): RuleMatches {
+function matchRules(index: RuleIndex, event: Event, vars: JsonObject): RuleMatches {
   const result: RuleMatches = { matched: [], considered: 0, problems: [] };
   const scope: Scope = { event, vars };
-  for (const rule of rules) {
-    result.considered += 1;
-    if (rule.pattern !== undefined && !matches(rule.pattern, event)) continue;
+  let last: number | undefined;
+  for (const { rule, rank } of index.match(event)) {
     const asked = askFurther(rule, scope);
     if (asked.problem !== undefined) result.problems.push(asked.problem);
     if (asked.items === undefined) continue;
     result.matched.push({ rule, items: asked.items });
-    if (stops(rule)) break;
+    if (!stops(rule)) continue;
+    last = rank;
+    break;
   }
+  result.considered = index.count(event.type, last);
   return result;
 }
 

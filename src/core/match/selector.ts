@@ -23,39 +23,52 @@ export function selectorProblems(event: string | readonly string[]): Problem[] {
   });
 }
 
-export interface TypeIndex {
-  /** Positions of the selectors that take the type, ascending. */
-  find(type: string): readonly number[];
-  has(type: string): boolean;
+/** The names that are not taken by a wider one beside them, each once: an event is then taken by one of them at most. */
+export function narrowest(names: readonly string[]): readonly string[] {
+  if (names.length === 1) return names;
+  const distinct = [...new Set(names)];
+  return distinct.filter((name) => !distinct.some((wider) => wider !== name && takes(wider, name)));
 }
 
-/** Finds by a map of exact names and a walk over the dots of a type for prefixes; answers are remembered. */
-export function typeIndex(selectors: readonly (readonly string[])[]): TypeIndex {
-  const exact = new Map<string, number[]>();
-  const prefixes = new Map<string, number[]>();
-  selectors.forEach((names, position) => {
-    for (const name of names) {
-      const [map, key] = name.endsWith("*") ? [prefixes, name.slice(0, -1)] : [exact, name];
-      const positions = map.get(key);
-      if (positions === undefined) map.set(key, [position]);
-      else positions.push(position);
-    }
-  });
-  const look = (type: string): readonly number[] => {
-    const found = new Set(exact.get(type));
-    for (const prefix of prefixesOf(type)) for (const position of prefixes.get(prefix) ?? []) found.add(position);
-    return [...found].sort((a, b) => a - b);
+/** Whether every type that `name` selects is selected by `wider`. */
+function takes(wider: string, name: string): boolean {
+  return wider.endsWith("*") && name.startsWith(wider.slice(0, -1));
+}
+
+/** One thing per selecting name, made when it is asked for. */
+export interface TypeIndex<T> {
+  at(name: string): T;
+  drop(name: string): void;
+  /** Of the names that take the type. */
+  find(type: string): readonly T[];
+}
+
+/** Finds by a map of names and a walk over the dots of a type for prefixes; answers are remembered. */
+export function typeIndex<T>(make: () => T): TypeIndex<T> {
+  const things = new Map<string, T>();
+  const remembered = new Map<string, readonly T[]>();
+  return {
+    at(name) {
+      const known = things.get(name);
+      if (known !== undefined) return known;
+      const made = make();
+      things.set(name, made);
+      remembered.clear();
+      return made;
+    },
+    drop(name) {
+      things.delete(name);
+      remembered.clear();
+    },
+    find(type) {
+      const known = remembered.get(type);
+      if (known !== undefined) return known;
+      if (remembered.size >= REMEMBERED_MAX) remembered.clear();
+      const found = [type, ...prefixesOf(type).map((prefix) => `${prefix}*`)].flatMap((name) => things.get(name) ?? []);
+      remembered.set(type, found);
+      return found;
+    },
   };
-  const remembered = new Map<string, readonly number[]>();
-  const find = (type: string): readonly number[] => {
-    const known = remembered.get(type);
-    if (known !== undefined) return known;
-    if (remembered.size >= REMEMBERED_MAX) remembered.clear();
-    const found = look(type);
-    remembered.set(type, found);
-    return found;
-  };
-  return { find, has: (type) => find(type).length > 0 };
 }
 
 /** "", "github.", "github.pull_request.": `github.*` takes what follows the dot and not `github` itself. */

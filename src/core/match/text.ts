@@ -24,7 +24,10 @@ function single(mapped: string, otherwise: string): string {
   return first !== undefined && second === undefined ? first : otherwise;
 }
 
-export type Wildcard = { ok: true; test(text: string): boolean } | { ok: false; detail: string };
+/** `pieces`: the literal texts before, between and after the stars. */
+export type Wildcard =
+  | { ok: true; pieces: readonly string[]; test(text: string): boolean }
+  | { ok: false; detail: string };
 
 /** `*` stands for any run of characters, also none; `\*` and `\\` for themselves; the whole text must fit. Linear in the text. */
 export function wildcard(pattern: string): Wildcard {
@@ -45,7 +48,7 @@ export function wildcard(pattern: string): Wildcard {
     pieces[pieces.length - 1] += char === "\\" ? next : char;
     if (char === "\\") at += 1;
   }
-  return { ok: true, test: pieces.length === 1 ? (text) => text === pieces[0] : fits(pieces) };
+  return { ok: true, pieces, test: pieces.length === 1 ? (text) => text === pieces[0] : fits(pieces) };
 }
 
 /** The first piece starts the text, the last ends it, those between follow in order: the earliest place is always good enough. */

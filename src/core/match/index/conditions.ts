@@ -1,0 +1,90 @@
+/** Conditions that patterns share are one, asked at most once per event. */
+import type { Json } from "../../../model.ts";
+import type { Alternative } from "../operators.ts";
+import type { Leaf } from "../pattern.ts";
+import { dropField, type Field, fieldAt, read } from "./fields.ts";
+
+export interface Condition {
+  readonly key: string;
+  readonly field: Field;
+  readonly alternatives: readonly Alternative[];
+  /** The values, when alternatives are many and nothing but values. */
+  readonly values: ReadonlySet<Json> | undefined;
+  readonly absent: boolean;
+  /** In how many conjunctions it stands. */
+  uses: number;
+  /** The number of the event that `met` is about. */
+  stamp: number;
+  met: boolean;
+}
+
+export interface Conditions {
+  readonly size: number;
+  /** The condition that a leaf means, counted as used once more. */
+  use(leaf: Leaf): Condition;
+  drop(condition: Condition): void;
+}
+
+const SET_FROM = 5;
+
+export function conditions(root: Field): Conditions {
+  const byKey = new Map<string, Condition>();
+  return {
+    get size() {
+      return byKey.size;
+    },
+    use(leaf) {
+      const key = keyOf(leaf);
+      let condition = byKey.get(key);
+      if (condition === undefined) {
+        condition = newCondition(key, leaf, fieldAt(root, leaf.path));
+        condition.field.uses += 1;
+        byKey.set(key, condition);
+      }
+      condition.uses += 1;
+      condition.field.popularity += 1;
+      return condition;
+    },
+    drop(condition) {
+      const { field } = condition;
+      condition.uses -= 1;
+      field.popularity -= 1;
+      if (condition.uses > 0) return;
+      byKey.delete(condition.key);
+      field.uses -= 1;
+      dropField(field);
+    },
+  };
+}
+
+function keyOf({ path, alternatives }: Leaf): string {
+  const [only, ...more] = alternatives;
+  const wanted = more.length === 0 && only ? written(only) : alternatives.map(written).toSorted().join();
+  return `${JSON.stringify(path)}${wanted}`;
+}
+
+const written = ({ op, want }: Alternative): string => `${op} ${JSON.stringify(want)}`;
+
+function newCondition(key: string, { alternatives, absent }: Leaf, field: Field): Condition {
+  const plain = alternatives.length >= SET_FROM && alternatives.every(({ exact }) => exact);
+  const values = plain ? new Set(alternatives.map(({ want }) => want)) : undefined;
+  return { key, field, alternatives, values, absent, uses: 0, stamp: 0, met: false };
+}
+
+/** Whether some value of the field meets it, or none is there and that meets it; of which element of a list is not asked. */
+export function holds(condition: Condition, stamp: number, noted: Field[]): boolean {
+  if (condition.stamp === stamp) return condition.met;
+  condition.stamp = stamp;
+  const { field } = condition;
+  read(field, stamp, noted);
+  if (field.single !== undefined) condition.met = meets(condition, field.single);
+  else if (field.several === undefined) condition.met = condition.absent;
+  else condition.met = field.several.some((value) => meets(condition, value));
+  return condition.met;
+}
+
+function meets({ values, alternatives }: Condition, value: Json): boolean {
+  if (values !== undefined) return values.has(value);
+  for (const alternative of alternatives) if (!alternative.absent && alternative.test(value)) return true;
+  return false;
+}

@@ -1,0 +1,164 @@
+/**
+ * All rules as one matcher: what an event costs grows with the rules that come near it, not with all there are, and a field that no
+ * rule near it asks for is never read. Rules come and go one by one. Its answers are those of evaluate.ts.
+ */
+import type { Event } from "../../../model.ts";
+import type { Probe } from "../operators.ts";
+import type { Conjunction } from "../pattern.ts";
+import type { CompiledRule } from "../rules.ts";
+import { narrowest, selector, typeIndex } from "../selector.ts";
+import { type Condition, conditions } from "./conditions.ts";
+import { type Field, letGo, newField } from "./fields.ts";
+import { type Branch, type Candidate, collect, insert, newBranch, type Owner, remove } from "./tree.ts";
+
+/** A rule in its place among the others. */
+export interface Entry {
+  readonly rule: CompiledRule;
+  /** Rules are in the order of their ranks; no two are equal. */
+  readonly rank: number;
+}
+
+export interface RuleIndex {
+  add(added: readonly Entry[]): void;
+  remove(rule: CompiledRule): void;
+  /** The rules of the event's type whose pattern it matches, in order. */
+  match(event: Event): readonly Entry[];
+  /** Whether some rule takes events of this type. */
+  has(type: string): boolean;
+  /** The rules that take events of this type, in order. */
+  ofType(type: string): CompiledRule[];
+  /** How many rules take events of this type; up to and with `rank`. */
+  count(type: string, rank?: number): number;
+}
+
+/** A rule as the index holds it. */
+interface Held extends Entry, Owner {
+  readonly candidates: Candidate[];
+}
+
+/** The rules that share a selecting name. */
+interface Group {
+  readonly root: Branch;
+  readonly members: Held[];
+}
+
+/** A rule of many conjunctions with long lists must not fill the index: together it stands in few thousand places. */
+const PLACES_MAX = 1_000;
+
+export function ruleIndex(): RuleIndex {
+  const root = newField("", undefined);
+  const known = conditions(root);
+  const groups = typeIndex<Group>(() => ({ root: newBranch(), members: [] }));
+  const held = new Map<CompiledRule, Held>();
+  const noted: Field[] = [];
+  let stamp = 0;
+
+  /** Conditions first, so that how selective each is can be told when the first is placed. */
+  const hold = ({ rule, rank }: Entry): Held => {
+    const found = (rule.pattern?.conjunctions ?? [EVERYTHING]).map((conjunction) => ({
+      conjunction,
+      used: [...conjunction.leaves].map((leaf) => known.use(leaf)),
+    }));
+    const owner: Held = { rule, rank, stamp: 0, candidates: [] };
+    const placesMax = Math.ceil(PLACES_MAX / found.length);
+    for (const { conjunction, used } of found)
+      owner.candidates.push({ owner, conditions: used, root: conjunction.root, placesMax, homes: [] });
+    held.set(rule, owner);
+    return owner;
+  };
+
+  return {
+    add(added) {
+      for (const owner of added.map(hold)) {
+        for (const { conditions: used } of owner.candidates) used.sort(bySelectivity);
+        for (const name of namesOf(owner.rule)) {
+          const group = groups.at(name);
+          group.members.splice(countTo(group.members, owner.rank), 0, owner);
+          for (const candidate of owner.candidates) insert(group.root, candidate, candidate.conditions);
+        }
+      }
+    },
+    remove(rule) {
+      const owner = held.get(rule);
+      if (owner === undefined) return;
+      held.delete(rule);
+      for (const candidate of owner.candidates) {
+        remove(candidate);
+        for (const condition of candidate.conditions) known.drop(condition);
+      }
+      for (const name of namesOf(rule)) {
+        const { members } = groups.at(name);
+        members.splice(members.indexOf(owner), 1);
+        if (members.length === 0) groups.drop(name);
+      }
+    },
+    match(event) {
+      stamp += 1;
+      root.raw = event;
+      const met: Held[] = [];
+      for (const group of groups.find(event.type)) collect(group.root, { event, stamp, noted }, met);
+      for (const field of noted) letGo(field);
+      noted.length = 0;
+      root.raw = undefined;
+      return met.length > 1 ? met.sort((a, b) => a.rank - b.rank) : met;
+    },
+    has: (type) => groups.find(type).length > 0,
+    ofType: (type) =>
+      groups
+        .find(type)
+        .flatMap(({ members }) => members)
+        .sort((a, b) => a.rank - b.rank)
+        .map(({ rule }) => rule),
+    count: (type, rank = Number.POSITIVE_INFINITY) =>
+      groups.find(type).reduce((sum, { members }) => sum + countTo(members, rank), 0),
+  };
+}
+
+/** What a rule without a pattern asks. */
+const EVERYTHING: Conjunction = { leaves: new Set(), root: { leaves: [], keys: [], children: [] } };
+
+const namesOf = ({ rule }: CompiledRule) => narrowest(selector(rule.event));
+
+/** How many of the members, which are in order, have this rank or a lower one. */
+function countTo(members: readonly Held[], rank: number): number {
+  let [low, high] = [0, members.length];
+  if (high === 0 || (members[high - 1]?.rank ?? 0) <= rank) return high;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((members[middle]?.rank ?? 0) <= rank) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+// ---------------------------------------------------------------- which condition selects best
+
+/** Of two equally selective ones the field that more rules ask for: fewer fields are then read. */
+function bySelectivity(a: Condition, b: Condition): number {
+  return shareOf(a) - shareOf(b) || b.field.popularity - a.field.popularity;
+}
+
+/** A guess at how many events meet a condition: as many as rules that name the field want the same, and more by its kind. */
+function shareOf({ uses, field, alternatives }: Condition): number {
+  const byKind = alternatives.reduce((sum, { probe }) => sum + KIND_SHARE[probe.by] * openness(probe), 0);
+  return Math.max(uses / field.popularity, Math.min(1, byKind));
+}
+
+const KIND_SHARE: Readonly<Record<Probe["by"], number>> = {
+  value: 0,
+  folded: 0,
+  prefix: 0.01,
+  suffix: 0.01,
+  foldedPrefix: 0.02,
+  foldedSuffix: 0.02,
+  pieces: 0.05,
+  block: 0.05,
+  range: 0.25,
+  absence: 0.5,
+  any: 0.95,
+};
+
+/** A half-open range takes about twice as many as a closed one. */
+function openness({ by, key }: Probe): number {
+  return by === "range" && key.to - key.from === Number.POSITIVE_INFINITY ? 2 : 1;
+}
