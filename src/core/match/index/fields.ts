@@ -5,6 +5,8 @@ export interface Field {
   /** The last name of the path; the tree's root stands for the event itself. */
   readonly name: string;
   readonly parent: Field | undefined;
+  /** Whether every object inherits something of that name, so that finding it does not mean that it is the event's. */
+  readonly isInherited: boolean;
   readonly below: Map<string, Field>;
   /** How many conditions name it. */
   uses: number;
@@ -27,6 +29,7 @@ export function newField(name: string, parent: Field | undefined): Field {
   return {
     name,
     parent,
+    isInherited: name in Object.prototype,
     below: new Map(),
     uses: 0,
     popularity: 0,
@@ -68,7 +71,7 @@ export function read(field: Field, stamp: number, noted: Field[]): void {
   field.stamp = stamp;
   noted.push(field);
   read(parent, stamp, noted);
-  if (parent.rows === undefined && !Array.isArray(parent.raw)) field.raw = memberOf(parent.raw, field.name);
+  if (parent.rows === undefined && !Array.isArray(parent.raw)) field.raw = memberOf(parent.raw, field);
   else readRows(field, parent);
   const { raw } = field;
   if (field.rows !== undefined) setScalars(field, scalarsOf(field.rows, []));
@@ -92,7 +95,7 @@ function readRows(field: Field, parent: Field): void {
     else if (typeof row === "object" && row !== null) objects.push(row);
   }
   for (const each of objects) {
-    const value = memberOf(each, field.name);
+    const value = memberOf(each, field);
     if (value !== undefined) rows.push(value);
   }
   // A list without objects has no fields, and no elements to choose between.
@@ -119,9 +122,8 @@ function scalarsOf(list: readonly unknown[], into: Json[]): Json[] {
   return into;
 }
 
-/** Own members only, and cheaply: but for the names that every object inherits, looking is enough. */
-function memberOf(value: unknown, name: string): unknown {
+function memberOf(value: unknown, { name, isInherited }: Field): unknown {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
-  if (name in Object.prototype && !Object.hasOwn(value, name)) return undefined;
+  if (isInherited && !Object.hasOwn(value, name)) return undefined;
   return (value as Readonly<Record<string, unknown>>)[name];
 }
