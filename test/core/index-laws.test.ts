@@ -125,10 +125,40 @@ function plainly(entries: readonly Entry[], event: Event): string[] {
 }
 
 const drawn = fc.record({ type: types, match: fc.option(patterns, { nil: undefined, freq: 20 }) });
-const policies = fc.oneof(
-  fc.array(drawn, { maxLength: 12 }),
-  // Many that ask the same fields, so that branches are split, and split again.
-  fc.array(drawn, { minLength: 30, maxLength: 60, size: "max" }),
+const anything = fc.tuple(
+  fc.oneof(
+    fc.array(drawn, { maxLength: 12 }),
+    // Many that ask the same fields, so that branches are split, and split again.
+    fc.array(drawn, { minLength: 30, maxLength: 60, size: "max" }),
+  ),
+  fc.array(events, { minLength: EVENTS, maxLength: EVENTS, size: "max" }),
+);
+
+/** Lists of objects whose fields must be met by one element, or be absent from it: few names and values, so that all of it happens. */
+const few = fc.constantFrom<unknown>("x", "y", 1);
+const elements = fc.record(
+  { b: few, c: few, d: fc.array(fc.record({ b: few, c: few }, { requiredKeys: [] })) },
+  { requiredKeys: [] },
+);
+const inLists = fc.record(
+  { a: fc.oneof(fc.array(elements, { maxLength: 3 }), elements), b: few },
+  { requiredKeys: ["a"] },
+);
+const fewOperators = fc.oneof(
+  few,
+  few,
+  fc.constantFrom<unknown>({ exists: false }, { exists: true }, { "anything-but": "x" }),
+);
+const someOf = fc.array(fewOperators, { minLength: 1, maxLength: 2 });
+const aboutLists = fc.tuple(
+  fc.array(
+    fc.record({
+      type: fc.constant("t.a"),
+      match: fc.dictionary(fc.constantFrom("a.b", "a.c", "a.d.b", "a.d.c", "b"), someOf, { minKeys: 1, maxKeys: 4 }),
+    }),
+    { minLength: 5, maxLength: 40, size: "max" },
+  ),
+  fc.array(inLists, { minLength: EVENTS, maxLength: EVENTS, size: "max" }),
 );
 
 test(`in ${RUNS * EVENTS} cases the index finds the rules that the evaluator finds, in their order`, () => {
@@ -136,10 +166,9 @@ test(`in ${RUNS * EVENTS} cases the index finds the rules that the evaluator fin
   let asked = 0;
   fc.assert(
     fc.property(
-      policies,
-      fc.array(events, { minLength: EVENTS, maxLength: EVENTS, size: "max" }),
+      fc.oneof({ arbitrary: anything, weight: 3 }, aboutLists),
       fc.array(fc.nat(), { maxLength: 30 }),
-      (policy, seen, leaving) => {
+      ([policy, seen], leaving) => {
         const index = ruleIndex();
         // In an order of their own: ranks are the places of the rules, not the time at which they come.
         let entries: Entry[] = policy.map((each, rank) => ({ rule: ruleOf(each, rank), rank }));

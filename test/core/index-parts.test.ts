@@ -1,0 +1,113 @@
+/** The trees inside the index against plain lists: whatever is put in and taken out, everything that fits is found and nothing else. */
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { affixes } from "../../src/core/match/index/affixes.ts";
+import { type Finder, newFinder } from "../../src/core/match/index/finders.ts";
+import { ranges } from "../../src/core/match/index/ranges.ts";
+import type { Range } from "../../src/core/match/operators.ts";
+
+const letters = fc.string({ unit: fc.constantFrom("a", "b", "é", "😀"), maxLength: 6 });
+
+/** Sets, deletes and asks, in any order. */
+function steps<K>(keys: fc.Arbitrary<K>) {
+  return fc.array(fc.tuple(fc.constantFrom("set", "set", "delete"), keys), { maxLength: 60, size: "max" });
+}
+
+test.each([false, true])("affixes, from the end %s", (fromEnd) => {
+  const fits = (text: string, key: string) => (fromEnd ? text.endsWith(key) : text.startsWith(key));
+  fc.assert(
+    fc.property(steps(letters), fc.array(letters, { minLength: 5, maxLength: 20 }), (moves, asked) => {
+      const tree = affixes<string>(fromEnd);
+      const plain = new Set<string>();
+      for (const [move, key] of moves) {
+        if (move === "set") tree.set(key, key);
+        else tree.delete(key);
+        if (move === "set") plain.add(key);
+        else plain.delete(key);
+        expect(tree.get(key)).toBe(plain.has(key) ? key : undefined);
+        expect(tree.size).toBe(plain.size);
+      }
+      for (const text of [...asked, ...plain]) {
+        const found: string[] = [];
+        tree.collect(text, found);
+        expect(found.toSorted()).toEqual([...plain].filter((key) => fits(text, key)).toSorted());
+      }
+    }),
+    { numRuns: 1_000 },
+  );
+});
+
+test("ranges", () => {
+  const ends = fc.constantFrom(-Infinity, -3, -1, 0, 0.5, 1, 2, 4, 7, Infinity);
+  const range = fc.tuple(ends, ends).map(([a, b]): Range => ({ from: Math.min(a, b), to: Math.max(a, b) }));
+  const nameOf = ({ from, to }: Range) => `${from}..${to}`;
+  fc.assert(
+    fc.property(steps(range), (moves) => {
+      const tree = ranges<string>();
+      const plain = new Map<string, Range>();
+      for (const [move, key] of moves) {
+        if (move === "set") {
+          tree.set(key, nameOf(key));
+          plain.set(nameOf(key), key);
+        } else {
+          tree.delete(key);
+          plain.delete(nameOf(key));
+        }
+        expect(tree.get(key)).toBe(plain.has(nameOf(key)) ? nameOf(key) : undefined);
+        expect(tree.size).toBe(plain.size);
+      }
+      for (const number of [-5, -3, -2, -1, 0, 0.5, 0.7, 1, 2, 3, 4, 6, 7, 9]) {
+        const found: string[] = [];
+        tree.collect(number, found);
+        const expected = [...plain].filter(([, { from, to }]) => from <= number && number <= to).map(([name]) => name);
+        expect(found.toSorted()).toEqual(expected.toSorted());
+      }
+    }),
+    { numRuns: 1_000 },
+  );
+});
+
+test("ranges that come in order make no deep tree", () => {
+  const tree = ranges<number>();
+  for (let i = 0; i < 100_000; i++) tree.set({ from: i, to: i }, i);
+  for (let i = 0; i < 100_000; i += 2) tree.delete({ from: i, to: i });
+  const found: number[] = [];
+  tree.collect(77_777, found);
+  tree.collect(77_778, found);
+  expect(found).toEqual([77_777]);
+  expect(tree.size).toBe(50_000);
+});
+
+test("pieces of texts: every value that holds them is led there, wherever they stand", () => {
+  const words = fc.string({ unit: fc.constantFrom("a", "b", "c", "é"), minLength: 3, maxLength: 6 });
+  const pieces = fc.tuple(fc.constantFrom("", "a"), words, fc.constantFrom("", "b")).map((key) => key as string[]);
+  fc.assert(
+    fc.property(
+      fc.array(pieces, { minLength: 1, maxLength: 40, size: "max" }),
+      fc.array(fc.tuple(letters, letters), { minLength: 3, maxLength: 6 }),
+      (all, around) => {
+        const finder: Finder<Set<string>> = newFinder("pieces");
+        const places = new Map<Set<string>, unknown>();
+        const open = (key: readonly string[]) =>
+          finder.open({ by: "pieces", key }, (place) => {
+            const made = new Set<string>();
+            places.set(made, place);
+            return made;
+          });
+        for (const key of all) open(key).add(key.join("*"));
+        for (const key of all)
+          for (const [before, after] of around) {
+            // Long texts are not looked through where few pieces are wanted.
+            for (const text of [`${before}${key[1]}${after}`, `${key[1]}`, `${"x".repeat(500)}${key[1]}`]) {
+              const found: Set<string>[] = [];
+              finder.collect(text, found);
+              expect(found.some((there) => there.has(key.join("*")))).toBe(true);
+            }
+          }
+        for (const place of places.values()) finder.close(place);
+        expect(finder.size).toBe(0);
+      },
+    ),
+    { numRuns: 300 },
+  );
+});
