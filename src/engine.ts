@@ -11,6 +11,7 @@ import { createAdvance } from "./flow/advance.ts";
 import { type ConfiguredConnection, createDeliver } from "./flow/deliver.ts";
 import { createForget } from "./flow/forget.ts";
 import { type Loop, startLoop } from "./flow/loop.ts";
+import { movesOf } from "./flow/moves.ts";
 import { createOperations } from "./flow/operate.ts";
 import type { Operations, PolicyReport, StatusReport } from "./flow/operations.ts";
 import { type ConfiguredSource, createReceiver } from "./flow/receive.ts";
@@ -91,6 +92,8 @@ interface Parts {
   clients: Clients;
   connections: ReadonlyMap<string, ConfiguredConnection>;
   operations: Operations;
+  /** The policy, and what becomes of the instances of the one before. */
+  reload(): Promise<PolicyReport>;
   /** Set once the loops run. */
   wake: { all(): void };
 }
@@ -105,7 +108,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   const parts = await openParts(options, observe);
   metrics.setCounts(() => parts.store.counts());
   metrics.setPolicy(() => parts.operations.policy());
-  const { config, operations, policy } = parts;
+  const { config, operations } = parts;
   let running: Running | undefined;
   let stopped: Promise<void> | undefined;
   const engine: Engine = {
@@ -126,7 +129,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       })();
       return stopped;
     },
-    reload: () => policy.reload(),
+    reload: parts.reload,
     status: () => operations.status(),
   };
   return engine;
@@ -159,16 +162,24 @@ async function openParts(
   try {
     const policy = await holdPolicy({ config, providers, store, clock, observe });
     const wake = { all() {} };
+    const definition = (machine: string, hash: string) => policy.definition(machine, hash);
+    const reload = async (): Promise<PolicyReport> => {
+      const report = await policy.reload();
+      if (!report.current) return report;
+      const moves = await movesOf({ store, clock, definition }, policy.current().machines.values());
+      return moves.length > 0 ? { ...report, moves } : report;
+    };
     const operations = createOperations({
       store,
       clock,
       requestId: randomUUID,
       newToken: () => `sbx_${randomBytes(24).toString("base64url")}`,
-      rules: () => policy.current(),
-      definition: (machine, hash) => policy.definition(machine, hash),
-      machine: (id) => policy.current().machines.get(id),
+      policy: () => policy.current(),
+      policyAt: (revision) => policy.at(revision),
+      definition,
+      compile: (machine, definition) => policy.compile(machine, definition),
       report: () => policy.report(),
-      reload: () => policy.reload(),
+      reload,
       describe: () => ({
         version: VERSION,
         startedAtMs,
@@ -179,7 +190,7 @@ async function openParts(
       }),
       wake: () => wake.all(),
     });
-    return { config, clock, observe, store, cache, policy, clients, connections, operations, wake };
+    return { config, clock, observe, store, cache, policy, clients, connections, operations, reload, wake };
   } catch (error) {
     await letGo({ clients, cache, store });
     throw error;

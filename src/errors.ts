@@ -53,6 +53,66 @@ export const ERRORS = {
     title: "A rule sends a signal that its machine never takes",
     help: "Use one of the machine's signals, or give a state a transition for it",
   },
+  SB0310: {
+    title: "A condition is never met, so that a rule or a branch of it never matches",
+    help: "Correct the condition, or remove what can never match",
+  },
+  SB0311: {
+    title: "Two conditions contradict each other",
+    help: "Keep one of them, or write them as branches of $or",
+  },
+  SB0312: {
+    title: "A rule is never asked, because an earlier one stops before it",
+    help: "Put it before the rule that stops, or let that rule match less",
+  },
+  SB0313: {
+    title: "A condition names a field that no known event has",
+    help: "Compare the name with an event: signalbox events show",
+  },
+  SB0314: {
+    title: "A condition asks for a value that no known event has",
+    help: "Compare the value with an event: signalbox events show",
+  },
+  SB0320: {
+    title: "No transition leads to a state",
+    help: "Give some transition this state as its target, or remove it",
+  },
+  SB0321: {
+    title: "A state is left by no transition",
+    help: "Make it final, or give it a way out",
+  },
+  SB0322: {
+    title: "From a state no final state can be reached",
+    help: "Give it, or a state that it leads to, a way to a final state",
+  },
+  SB0323: {
+    title: "A state waits without an end",
+    help: "Give it, or a state around it, an after",
+  },
+  SB0324: {
+    title: "Transitions follow each other without end",
+    help: "Give one of them a guard",
+  },
+  SB0325: {
+    title: "A guard never holds",
+    help: "Correct the guard, or remove the transition",
+  },
+  SB0326: {
+    title: "No rule sends a signal that a machine waits for",
+    help: "Let a rule send it, or name it under manual when people send it by hand",
+  },
+  SB0327: {
+    title: "A call has no onError",
+    help: "Give the invoke an onError",
+  },
+  SB0328: {
+    title: "A transition is never taken because of one before it",
+    help: "Change their order, or give the first one a guard",
+  },
+  SB0329: {
+    title: "A key of the context is read and never assigned",
+    help: "Give it a value under context, or use the name of a key that has one",
+  },
   SB0401: {
     title: "A reload was rejected and the last good policy stays",
     help: "Fix the problems that are listed and save again",
@@ -76,6 +136,10 @@ export const ERRORS = {
   SB0406: {
     title: "A call failed and nothing takes that, so the instance has ended in error",
     help: "Give the invoke an onError that leads somewhere",
+  },
+  SB0407: {
+    title: "An instance could not move to the new definition of its machine",
+    help: "Say under migrate in the machine's file where its state went or what its context becomes",
   },
   SB0501: { title: "No source has this path", help: "Check the URL against the paths that serve prints", status: 404 },
   SB0502: { title: "A sender must use POST", help: "Send the event with POST", status: 405 },

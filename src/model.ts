@@ -1,6 +1,8 @@
 /** The nouns, used the same in code, files, command line, API and docs. Schema = type = name. Imports nothing of ours. */
 import { type Static, Type } from "typebox";
 
+export type * from "./model/explanation.ts";
+
 export type Json = null | boolean | number | string | Json[] | JsonObject;
 export type JsonObject = { [key: string]: Json };
 
@@ -47,6 +49,8 @@ export interface Address {
   timer?: string;
   call?: string;
   step?: number;
+  /** Instead of taking a signal the instance is moved to this definition. */
+  definition?: string;
 }
 
 /** What the log holds: a CloudEvents-shaped envelope, verified and normalised. Times are RFC 3339 UTC. */
@@ -105,6 +109,11 @@ export const Send = Type.Object(
     event: Type.String({ minLength: 1, maxLength: LIMITS.eventNameChars, description: "The name of the signal" }),
     with: Type.Optional(
       Type.Record(Type.String(), Template, { description: "Values the machine reads as `event.with`" }),
+    ),
+    order: Type.Optional(
+      Type.Literal("time", {
+        description: "Events older than the last that the instance took for their subject are stale and change nothing",
+      }),
     ),
   },
   { additionalProperties: false, description: "Gives an event to an instance of a machine" },
@@ -171,6 +180,8 @@ export interface Instance {
   /** What is armed: name → the step that armed it. */
   timers: Record<string, number>;
   calls: Record<string, number>;
+  /** Of signals in order of time: subject → when the last one taken happened, in ms. */
+  latest?: Record<string, number>;
   output?: Json;
   error?: string;
   createdAtMs: number;
@@ -349,45 +360,4 @@ export interface AuditRow {
   target: string;
   reason?: string;
   detail?: Json;
-}
-
-// ---------------------------------------------------------------- the reason why (not)
-
-/** A condition as it was met: rendered by explain, the API and the near-miss list alike. */
-export interface CondNode {
-  kind: "all" | "any" | "not" | "leaf" | "cel";
-  ok: boolean;
-  /** False for a failed leaf that did no harm (a branch of a satisfied `any`): drawn grey, never red. */
-  counts: boolean;
-  place?: Place;
-  children?: CondNode[];
-  /** Leaf: event path such as `data.pull_request.merged`, operator, what was wanted and found. */
-  path?: string;
-  op?: string;
-  want?: Json;
-  got?: Json;
-  missing?: boolean;
-  hint?: string;
-}
-
-export interface RuleOutcome {
-  id: string;
-  place?: Place;
-  matched: boolean;
-  /** The least number of leaves that would have to flip; 0 = matched. */
-  distance: number;
-  tree: CondNode;
-}
-
-/** Why an event did (not) cause what it did. */
-export interface Explanation {
-  event: Event;
-  /** Policy revision that this was computed with. */
-  policy: string;
-  rules: RuleOutcome[];
-  /** Rules for other event types. */
-  notConsidered: { count: number; ids: string[] };
-  /** What was decided when the event came, for a stored event. */
-  decided?: { atMs: number; trace: Trace };
-  deliveries: Delivery[];
 }

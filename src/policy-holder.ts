@@ -5,15 +5,20 @@ import type { CompiledMachine } from "./core/machine/compile.ts";
 import { compileMachine } from "./core/machine/compile.ts";
 import { type Problem, SignalboxError } from "./errors.ts";
 import type { PolicyReport } from "./flow/operations.ts";
-import type { Json } from "./model.ts";
-import { compilePolicy, type Policy, readPolicyFiles } from "./policy.ts";
+import type { Json, JsonObject } from "./model.ts";
+import { compilePolicy, type Policy, type PolicyFiles, readPolicyFiles } from "./policy.ts";
 import type { Action, Clock, Observer, Provider, Store } from "./ports.ts";
+
+/** Earlier policies kept compiled: who looks at one event of those days soon looks at the next. */
+const EARLIER_MAX = 3;
 
 export interface PolicyHolder {
   current(): Policy;
   report(): PolicyReport;
   /** A bad policy never replaces a good one: the report then says why. */
   reload(): Promise<PolicyReport>;
+  /** The policy of that revision as its kept texts make it; undefined = they are gone or no longer load. */
+  at(revision: string): Promise<Policy | undefined>;
   compile(machine: string, definition: Json): CompiledMachine | undefined;
   definition(machine: string, hash: string): Promise<CompiledMachine | undefined>;
 }
@@ -65,6 +70,7 @@ export async function holdPolicy(deps: PolicyHolderDeps): Promise<PolicyHolder> 
     } else report = { ...report, current: false, problems: next.problems };
     return report;
   };
+  const earlier = new Map<string, Policy>();
   let turn: Promise<unknown> = Promise.resolve();
 
   return {
@@ -76,6 +82,16 @@ export async function holdPolicy(deps: PolicyHolderDeps): Promise<PolicyHolder> 
       turn = mine.catch(() => undefined);
       return mine;
     },
+    async at(revision) {
+      if (revision === policy.revision) return policy;
+      const files = earlier.has(revision) ? undefined : await store.policy(revision);
+      const found = files ? compileEarlier(revision, files, { actions, vars: config.vars }) : earlier.get(revision);
+      if (!found) return undefined;
+      earlier.delete(revision);
+      earlier.set(revision, found);
+      for (const oldest of [...earlier.keys()].slice(0, -EARLIER_MAX)) earlier.delete(oldest);
+      return found;
+    },
     compile: (machine, definition) => compileStored(machine, definition, policy, actions),
     async definition(machine, hash) {
       const current = policy.machines.get(machine);
@@ -86,22 +102,30 @@ export async function holdPolicy(deps: PolicyHolderDeps): Promise<PolicyHolder> 
   };
 }
 
+type Actions = ReadonlyMap<string, Pick<Action, "params">>;
+
 /**
  * A stored definition has its templates inside. Its actions are those of today, which say how text is escaped; one that is gone
  * does not keep the instance from moving: its delivery is then rejected and says so.
  */
-function compileStored(
-  id: string,
-  definition: Json,
-  { vars }: Policy,
-  actions: ReadonlyMap<string, Pick<Action, "params">>,
-): CompiledMachine | undefined {
-  const known = new Map(actions);
-  for (const name of actionsNamed(definition)) if (!known.has(name)) known.set(name, GONE);
+function compileStored(id: string, definition: Json, { vars }: Policy, actions: Actions): CompiledMachine | undefined {
+  const known = withGone(actions, actionsNamed(definition));
   return compileMachine(definition, { id, templates: new Map(), actions: known, vars }).machine;
 }
 
+/** For looking back, never for deciding. Its revision is the one that it had with the connections of its time. */
+function compileEarlier(revision: string, files: PolicyFiles, env: { actions: Actions; vars: JsonObject }) {
+  const names = Object.values(files).flatMap((text) => text.match(/[\w-]+\.[\w-]+/g) ?? []);
+  const { policy } = compilePolicy(files, { ...env, actions: withGone(env.actions, names) });
+  return policy && { ...policy, revision };
+}
+
 const GONE = { params: Type.Object({}) };
+
+function withGone(actions: Actions, names: readonly string[]): Actions {
+  const gone = names.filter((name) => !actions.has(name)).map((name) => [name, GONE] as const);
+  return new Map([...actions, ...gone]);
+}
 
 /** Everything in a definition that has the form `connection.action`. */
 function actionsNamed(definition: Json): string[] {

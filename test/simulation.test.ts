@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterEach, describe, expect, test } from "vitest";
+import type { PolicyFiles } from "../src/policy.ts";
 import type { Store } from "../src/ports.ts";
 import { memoryStore } from "../src/store/memory.ts";
 import { sqliteStore } from "../src/store/sqlite.ts";
@@ -134,10 +135,10 @@ interface Result {
   writes: number;
 }
 
-async function play(base: Store, script: readonly Step[], crashAt: number): Promise<Result> {
+async function play(files: PolicyFiles, base: Store, script: readonly Step[], crashAt: number): Promise<Result> {
   const dying = mortal(base, crashAt);
   const clock = woundClock();
-  const world = createWorld({ store: dying.live(), files: FILES, answer: answering, clock, probes: true });
+  const world = createWorld({ store: dying.live(), files, answer: answering, clock, probes: true });
   let number = 0;
   for (const one of script) {
     if (one.kind === "wait") clock.wind(one.minutes * 60_000);
@@ -201,25 +202,124 @@ const STORES: Record<string, () => Promise<Store>> = {
 
 /** Scripts are few on SQLite, where every run is a database; the crash points are all of them on both. */
 const RUNS: Record<string, number> = { memory: 25, sqlite: 3 };
+const MACHINES: Record<string, number> = { memory: 15, sqlite: 1 };
 
-describe.each(Object.keys(STORES))("on %s", (name) => {
-  test("a crash before any write leaves the same effects and the same states", { timeout: 120_000 }, async () => {
-    await fc.assert(
-      fc.asyncProperty(fc.array(step, { minLength: 2, maxLength: 7 }), async (script) => {
-        const open = STORES[name]!;
-        const calm = await open();
-        const expected = await play(calm, script, Number.POSITIVE_INFINITY);
-        await calm.close();
-        for (let crashAt = 1; crashAt <= expected.writes; crashAt++) {
-          const store = await open();
-          const crashed = await play(store, script, crashAt);
-          await store.close();
-          expect({ crashAt, effects: crashed.effects }).toEqual({ crashAt, effects: expected.effects });
-          expect({ crashAt, states: crashed.states }).toEqual({ crashAt, states: expected.states });
-          expect(crashed.repeats).toBeLessThanOrEqual(expected.repeats);
-        }
-      }),
-      { numRuns: RUNS[name]!, seed: 20260105 },
-    );
-  });
+// ---------------------------------------------------------------- random machines
+
+const SIGNALS = ["E0", "E1", "E2"];
+const PLACES = 5;
+const signalStep: fc.Arbitrary<Step> = fc.oneof(
+  {
+    arbitrary: fc.record({
+      kind: fc.constant("send" as const),
+      type: fc.constantFrom(...SIGNALS.map((name) => `x.${name}`)),
+      subject: fc.constantFrom("a", "b"),
+    }),
+    weight: 3,
+  },
+  fc.record({ kind: fc.constant("wait" as const), minutes: fc.constantFrom(1, 200, 600) }),
+);
+
+const post = (text: string) => ({ "out.post": { text: `${text} {{context.n}} {{event.type}}` } });
+const place = fc.record({
+  leads: fc.array(fc.nat({ max: PLACES - 1 }), { minLength: 3, maxLength: 3 }),
+  guarded: fc.boolean(),
+  calls: fc.boolean(),
+  waits: fc.boolean(),
+  tells: fc.boolean(),
+  inner: fc.boolean(),
 });
+
+/** Calls lead to later states only, so that no answer goes round in a circle. */
+const machines: fc.Arbitrary<PolicyFiles> = fc.array(place, { minLength: PLACES, maxLength: PLACES }).map((places) => {
+  const states = places.map(({ leads, guarded, calls, waits, tells, inner }, i) => {
+    const later = `#s${Math.min(i + 1, PLACES - 1)}`;
+    const on = SIGNALS.map((name, s) => {
+      const move = {
+        target: `#s${leads[s]}`,
+        actions: [{ assign: { n: { cel: "context.n + 1" } } }, ...(tells ? [post(`${name} of s${i}`)] : [])],
+      };
+      return [
+        name,
+        guarded
+          ? [
+              { ...move, guard: "context.n % 2 == 0" },
+              { target: `#s${i}`, reenter: true },
+            ]
+          : move,
+      ];
+    });
+    const call = {
+      id: `ask-${i}`,
+      src: "out.post",
+      input: { text: `ask ${i} {{context.n}}` },
+      onDone: later,
+      onError: later,
+    };
+    const within = { initial: "x", states: { x: { after: { "3h": "y" } }, y: { entry: [post(`late in s${i}`)] } } };
+    return [
+      `s${i}`,
+      {
+        id: `s${i}`,
+        on: Object.fromEntries(on),
+        entry: tells ? [post(`in s${i}`)] : [],
+        exit: tells ? [post(`out of s${i}`)] : [],
+        ...(calls && i < PLACES - 1 ? { invoke: call } : {}),
+        ...(waits ? { after: { "3h": later } } : {}),
+        ...(inner && !waits ? within : {}),
+      },
+    ];
+  });
+  const machine = { id: "m", startOn: SIGNALS, context: { n: 0 }, initial: "s0", states: Object.fromEntries(states) };
+  const rules = SIGNALS.map((name) => ({
+    id: name.toLowerCase(),
+    event: `x.${name}`,
+    send: { machine: "m", key: "{{event.subject}}", event: name },
+  }));
+  // JSON is YAML.
+  return { "rules/all.yaml": JSON.stringify(rules), "statemachines/m.yaml": JSON.stringify(machine) };
+});
+
+async function crashEverywhere(
+  files: PolicyFiles,
+  script: readonly Step[],
+  open: () => Promise<Store>,
+): Promise<Result> {
+  const calm = await open();
+  const expected = await play(files, calm, script, Number.POSITIVE_INFINITY);
+  await calm.close();
+  for (let crashAt = 1; crashAt <= expected.writes; crashAt++) {
+    const store = await open();
+    const crashed = await play(files, store, script, crashAt);
+    await store.close();
+    expect({ crashAt, effects: crashed.effects }).toEqual({ crashAt, effects: expected.effects });
+    expect({ crashAt, states: crashed.states }).toEqual({ crashAt, states: expected.states });
+    expect(crashed.repeats).toBeLessThanOrEqual(expected.repeats);
+  }
+  return expected;
+}
+
+describe.each(Object.keys(STORES))(
+  "on %s a crash before any write leaves the same effects and the same states",
+  (name) => {
+    test("of one policy with all there is", { timeout: 120_000 }, async () => {
+      await fc.assert(
+        fc.asyncProperty(fc.array(step, { minLength: 2, maxLength: 7 }), async (script) => {
+          await crashEverywhere(FILES, script, STORES[name]!);
+        }),
+        { numRuns: RUNS[name]!, seed: 20260105 },
+      );
+    });
+
+    test("of random machines", { timeout: 120_000 }, async () => {
+      let effects = 0;
+      await fc.assert(
+        fc.asyncProperty(machines, fc.array(signalStep, { minLength: 2, maxLength: 4 }), async (files, script) => {
+          effects += (await crashEverywhere(files, script, STORES[name]!)).effects.length;
+        }),
+        { numRuns: MACHINES[name]!, seed: 20260106 },
+      );
+      expect(effects).toBeGreaterThan(MACHINES[name]!);
+    });
+  },
+);

@@ -27,19 +27,22 @@ export const explain: Command = {
   flags: [
     { flags: "--rule <id>", about: "only this rule" },
     { flags: "--all", about: "every near miss, not only the nearest" },
+    { flags: "--at <revision>", about: "of a stored event: as of that policy, or decided: the one that decided it" },
     { flags: "--type <type>", about: "for a payload: the event that it is, such as github.push" },
     { flags: "--source <name>", about: "for a payload: the source that would have received it" },
     { flags: "--expect <outcome>", about: "matched:<rule> or missed:<rule>; exit 1 when it is not so" },
   ],
   examples: [
-    "signalbox explain evt_01JD3VKX9M",
+    "signalbox explain evt_01JD3VKX9M --at decided",
     "signalbox explain payload.json --type github.pull_request.closed --expect matched:merged-pr-moves-ticket",
     "signalbox explain SB0104",
   ],
   async run(context, [what = ""], options) {
     if (/^SB\d+$/i.test(what)) return explainCode(context, what.toUpperCase());
     const isFile = what === "-" || /[./]json$/.test(what) || existsSync(resolve(context.shell.cwd, what));
-    const explanation = isFile ? await explainFile(context, what, options) : await explainStored(context, what);
+    const at = textOf(options, "at");
+    if (isFile && at !== undefined) throw usage("--at is for stored events; a file is read with the rules beside it");
+    const explanation = isFile ? await explainFile(context, what, options) : await explainStored(context, what, at);
     const rule = textOf(options, "rule");
     if (rule !== undefined) demandRule(explanation, rule);
     const shown = { ...given({ rule }), all: options.all === true };
@@ -48,8 +51,12 @@ export const explain: Command = {
   },
 };
 
-async function explainStored(context: Context, id: string): Promise<Explanation> {
-  return await withOperations(context, (operations) => orNearIds(operations, id, () => operations.explain(id)));
+async function explainStored(context: Context, id: string, at: string | undefined): Promise<Explanation> {
+  return await withOperations(context, async (operations) => {
+    // Asked for by itself: an unknown policy must not be taken for an unknown event.
+    await orNearIds(operations, id, () => operations.event(id));
+    return await operations.explain(id, at);
+  });
 }
 
 /** On files alone: no server, no network, no secrets. */

@@ -1,5 +1,6 @@
 /** Why an event did (not) match: the trees of conditions, as people read them. */
 import type { CondNode, Explanation, Json, Place, RuleOutcome } from "../model.ts";
+import { renderChanges } from "./changes.ts";
 import { decisionLines, eventLine, type Screen } from "./describe.ts";
 import { aligned, cut, safe, width } from "./output.ts";
 
@@ -15,7 +16,7 @@ export interface ExplainOptions {
 
 /** Head, matched rules, near misses by distance, what was not asked, and for a stored event what was decided then. */
 export function renderExplanation(explanation: Explanation, screen: Screen, options: ExplainOptions = {}): string {
-  const { event, rules, notConsidered, decided, deliveries, policy } = explanation;
+  const { event, rules, notConsidered, decided, changes, deliveries, policy } = explanation;
   const matched = rules.filter((rule) => rule.matched);
   const missed = rules.filter((rule) => !rule.matched).toSorted((a, b) => a.distance - b.distance);
   const asked = options.rule === undefined ? [...matched, ...missed] : rules.filter(({ id }) => id === options.rule);
@@ -32,9 +33,7 @@ export function renderExplanation(explanation: Explanation, screen: Screen, opti
   if (folded > 0) parts.push(paint.dim(`${folded} more near misses: --all\n`));
   if (notConsidered.ids.length > 0) parts.push(`${notAsked(notConsidered)}\n`);
   if (decided) parts.push(decisionLines(decided, deliveries, screen));
-  if (decided && decided.trace.policy !== policy) {
-    parts.push(`The policy has changed since: ${decided.trace.policy.slice(0, 8)} then, ${policy.slice(0, 8)} now\n`);
-  }
+  if (decided && changes) parts.push(renderChanges(changes, decided.trace.policy, screen, options));
   return parts.join("\n");
 }
 

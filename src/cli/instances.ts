@@ -4,6 +4,7 @@ import type { Instance } from "../model.ts";
 import { type Command, textOf, usage } from "./command.ts";
 import { type Screen, screenOf } from "./describe.ts";
 import { EXIT } from "./failure.ts";
+import { migrate } from "./moves.ts";
 import { aligned, cut, moment, relative, safe, stateText, table } from "./output.ts";
 import { given, PAGE_FLAGS, pageEnd, pageOf } from "./paging.ts";
 import { withOperations } from "./reach.ts";
@@ -117,12 +118,12 @@ const signal: Command = {
 
 export const instances: Command = {
   name: "instances",
-  summary: "where each machine stands: list, show, signal",
+  summary: "where each machine stands: list, show, signal, migrate",
   about: "server: asked when one runs, otherwise the files are read.",
   examples: [
     "signalbox instances list --machine jira-ticket",
     "signalbox instances show jira-ticket WEB-17",
     'signalbox instances signal jira-ticket WEB-17 MERGED --reason "merged by hand"',
   ],
-  verbs: [list, show, signal],
+  verbs: [list, show, signal, migrate],
 };

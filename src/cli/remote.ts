@@ -29,7 +29,7 @@ export function remoteOperations(options: RemoteOptions): Operations {
     },
     events: (filter, page) => call("/events", { query: dateQuery({ ...filter, ...page }) }),
     event: (id) => call(`/events/${part(id)}`),
-    explain: (id) => call(`/events/${part(id)}/explain`),
+    explain: (id, at) => call(`/events/${part(id)}/explain`, { query: { at } }),
     decide: (event) => call("/decide", { method: "POST", body: { event } }),
     redeliver: (id) => call(`/events/${part(id)}/redeliver`, { method: "POST", body: {} }),
     deliveries: (filter, page) => call("/deliveries", { query: { ...filter, ...page } }),
@@ -39,6 +39,8 @@ export function remoteOperations(options: RemoteOptions): Operations {
     instance: (machine, key) => call(`/instances/${part(machine)}/${part(key)}`),
     signal: (machine, key, signal) =>
       call(`/instances/${part(machine)}/${part(key)}/signal`, { method: "POST", body: signal }),
+    movePlan: (machine, plan) => call(`/machines/${part(machine)}/moves/plan`, { method: "POST", body: plan }),
+    move: (machine, at) => call(`/machines/${part(machine)}/moves`, { method: "POST", body: at }),
     audits: async (limit) => items(await call("/audit", { query: { limit } })),
     refusals: async (limit) => items(await call("/refusals", { query: { limit } })),
     policy: () => call("/policy"),

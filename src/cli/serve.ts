@@ -7,6 +7,7 @@ import { type Command, textOf } from "./command.ts";
 import { ConfigError, type Context } from "./context.ts";
 import { problemsJson, renderProblems, summaryLine } from "./diagnostics.ts";
 import { EXIT } from "./failure.ts";
+import { movesText } from "./moves.ts";
 import { aligned, clockTime, counted } from "./output.ts";
 import { placed, policyTexts } from "./reach.ts";
 import { watchFolders } from "./watch.ts";
@@ -194,6 +195,7 @@ async function tellReload(
 ): Promise<void> {
   const { errPaint, utc, json } = context;
   if (json && !report.current) log.error("The files were rejected", { problems: problemsJson(report.problems) });
+  if (json && report.moves) log.info("Instances of earlier definitions", { moves: report.moves });
   if (json) return;
   const nowMs = context.nowMs();
   const time = clockTime(nowMs, { nowMs, utc });
@@ -201,4 +203,9 @@ async function tellReload(
   if (report.current) context.note(`${time} ${errPaint.green("policy loaded")}  ${revision}   ${policyWords(report)}`);
   else context.shell.err(`${time} ${errPaint.red("policy rejected")}, still running ${revision}\n`);
   if (report.problems.length > 0) await tellProblems(context, config, report.problems);
+  // Nobody is moved by a reload: who is left on an earlier definition is told, and with which command that changes.
+  for (const moves of report.moves ?? []) {
+    context.shell.err(movesText(moves, errPaint));
+    context.note(`signalbox instances migrate ${moves.machine}`);
+  }
 }

@@ -19,6 +19,7 @@ import {
 } from "../model.ts";
 import { deliveryId, eventId } from "./ids.ts";
 import type { CompiledMachine } from "./machine/compile.ts";
+import { moveStep } from "./machine/migrate.ts";
 import { type Signal, type StepResult, step } from "./machine/step.ts";
 import type { RuleSet } from "./match/rule-set.ts";
 import type { CompiledRule } from "./match/rules.ts";
@@ -34,6 +35,8 @@ export interface DecisionPolicy {
 
 interface PlannedSignal extends InstanceKey {
   signal: Signal;
+  /** The instance is moved to this definition instead. */
+  definition?: string;
   rule?: string;
   observe: boolean;
 }
@@ -142,7 +145,11 @@ function planItem(policy: DecisionPolicy, planned: Plan, { rule, item, index, no
       planned.signals.push({
         machine: send.machine,
         key: text(key.value),
-        signal: { name: send.event, event: view as unknown as JsonObject },
+        signal: {
+          name: send.event,
+          event: view as unknown as JsonObject,
+          ...(send.inOrder ? { order: { subject: event.subject ?? event.source, atMs: Date.parse(event.time) } } : {}),
+        },
         rule: rule.id,
         observe: rule.mode === "observe",
       });
@@ -177,6 +184,8 @@ interface Applied {
 function applySignal(policy: DecisionPolicy, decision: Decision, applied: Applied): Instance | undefined {
   const { signal, before, nowMs } = applied;
   const { trace } = decision;
+  if (signal.definition !== undefined)
+    return take(policy, decision, applied, moveStep(policy, signal.definition, applied));
   const machine = before ? policy.definition(before.definition) : policy.machines.get(signal.machine);
   if (!machine) {
     const what = before ? `definition ${before.definition}` : "machine";
@@ -187,9 +196,15 @@ function applySignal(policy: DecisionPolicy, decision: Decision, applied: Applie
     });
     return before;
   }
-  const result = step(machine, signal.key, before, signal.signal, nowMs);
+  return take(policy, decision, applied, step(machine, signal.key, before, signal.signal, nowMs));
+}
+
+/** Puts what a step gave into the decision; returns the instance as it is then. */
+function take(policy: DecisionPolicy, decision: Decision, applied: Applied, result: StepResult): Instance | undefined {
+  const { signal, before, nowMs } = applied;
+  const { trace } = decision;
   const transition: Transition = signal.rule ? { ...result.transition, rule: signal.rule } : result.transition;
-  trace.problems.push(...result.problems.map((problem) => ({ ...problem, machine: machine.id })));
+  trace.problems.push(...result.problems.map((problem) => ({ ...problem, machine: signal.machine })));
   if (result.logs.length > 0) trace.logs = [...(trace.logs ?? []), ...result.logs];
   if (signal.observe) {
     trace.transitions.push({ ...transition, taken: false, ignored: transition.ignored ?? "observed" });

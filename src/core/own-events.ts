@@ -95,6 +95,31 @@ export function handSignal(
   return { event, keys: [] };
 }
 
+/** What traces call a move to another definition. */
+export const MOVE = "instance.moved";
+
+/** An instance is to move to another definition of its machine. The timers that it has then keep their due times. */
+export function moveEvent(
+  { machine, key }: InstanceKey,
+  to: { definition: string; timers: readonly Timer[] },
+  by: { who: string; nowMs: number; requestId: string },
+): NewEvent {
+  const cause = `move:${machine}/${key}/${to.definition}/${by.requestId}`;
+  const time = new Date(by.nowMs).toISOString();
+  const event: Event = {
+    id: eventId(by.nowMs, cause),
+    type: MOVE,
+    source: SOURCE,
+    subject: `${machine}/${key}`,
+    time,
+    receivedAt: time,
+    actor: by.who,
+    to: { machine, key, signal: MOVE, definition: to.definition },
+    data: { definition: to.definition, timers: to.timers.map(({ id, step, dueAtMs }) => ({ id, step, dueAtMs })) },
+  };
+  return { event, keys: [{ key: cause }] };
+}
+
 /** A stored event once more: a new event with the old content, so that what it causes happens again. */
 export function redelivered(event: Event, nowMs: number, requestId: string): NewEvent {
   const { to: _, causedBy: __, hops: ___, ...rest } = event;

@@ -1,11 +1,12 @@
 /** Operations over a store and the running policy: the same for the API, the command line and tests. */
 import { createHash } from "node:crypto";
+import { changedRules, type Decided, type LoadedPolicy } from "../core/compare.ts";
 import type { CompiledMachine } from "../core/machine/compile.ts";
-import type { RuleSet } from "../core/match/rule-set.ts";
 import { handSignal, redelivered } from "../core/own-events.ts";
 import { messageOf, SignalboxError } from "../errors.ts";
-import type { Delivery, Event, Explanation, JsonObject } from "../model.ts";
+import type { Delivery, Event, Explanation, Json, Trace } from "../model.ts";
 import type { AuditRow, Clock, Store, TokenRow } from "../ports.ts";
+import { type MoveDeps, moveOperations } from "./moves.ts";
 import type { Actor, EventDetail, Operations, PolicyReport, StatusReport } from "./operations.ts";
 
 const TOKEN_USE_MS = 60_000;
@@ -18,10 +19,13 @@ export interface OperateDeps {
   requestId(): string;
   /** A new secret token in plain text. */
   newToken(): string;
-  rules(): { revision: string; rules: RuleSet; vars: JsonObject };
+  policy(): LoadedPolicy;
+  /** The policy of an earlier revision; undefined = its texts are gone or no longer load. */
+  policyAt(revision: string): Promise<LoadedPolicy | undefined>;
   /** The compiled definition with this hash, from the files or from the store. */
   definition(machine: string, hash: string): Promise<CompiledMachine | undefined>;
-  machine(id: string): CompiledMachine | undefined;
+  /** A definition that is not of the running policy. */
+  compile(machine: string, definition: Json): CompiledMachine | undefined;
   report(): PolicyReport;
   reload(): Promise<PolicyReport>;
   describe(): Omit<StatusReport, "counts" | "policy">;
@@ -45,6 +49,8 @@ export function createOperations(deps: OperateDeps): Operations {
     return delivery;
   };
 
+  const moving: MoveDeps = { ...deps, machine: (id) => deps.policy().machines.get(id), audit };
+
   return {
     async status() {
       return { ...deps.describe(), counts: await store.counts(), policy: deps.report() };
@@ -60,16 +66,14 @@ export function createOperations(deps: OperateDeps): Operations {
     },
     events: (filter, page) => store.events(filter, page),
     event: detail,
-    async explain(id) {
+    async explain(id, at) {
       const { event, decidedAtMs, trace, deliveries } = await detail(id);
-      const explained = explain(deps, event);
-      return {
-        ...explained,
-        ...(decidedAtMs === undefined || !trace ? {} : { decided: { atMs: decidedAtMs, trace } }),
-        deliveries,
-      };
+      const explained = explain(await policyOf(deps, at, { id, trace }), event);
+      if (decidedAtMs === undefined || !trace) return { ...explained, deliveries };
+      const changes = await changesSince(deps, { event, trace, deliveries });
+      return { ...explained, decided: { atMs: decidedAtMs, trace }, ...(changes ? { changes } : {}), deliveries };
     },
-    decide: async (event) => explain(deps, event),
+    decide: async (event) => explain(deps.policy(), event),
     async redeliver(id, actor) {
       const record = await store.event(id);
       if (!record) throw missing("event", id);
@@ -91,6 +95,7 @@ export function createOperations(deps: OperateDeps): Operations {
       return await deliveryOf(id);
     },
     ...instanceOperations(deps, audit),
+    ...moveOperations(moving),
     refusals: (limit) => store.refusals(limit),
     audits: (limit) => store.audits(limit),
     policy: async () => deps.report(),
@@ -120,7 +125,7 @@ function instanceOperations(deps: OperateDeps, audit: Audit): Pick<Operations, "
       if (signal.event.startsWith("xstate.")) {
         throw new SignalboxError("SB0907", `"${signal.event}" is reserved, event names may not start with "xstate."`);
       }
-      if (!(await instanceOf(machine, key)) && !deps.machine(machine)?.starts(signal.event)) {
+      if (!(await instanceOf(machine, key)) && !deps.policy().machines.get(machine)?.starts(signal.event)) {
         throw missing("instance", `${machine}/${key}`);
       }
       const by = { who: actor.who, nowMs: clock.now(), requestId: deps.requestId() };
@@ -173,8 +178,7 @@ function tokenOperations(
   };
 }
 
-function explain(deps: OperateDeps, event: Event): Explanation {
-  const { revision, rules, vars } = deps.rules();
+function explain({ revision, rules, vars }: LoadedPolicy, event: Event): Explanation {
   const { rules: outcomes, notConsidered } = rules.explain(event, vars);
   return {
     event,
@@ -183,6 +187,40 @@ function explain(deps: OperateDeps, event: Event): Explanation {
     notConsidered: { count: notConsidered.length, ids: notConsidered.slice(0, 20) },
     deliveries: [],
   };
+}
+
+/** Shorter than any prefix that people copy from what we print. */
+const REVISION_CHARS_MIN = 4;
+
+/** The running policy, the one that `decided` the event, or one by its revision. */
+async function policyOf(
+  deps: OperateDeps,
+  at: string | undefined,
+  { id, trace }: { id: string; trace: Trace | undefined },
+): Promise<LoadedPolicy> {
+  const running = deps.policy();
+  if (at === undefined) return running;
+  if (at === "decided" && !trace)
+    throw new SignalboxError("SB0906", `Event "${id}" is not decided yet, no policy has decided it`);
+  const known = trace ? [trace.policy, running.revision] : [running.revision];
+  const named = known.find((one) => at.length >= REVISION_CHARS_MIN && one.startsWith(at)) ?? at;
+  const revision = at === "decided" && trace ? trace.policy : named;
+  const policy = await deps.policyAt(revision);
+  if (policy) return policy;
+  if (known.includes(revision)) {
+    throw new SignalboxError("SB0905", `The rules of policy "${revision}" are gone or no longer load`);
+  }
+  const decider = trace && trace.policy !== running.revision ? `, "${trace.policy}" decided this event` : "";
+  throw new SignalboxError("SB0905", `There is no policy "${at}"; "${running.revision}" runs${decider}`);
+}
+
+/** Nothing to compare when the running policy decided it. */
+async function changesSince(deps: OperateDeps, decided: Decided): Promise<Explanation["changes"]> {
+  const now = deps.policy();
+  if (decided.trace.policy === now.revision) return undefined;
+  const was = await deps.policyAt(decided.trace.policy);
+  const rules = changedRules(decided, { was, now }, deps.clock.now());
+  return { policy: now.revision, complete: was !== undefined, rules };
 }
 
 function hashOf(token: string): string {

@@ -34,6 +34,23 @@ export interface PolicyReport {
   /** False while the files on disk were rejected; then `problems` says why. */
   current: boolean;
   problems: Problem[];
+  /** After a reload: machines that have instances of earlier definitions. */
+  moves?: Moves[];
+}
+
+/** What would become of the instances of a machine that earlier definitions started. */
+export interface Moves {
+  machine: string;
+  /** Hash of the definition they would move to. */
+  definition: string;
+  /** How many can move. */
+  moving: number;
+  /** The others, by reason; an instance with several reasons counts for each. */
+  staying: { reason: string; count: number; keys: string[] }[];
+  /** What happens beside, such as timers that start anew. */
+  notes: string[];
+  /** More instances are to be looked at from here. */
+  cursor?: string;
 }
 
 export interface EventDetail extends EventRecord {
@@ -59,8 +76,11 @@ export interface Operations {
   ready(): Promise<{ ok: boolean; detail: string }>;
   events(filter: EventFilter, page: Page): Promise<Paged<EventRecord>>;
   event(id: string): Promise<EventDetail>;
-  /** With the running policy. */
-  explain(id: string): Promise<Explanation>;
+  /**
+   * With the running policy, or that of the revision `at` (its first characters will do when it runs or decided the event), or the one that
+   * `decided` the event: SB0906 when none has yet.
+   */
+  explain(id: string, at?: string): Promise<Explanation>;
   /** An event that is not stored: `event` in the log's form. No side effects. */
   decide(event: Event): Promise<Explanation>;
   /** Processes a stored event again with the running policy. */
@@ -80,6 +100,10 @@ export interface Operations {
     signal: { event: string; data?: JsonObject; reason: string },
     actor: Actor,
   ): Promise<{ id: string }>;
+  /** Which instances of earlier definitions could move to the running definition, or to the one that is given. A page at a time. */
+  movePlan(machine: string, options: { definition?: JsonObject; cursor?: string }): Promise<Moves>;
+  /** Orders those to move that can, as events of the log; audited. A page at a time; the answer is what was ordered. */
+  move(machine: string, options: { cursor?: string }, actor: Actor): Promise<Moves>;
   refusals(limit: number): Promise<readonly Refusal[]>;
   /** What was done by hand, newest first. */
   audits(limit: number): Promise<readonly AuditRow[]>;

@@ -118,6 +118,14 @@ describe("rules that come and go", () => {
     expect(top).toStrictEqual(newBranch());
   });
 
+  test("a rule is found by events of types that came before it", () => {
+    const index = indexOf({ repo: "a" });
+    const ask = () => index.match({ type: "t.new", repo: "a" } as unknown as Event).map(({ rule: { id } }) => id);
+    expect([ask(), index.has("t.new")]).toEqual([[], false]);
+    index.add([{ rule: rule("late", { repo: "a" }, { event: "t.new" }), rank: 7 }]);
+    expect([ask(), index.has("t.new")]).toEqual([["late"], true]);
+  });
+
   test("removing what is not there, twice the same, or the last of its type, is no harm", () => {
     const index = indexOf({ repo: "a" });
     const other = rule("other", { repo: "a" }, { event: "t.b" });

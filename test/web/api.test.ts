@@ -208,6 +208,11 @@ const EVERY: (Asked & { status: number })[] = [
     ...{ method: "POST", path: `/api/v1/instances/${MACHINE}/${KEY}/signal`, status: 202 },
     body: { event: "PUSH", data: { a: 1 }, reason: "stuck" },
   },
+  {
+    ...{ method: "POST", path: "/api/v1/machines/ticket/moves/plan", status: 200 },
+    body: { definition: { id: "ticket" } },
+  },
+  { method: "POST", path: "/api/v1/machines/ticket/moves", status: 202, body: {} },
 ];
 
 describe("every endpoint", () => {
@@ -276,6 +281,18 @@ describe("events", () => {
       cursor = body.cursor;
     } while (cursor);
     expect(ids).toEqual([6, 5, 4, 3, 2, 1, 0].map((index) => `evt_${index}`));
+  });
+
+  test("are explained as of a policy, when one is named", async () => {
+    await ask({ path: "/api/v1/events/evt_1/explain" });
+    expect(operations.asked.explain).toEqual({ id: "evt_1", at: undefined });
+    await ask({ path: "/api/v1/events/evt_1/explain?at=decided" });
+    expect(operations.asked.explain).toEqual({ id: "evt_1", at: "decided" });
+  });
+
+  test.each(["at=", "att=decided", "at=a&at=b"])("are not explained with ?%s", async (query) => {
+    const { status, body } = await ask({ path: `/api/v1/events/evt_1/explain?${query}` });
+    expect([status, body.code]).toEqual([400, "SB0907"]);
   });
 
   test("without a limit come fifty at most", async () => {
@@ -473,6 +490,12 @@ describe("payloads", () => {
     expect(branch).toMatchObject({ path: "branch", want: "dev", got: "main", hint: "is main" });
     expect(word).toMatchObject({ path: "data.word", want: "x", got: "(redacted)" });
     expect(word).not.toHaveProperty("hint");
+    const [{ was, now }] = explained.body.changes.rules;
+    expect(was.effects).toEqual([{ action: "jira.transition", params: { redacted: true } }]);
+    expect(now.effects).toEqual([
+      { machine: "m", key: "k", signal: "S", definition: "abc", params: { redacted: true } },
+      { code: "SB0402", message: "x is missing" },
+    ]);
   });
 
   test("are open to who is on this machine", async () => {

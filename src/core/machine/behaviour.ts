@@ -73,6 +73,8 @@ function readDefaults(node: StateNode, raw: Record<string, unknown>, { targets, 
   if (parent && found.some((target) => !isInside(target, parent))) {
     report.add("SB0302", path, `${capital(nameOf(node))} remembers ${nameOf(parent)}, its target must lie inside`);
   }
+  const other = found.find(({ type }) => type === "history");
+  if (other) report.add("SB0302", path, `${capital(nameOf(other))} is a history state, where none is remembered yet`);
   if (!parent) report.add("SB0302", node.path, "The machine itself cannot be a history state");
   return found;
 }
@@ -99,20 +101,33 @@ function readMove(
   { candidate, at }: { candidate: unknown; at: Path },
   reading: Reading,
 ): Move[] {
-  const { targets, report } = reading;
   if (typeof candidate === "string") {
-    return [{ trigger, targets: targets.resolve(node, candidate, at), guard: undefined, effects: [], reenter: false }];
+    const targets = readTargets(node, candidate, at, reading);
+    return [{ at, trigger, targets, guard: undefined, effects: [], reenter: false }];
   }
   if (!isObject(candidate)) return [];
   return [
     {
+      at,
       trigger,
-      targets: targets.resolve(node, candidate.target, [...at, "target"]),
-      guard: readGuard(candidate.guard, [...at, "guard"], report),
+      targets: readTargets(node, candidate.target, [...at, "target"], reading),
+      guard: readGuard(candidate.guard, [...at, "guard"], reading),
       effects: readActions(candidate, "actions", at, reading),
       reenter: candidate.reenter === true,
     },
   ];
+}
+
+/** A history state is for coming back: from inside, states would be entered that were not left. */
+function readTargets(node: StateNode, target: unknown, path: Path, { targets, report }: Reading): StateNode[] {
+  const found = targets.resolve(node, target, path);
+  for (const one of found) {
+    const { type, parent } = one;
+    if (type !== "history" || !parent || !isInside(node, parent)) continue;
+    const back = `${capital(nameOf(one))} leads back into ${nameOf(parent)} after that was left`;
+    report.add("SB0302", path, `${back}, ${nameOf(node)} lies inside it`);
+  }
+  return found;
 }
 
 function readOn(node: StateNode, raw: Record<string, unknown>, reading: Reading): Move[] {
@@ -169,19 +184,22 @@ function delayedTimer(node: StateNode, entry: Record<string, unknown>, at: Path,
   const { delay: written } = entry;
   const path = [...at, "delay"];
   const computed = isObject(written);
-  const delay = computed ? readDelay(written, path, reading.report) : readDuration(written, path, reading.report);
+  const delay = computed ? readDelay(written, path, reading) : readDuration(written, path, reading.report);
   if (delay === undefined) return undefined;
   const id = typeof entry.id === "string" ? entry.id : timerId(node, computed ? "computed" : String(written));
   if (!checkName(id, [...at, "id"], reading.report)) return undefined;
   return addTimer({ id, node, delay }, at, reading) ? id : undefined;
 }
 
-function readDelay(written: Record<string, unknown>, path: Path, report: Report): Expression | undefined {
+function readDelay(written: Record<string, unknown>, path: Path, { report, reads }: Reading): Expression | undefined {
   if (typeof written.cel !== "string") return undefined;
   const compiled = compileExpression(written.cel);
-  if (compiled.ok) return compiled.expression;
-  report.take([...path, "cel"], [compiled.problem]);
-  return undefined;
+  if (!compiled.ok) {
+    report.take([...path, "cel"], [compiled.problem]);
+    return undefined;
+  }
+  reads.push({ at: [...path, "cel"], paths: compiled.expression.reads });
+  return compiled.expression;
 }
 
 function addTimer({ id, node, delay }: Timer & { id: string }, path: Path, { timers, report }: Reading): boolean {
@@ -247,6 +265,7 @@ function readCall(
   }
   const call: Call = {
     kind: "call",
+    at,
     id,
     action: src,
     input: readParams(invoke, "input", at, { ...reading, name: src, at: [...at, "src"] }),

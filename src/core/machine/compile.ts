@@ -1,7 +1,7 @@
 /** A machine file, checked and compiled: all problems at once, or a machine that step.ts can run. */
 import { createHash } from "node:crypto";
 import type { TSchema } from "typebox";
-import type { Problem } from "../../errors.ts";
+import { nearest, type Problem } from "../../errors.ts";
 import { type Instance, type Json, type JsonObject, LIMITS } from "../../model.ts";
 import { checker } from "../check.ts";
 import { type Reading, readBehaviour } from "./behaviour.ts";
@@ -10,7 +10,17 @@ import { checkSignalName, readValues } from "./effects.ts";
 import { type Engine, engineOf } from "./engine.ts";
 import { outline } from "./outline.ts";
 import { targetsOf } from "./targets.ts";
-import { fits, isObject, type Path, type Report, report, type StateNode, type Tree } from "./tree.ts";
+import {
+  fits,
+  isObject,
+  type Migration,
+  type Path,
+  type Reads,
+  type Report,
+  report,
+  type StateNode,
+  type Tree,
+} from "./tree.ts";
 
 /** What a machine file may refer to. */
 export interface MachineEnv {
@@ -36,6 +46,7 @@ export interface CompiledMachine {
   readonly signals: ReadonlySet<string>;
   /** The file's states with names resolved, for lint and drawing. */
   readonly tree: Tree;
+  readonly migration: Migration;
   readonly vars: JsonObject;
   readonly engine: Engine;
   starts(signal: string): boolean;
@@ -60,14 +71,15 @@ export function compileMachine(
   if (!isObject(definition)) return { problems: misfits };
   const own = structuredClone(definition);
   const found = report();
-  const { tree, startOn } = readMachine(own, env, found);
+  const read = readMachine(own, env, found);
   const problems = [...misfits, ...beyond(found.problems, misfits)];
   if (problems.some(({ severity }) => severity === "error")) return { problems };
-  return { machine: compiled(own as JsonObject, env, { tree, startOn }), problems };
+  return { machine: compiled(own as JsonObject, env, read), problems };
 }
 
 interface Read {
   tree: Tree;
+  migration: Migration;
   startOn: string[];
 }
 
@@ -77,14 +89,35 @@ function readMachine(own: Record<string, unknown>, env: MachineEnv, found: Repor
   const targets = targetsOf(env.id, outlined, found);
   const templates = new Map([...env.templates, ...Object.entries(textsIn(own.templates))]);
   const { actions } = env;
-  const reading: Reading = { templates, actions, report: found, targets, timers: new Map(), calls: new Map() };
+  const reads: Reads[] = [];
+  const reading: Reading = { templates, actions, report: found, reads, targets, timers: new Map(), calls: new Map() };
   const context = isObject(own.context) ? readValues(own.context, ["context"], reading) : [];
   for (const state of outlined) readBehaviour(state, reading);
   keepTemplates(own, templates);
   const nodes = outlined.map(({ node }) => node);
   const [root] = nodes;
   if (!root) throw new Error("an outline holds at least the machine itself");
-  return { tree: { id: env.id, root, nodes, context }, startOn: readStart(own, root, found) };
+  const tree: Tree = { id: env.id, root, nodes, context, reads };
+  return { tree, migration: readMigration(own, tree, reading), startOn: readStart(own, root, found) };
+}
+
+function readMigration({ migrate }: Record<string, unknown>, { nodes }: Tree, reading: Reading): Migration {
+  const { states: written, context } = isObject(migrate) ? migrate : {};
+  const states = new Map<string, StateNode>();
+  for (const [old, id] of Object.entries(isObject(written) ? written : {})) {
+    const node = nodes.find((each) => each.id === id && each.parent !== undefined);
+    if (node !== undefined) states.set(old, node);
+    else if (typeof id === "string") reading.report.add("SB0201", ["migrate", "states", old], ...noState(id, nodes));
+  }
+  return { states, context: isObject(context) ? readValues(context, ["migrate", "context"], reading) : [] };
+}
+
+function noState(id: string, nodes: readonly StateNode[]): [string, { suggestion?: string }] {
+  const near = nearest(
+    id,
+    nodes.map((node) => node.id),
+  );
+  return [`There is no state "${id}"`, near === undefined ? {} : { suggestion: near }];
 }
 
 function textsIn(raw: unknown): Record<string, string> {
@@ -160,7 +193,7 @@ function handled({ moves }: StateNode): string[] {
   );
 }
 
-function compiled(own: JsonObject, env: MachineEnv, { tree, startOn }: Read): CompiledMachine {
+function compiled(own: JsonObject, env: MachineEnv, { tree, migration, startOn }: Read): CompiledMachine {
   const engine = engineOf(tree);
   const signals = new Set(
     tree.nodes.flatMap(({ moves }) =>
@@ -180,6 +213,7 @@ function compiled(own: JsonObject, env: MachineEnv, { tree, startOn }: Read): Co
     startOn,
     signals,
     tree,
+    migration,
     vars,
     engine,
     starts: (signal) => startOn.some((name) => fits(signal, name)),
@@ -193,9 +227,21 @@ function compiled(own: JsonObject, env: MachineEnv, { tree, startOn }: Read): Co
 
 // ---------------------------------------------------------------- the definition's hash
 
-/** What decides how a machine behaves: descriptions and meta left out, states as a list because their order counts. */
+/** What decides how a machine behaves: descriptions, meta, manual and migrate left out, states as a list because their order counts. */
 function essence(state: JsonObject): JsonObject {
-  const { description: _, meta: __, states, on, always, after, onDone, invoke, ...rest } = state;
+  const {
+    description: _,
+    meta: __,
+    migrate: ___,
+    manual: ____,
+    states,
+    on,
+    always,
+    after,
+    onDone,
+    invoke,
+    ...rest
+  } = state;
   return {
     ...rest,
     ...(isJsonObject(states) ? { states: Object.entries(states).map(([key, child]) => [key, inner(child)]) } : {}),

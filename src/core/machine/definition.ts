@@ -308,6 +308,28 @@ export const MachineFile = Type.Object(
         description: "Texts for { template: name } and {{> name}}; they win over rules/templates",
       }),
     ),
+    manual: Type.Optional(
+      Type.Array(eventName("A signal"), {
+        description: "Signals that people give by hand; check then does not miss a rule that sends them",
+      }),
+    ),
+    migrate: Type.Optional(
+      Type.Object(
+        {
+          states: Type.Optional(
+            Type.Record(Type.String(), text("The state of this file that it is now, by its path"), {
+              description:
+                "Where the states went that earlier definitions had, by their paths: { open.waiting: queued }",
+            }),
+          ),
+          context: Type.Optional(values("What keys of the context become, computed from the old ones")),
+        },
+        {
+          additionalProperties: false,
+          description: "How instances of earlier definitions come to this one; no part of the definition's hash",
+        },
+      ),
+    ),
     startOn: Type.Optional(
       Type.Array(eventName("A signal"), {
         minItems: 1,
@@ -337,5 +359,7 @@ export interface MachineFile extends Omit<StateFile, "type" | "onDone" | "histor
   vars?: Record<string, unknown>;
   aliases?: Record<string, string>;
   templates?: Record<string, string>;
+  manual?: string[];
+  migrate?: { states?: Record<string, string>; context?: Record<string, unknown> };
   startOn?: string[];
 }

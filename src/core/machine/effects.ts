@@ -5,7 +5,7 @@ import { LIMITS } from "../../model.ts";
 import { checker } from "../check.ts";
 import { compileExpression } from "../expr.ts";
 import { compileValue, type Renderer } from "../render.ts";
-import { type Effect, type Guard, isObject, listOf, type Path, type Report, type Value } from "./tree.ts";
+import { type Effect, type Guard, isObject, listOf, type Path, type Reads, type Report, type Value } from "./tree.ts";
 
 /** What reading needs besides the file. */
 export interface Sources {
@@ -13,25 +13,30 @@ export interface Sources {
   /** Undefined = not known: names and parameters are not checked. */
   readonly actions: ReadonlyMap<string, { params: TSchema }> | undefined;
   readonly report: Report;
+  /** What was read so far reads. */
+  readonly reads: Reads[];
 }
 
 const BUILT_IN = ["assign", "raise", "log", "emit"];
 
 /** Undefined when there is no guard, or one that does not compile: then there is a problem. */
-export function readGuard(raw: unknown, path: Path, report: Report): Guard | undefined {
+export function readGuard(raw: unknown, path: Path, sources: Pick<Sources, "report" | "reads">): Guard | undefined {
   if (typeof raw === "string") {
     const compiled = compileExpression(raw);
-    if (compiled.ok) return { kind: "cel", expression: compiled.expression };
-    report.take(path, [compiled.problem]);
-    return undefined;
+    if (!compiled.ok) {
+      sources.report.take(path, [compiled.problem]);
+      return undefined;
+    }
+    sources.reads.push({ at: path, paths: compiled.expression.reads });
+    return { kind: "cel", expression: compiled.expression };
   }
   if (!isObject(raw)) return undefined;
   if (raw.not !== undefined) {
-    const guard = readGuard(raw.not, [...path, "not"], report);
+    const guard = readGuard(raw.not, [...path, "not"], sources);
     return guard && { kind: "not", guard };
   }
   const kind = raw.and === undefined ? "or" : "and";
-  const guards = listOf(raw[kind]).map((one, i) => readGuard(one, [...path, kind, i], report));
+  const guards = listOf(raw[kind]).map((one, i) => readGuard(one, [...path, kind, i], sources));
   return { kind, guards: guards.filter((guard) => guard !== undefined) };
 }
 
@@ -114,6 +119,7 @@ export function readValue(
   const at = [...path, key];
   const { renderer, problems } = compileValue(holder[key], schema ? { schema, templates } : { templates });
   report.take(at, problems);
+  sources.reads.push({ at, paths: renderer.reads });
   if (schema) report.take(at, checker(schema, { templates: true })(holder[key]));
   return renderer;
 }

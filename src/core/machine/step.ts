@@ -23,6 +23,8 @@ export interface Signal {
   event: JsonObject;
   timer?: { id: string; step: number };
   call?: { id: string; step: number; ok: boolean };
+  /** When it happened, where that counts: one older than the last taken for the same subject is stale. */
+  order?: { subject: string; atMs: number };
 }
 
 export interface StepResult {
@@ -88,7 +90,25 @@ function refusalOf({ machine, instance, signal }: Given): string | undefined {
   if (instance.status === "error") return "error state";
   if (timer && instance.timers[timer.id] !== timer.step) return `stale: timer "${timer.id}" of step ${timer.step}`;
   if (call && instance.calls[call.id] !== call.step) return `stale: call "${call.id}" of step ${call.step}`;
-  return undefined;
+  return isOlder(signal, instance.latest ?? {})
+    ? `stale: older than what was taken for ${signal.order?.subject}`
+    : undefined;
+}
+
+/** Of the same moment is not older: both are taken, and what ended the instance stays. */
+function isOlder({ order }: Signal, latest: Readonly<Record<string, number>>): boolean {
+  return order !== undefined && Object.hasOwn(latest, order.subject) && order.atMs < (latest[order.subject] ?? 0);
+}
+
+/** An instance that serves more subjects than this forgets those that were quiet for longest. */
+const SUBJECTS_MAX = 100;
+
+/** With the signal that was taken. */
+function latestOf({ instance, signal: { order } }: Given, taken: boolean): Record<string, number> | undefined {
+  const before = instance?.latest;
+  if (order === undefined || !taken || !Number.isFinite(order.atMs)) return before;
+  const entries = Object.entries({ ...before, [order.subject]: order.atMs });
+  return Object.fromEntries(entries.toSorted(([, a], [, b]) => b - a).slice(0, SUBJECTS_MAX));
 }
 
 function unchanged({ machine, key, instance, signal }: Given, ignored: string): StepResult {
@@ -214,7 +234,8 @@ function settled(given: Given, turn: Turn, rest: Rest, outcome: Outcome): StepRe
   if (rest.context !== instance?.context && bytesOf(rest.context) > LIMITS.contextBytes) {
     throw new StepRefused(contextTooLarge());
   }
-  const next = rowOf(given, turn, rest, error);
+  const latest = latestOf(given, taken || instance === undefined);
+  const next = { ...rowOf(given, turn, rest, error), ...(latest === undefined ? {} : { latest }) };
   if (error !== undefined) turn.problems.push(unhandled(machine, signal, error));
   return {
     transition: {

@@ -27,6 +27,8 @@ export type Effect =
 /** A delivery whose outcome the state waits for. */
 export interface Call {
   readonly kind: "call";
+  /** Where it stands in the file. */
+  readonly at: Path;
   readonly id: string;
   readonly action: string;
   readonly input: Renderer;
@@ -48,8 +50,17 @@ export type Occasion =
 
 export type Trigger = Occasion | { readonly kind: "always" } | { readonly kind: "finished" };
 
+/** What an expression or a template reads, and where it stands. */
+export interface Reads {
+  readonly at: Path;
+  /** Dotted paths, such as `context.title`. */
+  readonly paths: readonly string[];
+}
+
 /** A transition. No targets: nothing is left or entered. */
 export interface Move {
+  /** Where it stands in the file. */
+  readonly at: Path;
   readonly trigger: Trigger;
   readonly targets: readonly StateNode[];
   readonly guard: Guard | undefined;
@@ -82,6 +93,15 @@ export interface Tree {
   readonly id: string;
   readonly root: StateNode;
   readonly nodes: readonly StateNode[];
+  readonly context: readonly Value[];
+  readonly reads: readonly Reads[];
+}
+
+/** What the file says of instances that an earlier definition started. */
+export interface Migration {
+  /** Path of an old state → the state that it is now. */
+  readonly states: ReadonlyMap<string, StateNode>;
+  /** Computed from the old context. */
   readonly context: readonly Value[];
 }
 

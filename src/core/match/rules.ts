@@ -31,7 +31,7 @@ export interface CompiledRule {
   when?: Expression;
   forEach?: Expression;
   /** `key` renders to a non-empty text. */
-  sends: readonly { machine: string; key: Renderer; event: string; with?: Renderer }[];
+  sends: readonly { machine: string; key: Renderer; event: string; with?: Renderer; inOrder: boolean }[];
   actions: readonly { action: string; params: Renderer }[];
   place: CompileEnv["place"];
 }
@@ -105,7 +105,7 @@ function compileSend(send: Send, at: Path, env: CompileEnv, add: Add): CompiledR
   if (event.length > LIMITS.eventNameChars) add([tooLong("An event name", event, ["event"])], at);
   const key = compileValue(send.key, { templates: env.templates });
   add(key.problems, [...at, "key"]);
-  const compiled = { machine, event, key: keyRenderer(key.renderer) };
+  const compiled = { machine, event, key: keyRenderer(key.renderer), inOrder: send.order === "time" };
   if (send.with === undefined) return compiled;
   const values = compileValue(send.with, { templates: env.templates });
   add(values.problems, [...at, "with"]);

@@ -1,5 +1,5 @@
 /** Events: what came, what it caused, and why (not). */
-import { Type } from "typebox";
+import { type Static, Type } from "typebox";
 import { SignalboxError } from "../../errors.ts";
 import type { Event } from "../../model.ts";
 import type { EventFilter } from "../../ports.ts";
@@ -9,6 +9,19 @@ import { DecideRequest, EventsQuery, LimitQuery, pageOf } from "./requests.ts";
 import { EventDetailShape, EventRecordShape, ExplanationShape, listed, paged, RefusalShape } from "./shapes.ts";
 
 const Redelivered = Type.Object({ id: Type.String() }, { title: "Accepted", additionalProperties: false });
+
+const ExplainQuery = Type.Object(
+  {
+    at: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 100,
+        description: "Revision of a policy, or `decided`: the one that decided the event; default: the running one",
+      }),
+    ),
+  },
+  { additionalProperties: false },
+);
 
 export const EVENT_ENDPOINTS: readonly Endpoint[] = [
   {
@@ -47,11 +60,12 @@ export const EVENT_ENDPOINTS: readonly Endpoint[] = [
     id: "explainEvent",
     method: "GET",
     path: "/api/v1/events/{id}/explain",
-    summary: "Why rules did (not) match, with the running policy",
+    summary: "Why rules did (not) match, and what they would cause otherwise today",
     scope: "read",
+    query: ExplainQuery,
     answers: { 200: ExplanationShape },
-    async reply({ params, seesPayload }, { operations }) {
-      const explanation = await operations.explain(params.id ?? "");
+    async reply({ params, query, seesPayload }, { operations }) {
+      const explanation = await operations.explain(params.id ?? "", (query as Static<typeof ExplainQuery>).at);
       return { body: seesPayload ? explanation : withoutPayload.explanation(explanation) };
     },
   },

@@ -3,8 +3,8 @@ import { Type } from "typebox";
 import type { JsonObject } from "../../model.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { withoutPayload } from "./payload.ts";
-import { InstancesQuery, pageOf, SignalRequest } from "./requests.ts";
-import { InstanceDetailShape, InstanceShape, paged } from "./shapes.ts";
+import { InstancesQuery, MovePlanRequest, MoveRequest, pageOf, SignalRequest } from "./requests.ts";
+import { InstanceDetailShape, InstanceShape, MovesShape, paged } from "./shapes.ts";
 
 const Signalled = Type.Object({ id: Type.String() }, { title: "Accepted", additionalProperties: false });
 
@@ -47,6 +47,32 @@ export const INSTANCE_ENDPOINTS: readonly Endpoint[] = [
       // The schema leaves `data` open; that it is JSON is certain, since it was parsed from it.
       const signal = body as { event: string; data?: JsonObject; reason: string };
       return { body: await operations.signal(params.machine ?? "", params.key ?? "", signal, actor) };
+    },
+  },
+  {
+    id: "planMoves",
+    method: "POST",
+    path: "/api/v1/machines/{machine}/moves/plan",
+    summary: "Which instances of earlier definitions could move, and why the others could not; changes nothing",
+    scope: "read",
+    body: MovePlanRequest,
+    answers: { 200: MovesShape },
+    async reply({ params, body }, { operations }) {
+      // As parsed from JSON.
+      const options = body as { definition?: JsonObject; cursor?: string };
+      return { body: await operations.movePlan(params.machine ?? "", options) };
+    },
+  },
+  {
+    id: "moveInstances",
+    method: "POST",
+    path: "/api/v1/machines/{machine}/moves",
+    summary: "Move the instances of earlier definitions that can, to the running one; audited",
+    scope: "operate",
+    body: MoveRequest,
+    answers: { 202: MovesShape },
+    async reply({ params, body, actor }, { operations }) {
+      return { body: await operations.move(params.machine ?? "", body as { cursor?: string }, actor) };
     },
   },
 ];

@@ -1,5 +1,5 @@
 /** What somebody without the scope payload:read sees instead of what senders wrote and providers answered. */
-import type { CondNode, Delivery, Event, Explanation, Instance, JsonObject, Trace } from "../../model.ts";
+import type { CondNode, Delivery, Event, Explanation, Instance, JsonObject, RuleChange, Trace } from "../../model.ts";
 import type { EventRecord, Refusal } from "../../ports.ts";
 
 const REDACTED: JsonObject = { redacted: true };
@@ -29,13 +29,14 @@ export const withoutPayload = {
   },
 
   explanation(explanation: Explanation): Explanation {
-    const { decided } = explanation;
+    const { decided, changes } = explanation;
     return {
       ...explanation,
       event: withoutPayload.event(explanation.event),
       rules: explanation.rules.map((rule) => ({ ...rule, tree: condition(rule.tree) })),
       deliveries: explanation.deliveries.map(withoutPayload.delivery),
       ...(decided ? { decided: { ...decided, trace: quiet(decided.trace) } } : {}),
+      ...(changes ? { changes: { ...changes, rules: changes.rules.map(withoutParams) } } : {}),
     };
   },
 
@@ -47,6 +48,15 @@ export const withoutPayload = {
 /** Log lines of machines are rendered from payloads. */
 function quiet({ logs, ...trace }: Trace): Trace {
   return { ...trace, ...(logs ? { logs: logs.map(() => WITHHELD) } : {}) };
+}
+
+/** Parameters are rendered from payloads. */
+function withoutParams({ was, now, ...change }: RuleChange): RuleChange {
+  const quieter = ({ effects, ...end }: RuleChange["was"]) => ({
+    ...end,
+    effects: effects.map((effect) => ("params" in effect ? { ...effect, params: REDACTED } : effect)),
+  });
+  return { ...change, was: quieter(was), now: quieter(now) };
 }
 
 /** Keeps what the rule wants, and what was found in the envelope; takes what was found in the payload, and hints that quote it. */

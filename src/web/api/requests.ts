@@ -75,6 +75,23 @@ export const SignalRequest = Type.Object(
   { title: "SignalRequest", additionalProperties: false },
 );
 
+const cursor = Type.Optional(Type.String({ minLength: 1, maxLength: 100, description: "From the page before" }));
+
+export const MovePlanRequest = Type.Object(
+  {
+    definition: Type.Optional(
+      Type.Record(Type.String(), Type.Unknown(), {
+        description:
+          "A machine file as JSON, with the templates it uses under `templates`; default: the running definition",
+      }),
+    ),
+    cursor,
+  },
+  { title: "MovePlanRequest", additionalProperties: false },
+);
+
+export const MoveRequest = Type.Object({ cursor }, { title: "MoveRequest", additionalProperties: false });
+
 export function pageOf({ limit = PAGE_LIMIT, cursor }: { limit?: number; cursor?: string }): Page {
   return { limit, ...(cursor === undefined ? {} : { cursor }) };
 }

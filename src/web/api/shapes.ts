@@ -32,6 +32,7 @@ const AddressShape = closed("Address", {
   timer: optional(text()),
   call: optional(text()),
   step: optional(count()),
+  definition: optional(text("Moved to this definition instead of taking a signal")),
 });
 
 export const EventShape = closed(
@@ -198,6 +199,50 @@ export const RuleOutcomeShape = closed("RuleOutcome", {
   tree: ConditionShape,
 });
 
+const EffectShape = Type.Union(
+  [
+    Type.Object(
+      { action: text(), params: object('As it was rendered; {"redacted": true} without the scope payload:read') },
+      { additionalProperties: false },
+    ),
+    Type.Object(
+      {
+        machine: text(),
+        key: text(),
+        signal: text(),
+        definition: optional(text("Content hash of the machine's definition")),
+        params: object('Its values; {"redacted": true} without the scope payload:read'),
+      },
+      { additionalProperties: false },
+    ),
+    Type.Object({ code: text(), message: text() }, { additionalProperties: false }),
+  ],
+  { title: "Effect", description: "What a rule causes: a delivery, a signal, or a problem" },
+);
+
+const RuleEndShape = closed("RuleEnd", {
+  outcome: Type.Enum(["matched", "observed", "missed", "unasked", "absent"], {
+    description: "unasked: it is for other event types; absent: there is no such rule",
+  }),
+  items: count("How many items it matched for"),
+  effects: Type.Array(EffectShape, { description: "Only those that the other time has not" }),
+});
+
+const ChangesShape = closed(
+  "Changes",
+  {
+    policy: text("Revision of the running policy"),
+    complete: Type.Boolean({
+      description: "False: the rules of the policy that decided are gone, only the recorded matches were compared",
+    }),
+    rules: Type.Array(
+      closed("RuleChange", { rule: text(), place: optional(PlaceShape), was: RuleEndShape, now: RuleEndShape }),
+      { description: "Empty: it would cause the same" },
+    ),
+  },
+  "What the running policy would do otherwise; absent when it decided the event",
+);
+
 export const ExplanationShape = closed(
   "Explanation",
   {
@@ -208,6 +253,7 @@ export const ExplanationShape = closed(
     decided: optional(
       Type.Object({ atMs: milliseconds("When it was decided"), trace: TraceShape }, { additionalProperties: false }),
     ),
+    changes: optional(ChangesShape),
     deliveries: list(DeliveryShape),
   },
   "Why an event did (not) cause what it did",
@@ -228,6 +274,11 @@ export const InstanceShape = closed("Instance", {
   history: optional(Type.Record(Type.String(), list(text()))),
   timers: Type.Record(Type.String(), Type.Integer()),
   calls: Type.Record(Type.String(), Type.Integer()),
+  latest: optional(
+    Type.Record(Type.String(), Type.Integer(), {
+      description: "Of signals in order of time: the last taken of each subject, in ms",
+    }),
+  ),
   output: optional(json("Withheld without the scope payload:read")),
   error: optional(text()),
   createdAtMs: milliseconds("When it was started"),
@@ -280,6 +331,24 @@ export const ProblemDetailsShape = closed(
   "RFC 9457 problem details",
 );
 
+export const MovesShape = closed(
+  "Moves",
+  {
+    machine: text(),
+    definition: text("Hash of the definition they would move to"),
+    moving: count("How many can move"),
+    staying: list(
+      Type.Object(
+        { reason: text(), count: count(), keys: list(text()) },
+        { additionalProperties: false, description: "Those that cannot, by reason, with some of their keys" },
+      ),
+    ),
+    notes: list(text("What happens beside")),
+    cursor: optional(text("More instances are to be looked at from here")),
+  },
+  "What becomes of the instances of earlier definitions",
+);
+
 export const PolicyShape = closed("Policy", {
   revision: text("Of the policy that is running"),
   loadedAtMs: milliseconds("When it was loaded"),
@@ -287,6 +356,7 @@ export const PolicyShape = closed("Policy", {
   machines: list(text()),
   current: Type.Boolean({ description: "False while the files on disk were rejected" }),
   problems: list(ProblemShape),
+  moves: optional(list(MovesShape)),
 });
 
 export const CountsShape = closed("Counts", {

@@ -1,7 +1,7 @@
 /** Operations over a handful of rows in memory: small, but every filter, page and refusal is real. */
 import { createHash } from "node:crypto";
 import { SignalboxError } from "../../../src/errors.ts";
-import type { Actor, Operations, PolicyReport } from "../../../src/flow/operations.ts";
+import type { Actor, Moves, Operations, PolicyReport } from "../../../src/flow/operations.ts";
 import type { Delivery, Event, Explanation, Instance, Trace } from "../../../src/model.ts";
 import type { EventRecord, Page, Paged, Refusal, TokenRow } from "../../../src/ports.ts";
 
@@ -20,7 +20,7 @@ export interface KeptOperations extends Operations {
   broken: unknown;
   /** Who did what. */
   audit: { who: string; what: string; target: string; detail?: unknown }[];
-  asked: { events?: unknown; deliveries?: unknown; instances?: unknown };
+  asked: { events?: unknown; deliveries?: unknown; instances?: unknown; explain?: unknown };
 }
 
 export const TRACE: Trace = {
@@ -39,6 +39,14 @@ export const TRACE: Trace = {
   problems: [{ code: "SB0402", message: "x is missing", rule: "merged", place: { file: "a.yaml", line: 1, col: 2 } }],
   logs: ["payload says HUSH"],
 };
+
+const movesOf = (machine: string): Moves => ({
+  machine,
+  definition: "0123456789abcdef",
+  moving: 2,
+  staying: [{ reason: "The state is gone", count: 1, keys: ["acme/web#1"] }],
+  notes: [],
+});
 
 export function eventOf(index: number): Event {
   return {
@@ -107,6 +115,9 @@ const REFUSAL: Refusal = {
   ...{ bytes: 12, bodySha256: sha256("x"), excerpt: "HUSH" },
 };
 
+const SIGNAL = { machine: "m", key: "k", signal: "S", definition: "abc", params: { word: "HUSH" } };
+const NOTHING = { items: 0, effects: [] };
+
 function explanationOf(event: Event): Explanation {
   const leaf = { kind: "leaf", ok: false, counts: true } as const;
   return {
@@ -130,6 +141,18 @@ function explanationOf(event: Event): Explanation {
     ],
     notConsidered: { count: 1, ids: ["other"] },
     decided: { atMs: AT_MS, trace: TRACE },
+    changes: {
+      ...{ policy: "rev2", complete: true },
+      rules: [
+        {
+          rule: "merged",
+          place: { file: "rules/a.yaml", line: 3, col: 5 },
+          was: { outcome: "matched", items: 1, effects: [{ action: "jira.transition", params: { text: "HUSH" } }] },
+          now: { outcome: "observed", items: 1, effects: [SIGNAL, { code: "SB0402", message: "x is missing" }] },
+        },
+        { rule: "other", was: { outcome: "absent", ...NOTHING }, now: { outcome: "unasked", ...NOTHING } },
+      ],
+    },
     deliveries: [DELIVERY],
   };
 }
@@ -190,9 +213,12 @@ export function keptOperations(): KeptOperations {
       if (!record) throw missing("event", id);
       return { ...record, deliveries: kept.rows };
     },
-    explain: async (id) => explanationOf((await kept.event(id)).event),
+    async explain(id, at) {
+      kept.asked.explain = { id, at };
+      return explanationOf((await kept.event(id)).event);
+    },
     decide: async (event) => {
-      const { decided: _, ...rest } = explanationOf(event);
+      const { decided: _, changes: __, ...rest } = explanationOf(event);
       return { ...rest, deliveries: [] };
     },
     async redeliver(id, actor) {
@@ -235,6 +261,11 @@ export function keptOperations(): KeptOperations {
       await kept.instance(machine, key);
       note(actor, "signal", `${machine} ${key}`, signal);
       return { id: "evt_signal" };
+    },
+    movePlan: async (machine, { cursor }) => ({ ...movesOf(machine), ...(cursor ? {} : { cursor: "5.1" }) }),
+    async move(machine, at, actor) {
+      note(actor, "move", machine, at);
+      return movesOf(machine);
     },
     refusals: async (limit) => [REFUSAL, REFUSAL, REFUSAL].slice(0, limit),
     audits: async (limit) => [{ atMs: AT_MS, who: "alice", what: "retry", target: "dlv_1" }].slice(0, limit),

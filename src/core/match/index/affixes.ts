@@ -68,7 +68,6 @@ const letter = (text: string, at: number, fromEnd: boolean): string => text.char
 
 /** Whether the label stands at that place; its first letter is known to. */
 function continues(text: string, label: string, at: number, fromEnd: boolean): boolean {
-  if (at + label.length > text.length) return false;
   for (let i = 1; i < label.length; i++) if (letter(text, at + i, fromEnd) !== label.charAt(i)) return false;
   return true;
 }

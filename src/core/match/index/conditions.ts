@@ -85,6 +85,6 @@ export function holds(condition: Condition, stamp: number, noted: Field[]): bool
 
 function meets({ values, alternatives }: Condition, value: Json): boolean {
   if (values !== undefined) return values.has(value);
-  for (const alternative of alternatives) if (!alternative.absent && alternative.test(value)) return true;
+  for (const alternative of alternatives) if (alternative.test(value)) return true;
   return false;
 }

@@ -50,7 +50,6 @@ export function ruleIndex(): RuleIndex {
   const known = conditions(root);
   const groups = typeIndex<Group>(() => ({ root: newBranch(), members: [] }));
   const held = new Map<CompiledRule, Held>();
-  const noted: Field[] = [];
   let stamp = 0;
 
   /** Conditions first, so that how selective each is can be told when the first is placed. */
@@ -96,9 +95,9 @@ export function ruleIndex(): RuleIndex {
       stamp += 1;
       root.raw = event;
       const met: Held[] = [];
+      const noted: Field[] = [];
       for (const group of groups.find(event.type)) collect(group.root, { event, stamp, noted }, met);
       for (const field of noted) letGo(field);
-      noted.length = 0;
       root.raw = undefined;
       return met.length > 1 ? met.sort((a, b) => a.rank - b.rank) : met;
     },

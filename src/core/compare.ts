@@ -1,0 +1,149 @@
+/**
+ * Then and now: what the rules caused when an event was decided, beside what a policy would cause today. Deliveries and signals
+ * are compared; what an instance makes of a signal depends on where it stands and is not.
+ */
+import type { Delivery, Effect, Event, JsonObject, RuleChange, Trace } from "../model.ts";
+import { type DecisionPolicy, type Plan, plan } from "./decide.ts";
+
+/** A policy as it is loaded; definitions of living instances are not asked for. */
+export type LoadedPolicy = Omit<DecisionPolicy, "definition">;
+
+export interface Decided {
+  event: Event;
+  trace: Trace;
+  /** Those of the event that are still kept, with the parameters that were rendered then. */
+  deliveries: readonly Delivery[];
+}
+
+/**
+ * The rules that would act otherwise, in the order they matched then, new ones last. Without the policy that `was` only what was
+ * recorded can be compared: which rules matched, for how many items, in which mode; "missed" then also stands for "unasked" and "absent".
+ */
+export function changedRules(
+  decided: Decided,
+  policies: { was: LoadedPolicy | undefined; now: LoadedPolicy },
+  nowMs: number,
+): RuleChange[] {
+  const before = recorded(decided, policies.was, nowMs);
+  const today = planned(decided.event, policies.now, nowMs);
+  return [...new Set([...before.rules, ...today.rules])].flatMap((rule): RuleChange[] => {
+    const [was, now] = [before.end(rule), today.end(rule)];
+    const place = today.place(rule);
+    const change = { rule, ...(place ? { place } : {}) };
+    if (was.outcome !== now.outcome) return [{ ...change, was, now }];
+    const lost = policies.was ? without(was.effects, now.effects) : [];
+    const gained = policies.was ? without(now.effects, was.effects) : [];
+    if (was.items === now.items && lost.length + gained.length === 0) return [];
+    return [{ ...change, was: { ...was, effects: lost }, now: { ...now, effects: gained } }];
+  });
+}
+
+/** One of the two times. */
+interface Time {
+  /** Those that matched or had a problem. */
+  rules: string[];
+  end(rule: string): RuleChange["was"];
+  place(rule: string): RuleChange["place"];
+}
+
+type Caused = readonly [rule: string, effect: Effect];
+
+function planned(event: Event, policy: LoadedPolicy, nowMs: number): Time {
+  const made = planOf(event, policy, nowMs);
+  const caused = [...ofDeliveries(made.deliveries), ...ofSignals(made.signals, policy), ...ofProblems(made.trace)];
+  return timeOf(event, { trace: made.trace, caused, policy });
+}
+
+/** The trace is the truth; the old policy says what is not kept with it: values of signals, deliveries that were dropped since. */
+function recorded({ event, trace, deliveries }: Decided, policy: LoadedPolicy | undefined, nowMs: number): Time {
+  const made = policy && planOf(event, policy, nowMs);
+  const matched = new Set(trace.matched.map(({ rule }) => rule));
+  const ids = new Set(trace.deliveries.map(({ id }) => id));
+  const known = new Map([...(made?.deliveries ?? []), ...deliveries].map((delivery) => [delivery.id, delivery]));
+  const kept = [...known.values()].filter(({ id }) => ids.has(id));
+  const signals = made && policy ? ofSignals(made.signals, policy) : ofTransitions(trace);
+  const caused = [...ofDeliveries(kept), ...signals.filter(([rule]) => matched.has(rule)), ...ofProblems(trace)];
+  return timeOf(event, { trace, caused, policy });
+}
+
+interface Happened {
+  trace: Trace;
+  caused: readonly Caused[];
+  policy: LoadedPolicy | undefined;
+}
+
+function timeOf(event: Event, { trace, caused, policy }: Happened): Time {
+  const matched = new Map(trace.matched.map((match) => [match.rule, match]));
+  const effects = new Map<string, Effect[]>();
+  for (const [rule, effect] of caused) effects.set(rule, [...(effects.get(rule) ?? []), effect]);
+  const rules = new Map(policy?.rules.rules.map((rule) => [rule.id, rule]));
+  let others: ReadonlySet<string> | undefined;
+  const outcomeOf = (rule: string) => {
+    const match = matched.get(rule);
+    if (match) return match.mode === "observe" ? "observed" : "matched";
+    if (!policy) return "missed";
+    if (!rules.has(rule)) return "absent";
+    others ??= new Set(policy.rules.explain(event, policy.vars).notConsidered);
+    return others.has(rule) ? "unasked" : "missed";
+  };
+  return {
+    rules: [...matched.keys(), ...effects.keys()],
+    end: (rule) => ({
+      outcome: outcomeOf(rule),
+      items: matched.get(rule)?.items ?? 0,
+      effects: effects.get(rule) ?? [],
+    }),
+    place: (rule) => rules.get(rule)?.place([]),
+  };
+}
+
+function planOf(event: Event, policy: LoadedPolicy, nowMs: number): Plan {
+  return plan({ ...policy, definition: () => undefined }, event, nowMs);
+}
+
+function ofDeliveries(deliveries: readonly Delivery[]): Caused[] {
+  return deliveries.flatMap(({ cause, action, params }): Caused[] =>
+    "rule" in cause ? [[cause.rule, { action, params }]] : [],
+  );
+}
+
+function ofSignals(signals: Plan["signals"], { machines }: LoadedPolicy): Caused[] {
+  return signals.flatMap(({ rule, machine, key, signal }): Caused[] => {
+    if (rule === undefined) return [];
+    const definition = machines.get(machine)?.hash;
+    const params = (signal.event.with ?? {}) as JsonObject;
+    return [[rule, { machine, key, signal: signal.name, ...(definition ? { definition } : {}), params }]];
+  });
+}
+
+function ofTransitions({ transitions }: Trace): Caused[] {
+  return transitions.flatMap(({ rule, machine, key, signal }): Caused[] =>
+    rule === undefined ? [] : [[rule, { machine, key, signal, params: {} }]],
+  );
+}
+
+function ofProblems({ problems }: Trace): Caused[] {
+  return problems.flatMap(({ rule, code, message }): Caused[] =>
+    rule === undefined ? [] : [[rule, { code, message }]],
+  );
+}
+
+/** What is not among the others as often. */
+function without(effects: readonly Effect[], others: readonly Effect[]): Effect[] {
+  const left = new Map<string, number>();
+  for (const spelt of others.map(spelling)) left.set(spelt, (left.get(spelt) ?? 0) + 1);
+  return effects.filter((effect) => {
+    const spelt = spelling(effect);
+    const count = left.get(spelt) ?? 0;
+    left.set(spelt, count - 1);
+    return count <= 0;
+  });
+}
+
+/** The same text for the same value, however its fields are ordered. */
+function spelling(effect: Effect): string {
+  return JSON.stringify(effect, (_, value: unknown) => {
+    if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
+    return Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1)));
+  });
+}
