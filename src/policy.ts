@@ -2,6 +2,8 @@
 import { createHash } from "node:crypto";
 import type { TSchema } from "typebox";
 import { checker } from "./core/check.ts";
+import { lintMachine } from "./core/lint/machines.ts";
+import { lint } from "./core/lint.ts";
 import { type CompiledMachine, compileMachine } from "./core/machine/compile.ts";
 import { type RuleSet, ruleSet } from "./core/match/rule-set.ts";
 import { type CompiledRule, type CompileEnv, compileRule } from "./core/match/rules.ts";
@@ -26,6 +28,8 @@ export interface PolicyEnv {
   /** `connection.action` → its parameters. */
   actions: ReadonlyMap<string, { params: TSchema }>;
   vars: JsonObject;
+  /** Whether warnings of what is well formed but hardly meant are wanted too; finding them takes longer than loading. */
+  lint?: boolean;
 }
 
 /** No policy when there is an error; warnings do not hinder. Problems are sorted by file and place. Never throws for data. */
@@ -44,6 +48,7 @@ export function compilePolicy(files: PolicyFiles, env: PolicyEnv): { policy?: Po
     // Told above, once and in the template itself.
     ...[...machines.problems, ...rules.problems].filter(({ message }) => !message.startsWith('In template "')),
     ...deafMachines(rules.compiled, machines.byId),
+    ...(env.lint ? [...lintRules(rules.compiled), ...lintMachines(machines.placed, rules.compiled)] : []),
   ];
   const problems = sortedByPlace(known, names);
   if (problems.some(({ severity }) => severity === "error")) return { problems };
@@ -111,8 +116,9 @@ function compileMachines(
   files: readonly Source[],
   templates: ReadonlyMap<string, string>,
   env: PolicyEnv,
-): { byId: Map<string, CompiledMachine>; problems: Problem[] } {
+): { byId: Map<string, CompiledMachine>; placed: PlacedMachine[]; problems: Problem[] } {
   const byId = new Map<string, CompiledMachine>();
+  const all: PlacedMachine[] = [];
   const problems: Problem[] = [];
   const firsts = new Map<string, string>();
   for (const { name, yaml } of files) {
@@ -127,10 +133,19 @@ function compileMachines(
       continue;
     }
     const compiled = compileMachine(yaml.value, { id, templates, actions: env.actions, vars: env.vars });
-    problems.push(...compiled.problems.map((problem) => placed(name, yaml, problem)));
-    if (compiled.machine !== undefined) byId.set(id, compiled.machine);
+    const place = (problem: Problem) => placed(name, yaml, problem);
+    problems.push(...compiled.problems.map(place));
+    if (compiled.machine === undefined) continue;
+    byId.set(id, compiled.machine);
+    all.push({ machine: compiled.machine, place });
   }
-  return { byId, problems };
+  return { byId, placed: all, problems };
+}
+
+interface PlacedMachine {
+  machine: CompiledMachine;
+  /** Places a problem of this machine; its path starts at the file. */
+  place(problem: Problem): Problem;
 }
 
 // ---------------------------------------------------------------- rules
@@ -229,6 +244,19 @@ function deafMachines(compiled: readonly Compiled[], machines: ReadonlyMap<strin
       ];
     });
   });
+}
+
+function lintRules(compiled: readonly Compiled[]): Problem[] {
+  const places = new Map(compiled.map(({ rule, place }) => [rule, place]));
+  const findings = lint(compiled.map(({ rule }) => rule));
+  return findings.flatMap(({ rule, problem }) => places.get(rule)?.(problem) ?? []);
+}
+
+function lintMachines(machines: readonly PlacedMachine[], compiled: readonly Compiled[]): Problem[] {
+  const sent = new Map<string, Set<string>>();
+  for (const { machine, event } of compiled.flatMap(({ rule }) => rule.sends))
+    sent.set(machine, (sent.get(machine) ?? new Set()).add(event));
+  return machines.flatMap(({ machine, place }) => lintMachine(machine, sent.get(machine.id) ?? new Set()).map(place));
 }
 
 function listOf(signals: ReadonlySet<string>): string {

@@ -16,7 +16,8 @@ import { compilePolicy } from "../src/policy.ts";
 import { ACTIONS, PROVIDERS } from "./support/providers.ts";
 
 const FOLDER = new URL("fixtures/bad/", import.meta.url).pathname;
-const TICKET = "id: ticket\ninitial: open\nstates:\n  open: { on: { MERGED: merged } }\n  merged: { type: final }\n";
+const TICKET =
+  "id: ticket\ninitial: open\nstates:\n  open: { on: { MERGED: merged }, after: { 90d: merged } }\n  merged: { type: final }\nmanual: [MERGED]\n";
 const broken = readdirSync(FOLDER).filter((name) => name.endsWith(".yaml"));
 const golden = (name: string) => join(FOLDER, name.replace(/\.yaml$/, ".txt"));
 const lacking = broken.filter((name) => !existsSync(golden(name)));
@@ -31,7 +32,10 @@ async function told(name: string): Promise<Told> {
   if (name.startsWith("config-")) return toldOfConfig(text);
   const file = name.startsWith("machine-") ? "statemachines/bad.yaml" : "rules/bad.yaml";
   const files = { "rules/templates/pushed.hbs": "{{event.title}}", "statemachines/ticket.yaml": TICKET, [file]: text };
-  return { ...compilePolicy(files, { actions: ACTIONS, vars: {} }), sources: new Map(Object.entries(files)) };
+  return {
+    ...compilePolicy(files, { actions: ACTIONS, vars: {}, lint: true }),
+    sources: new Map(Object.entries(files)),
+  };
 }
 
 async function toldOfConfig(text: string): Promise<Told> {

@@ -9,7 +9,8 @@ import { LIMITS } from "../src/model.ts";
 import { compilePolicy, type PolicyFiles, readPolicyFiles } from "../src/policy.ts";
 import { ACTIONS, PROVIDERS } from "./support/providers.ts";
 
-const TICKET = "id: ticket\ninitial: open\nstates:\n  open: { on: { MERGED: merged } }\n  merged: { type: final }\n";
+const TICKET =
+  "id: ticket\ninitial: open\nstates:\n  open: { on: { MERGED: merged }, after: { 90d: merged } }\n  merged: { type: final }\nmanual: [MERGED]\n";
 const RULE = '- id: tell\n  event: github.push\n  do: [{ slack.post: { channel: "#dev", text: pushed } }]\n';
 const rule = (id: string, rest = 'do: [{ slack.post: { channel: "#dev", text: pushed } }]') =>
   `- id: ${id}\n  event: github.push\n  ${rest}\n`;

@@ -1,10 +1,13 @@
 /** What `signalbox check` finds: configuration and policy of one folder, without network and without needing any secret. */
 import { relative, resolve } from "node:path";
-import { actionCatalogue, loadConfig } from "../config.ts";
+import { actionCatalogue, type Config, loadConfig } from "../config.ts";
+import { type Finding, unseen } from "../core/lint.ts";
 import { type Problem, SignalboxError } from "../errors.ts";
-import { compilePolicy, contentsOf, type PolicyFiles, readPolicyFiles } from "../policy.ts";
+import { compilePolicy, contentsOf, type Policy, type PolicyFiles, readPolicyFiles } from "../policy.ts";
 import type { Provider } from "../ports.ts";
+import { placed, readYaml, type YamlFile } from "../yaml.ts";
 import type { Summary } from "./diagnostics.ts";
+import { knownEvents } from "./known-events.ts";
 
 export interface CheckReport {
   /** Placed, in the order of files and lines. */
@@ -12,6 +15,8 @@ export interface CheckReport {
   summary: Summary;
   /** File → text without literal secrets, for showing beside the problems. */
   sources: ReadonlyMap<string, string>;
+  /** How many recorded events the rules were compared with. */
+  recorded: number;
 }
 
 export interface CheckOptions {
@@ -33,11 +38,13 @@ export async function checkReport(options: CheckOptions): Promise<CheckReport> {
   const policyDir = config?.dir ?? resolve(dir);
   const read = await filesOf(policyDir);
   const actions = actionCatalogue(config?.connections ?? [], providers);
-  const compiled = compilePolicy(read.files, { actions, vars: config?.vars ?? {} });
+  const compiled = compilePolicy(read.files, { actions, vars: config?.vars ?? {}, lint: true });
   // While signalbox.yaml is wrong nobody knows which actions there are.
   const policyProblems = compiled.problems.filter(({ code }) => config !== undefined || code !== "SB0203");
+  const compared = compareWithEvents(compiled.policy, config, providers);
   const sources = new Map([...loaded.sources, ...Object.entries(read.files)]);
-  const all = [...loaded.problems, ...read.problems, ...(read.problems.length > 0 ? [] : policyProblems)];
+  const found = read.problems.length > 0 ? read.problems : inOrder([...policyProblems, ...compared.problems]);
+  const all = [...loaded.problems, ...found];
   const problems = chosen(all, paths, { dir, names: [...sources.keys()] });
   const count = (severity: Problem["severity"]) => problems.filter((problem) => problem.severity === severity).length;
   const summary: Summary = {
@@ -46,7 +53,46 @@ export async function checkReport(options: CheckOptions): Promise<CheckReport> {
     warnings: count("warning"),
     ms: performance.now() - startedMs,
   };
-  return { problems, summary, sources };
+  return { problems, summary, sources, recorded: compared.recorded };
+}
+
+/** Conditions on fields and values that no known event has. */
+function compareWithEvents(
+  policy: Policy | undefined,
+  config: Config | undefined,
+  providers: ReadonlyMap<string, Provider>,
+): { problems: Problem[]; recorded: number } {
+  if (policy === undefined || config === undefined) return { problems: [], recorded: 0 };
+  const { rules } = policy.rules;
+  const known = knownEvents(rules, config, providers);
+  return { problems: placedIn(policy.files, unseen(rules, known)), recorded: known.recorded.length };
+}
+
+/** A rule knows its file; where it stands in it is found by its id. */
+function placedIn(files: PolicyFiles, findings: readonly Finding[]): Problem[] {
+  const read = new Map<string, { yaml: YamlFile; ids: unknown[] }>();
+  return findings.flatMap(({ rule, problem }) => {
+    const { file } = rule.place([]) ?? {};
+    if (file === undefined) return [];
+    const known = read.get(file) ?? withIds(readYaml(file, files[file] ?? ""));
+    read.set(file, known);
+    return [placed(file, known.yaml, { ...problem, path: [known.ids.indexOf(rule.id), ...(problem.path ?? [])] })];
+  });
+}
+
+function withIds(yaml: YamlFile): { yaml: YamlFile; ids: unknown[] } {
+  const rules = Array.isArray(yaml.value) ? yaml.value : [];
+  return { yaml, ids: rules.map((rule) => (rule as { id?: unknown } | null)?.id) };
+}
+
+/** By file and place. */
+function inOrder(problems: readonly Problem[]): Problem[] {
+  const order = ({ file = "", line = 0, col = 0 }: Problem) => ({ file, line, col });
+  return problems.toSorted((one, other) => {
+    const [a, b] = [order(one), order(other)];
+    if (a.file !== b.file) return a.file < b.file ? -1 : 1;
+    return a.line - b.line || a.col - b.col;
+  });
 }
 
 async function filesOf(dir: string): Promise<{ files: PolicyFiles; problems: readonly Problem[] }> {

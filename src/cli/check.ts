@@ -10,7 +10,9 @@ export const check: Command = {
   name: "check [paths...]",
   aliases: ["lint"],
   summary: "find every mistake in signalbox.yaml, rules, machines and templates",
-  about: "server: no. Works on files alone: no network, and no secret has to be set.",
+  about:
+    "server: no. Works on files alone: no network, and no secret has to be set. Rules are compared with the samples of\n" +
+    "providers and with the newest events of the SQLite store, if there is one; it is only read.",
   flags: [
     { flags: "--format <form>", about: "how problems are written", choices: ["pretty", "compact", "github", "json"] },
     { flags: "--fail-on <severity>", about: "from when the exit code is 1", choices: ["error", "warning"] },
@@ -24,6 +26,7 @@ export const check: Command = {
     const report = await reportOf(context, context.project(), paths);
     const form = textOf(options, "format") ?? "pretty";
     const { summary, problems } = report;
+    context.detail(`compared with ${report.recorded} recorded events`);
     if (form === "json" || context.json) context.shell.out(jsonOf(report));
     else if (form === "github") context.shell.out(githubAnnotations(problems));
     else if (form === "compact") context.shell.out(compactProblems(problems));
@@ -50,7 +53,8 @@ function prettyOf({ shell, options }: Context, { problems, sources, summary }: C
   return `${blocks}${blocks === "" ? "" : "\n"}${summaryLine(summary)}\n`;
 }
 
-function jsonOf({ problems, summary }: CheckReport): string {
-  const body = { summary: { ...summary, ms: Math.round(summary.ms) }, diagnostics: problemsJson(problems) };
+function jsonOf({ problems, summary, recorded }: CheckReport): string {
+  const counts = { ...summary, recordedEvents: recorded, ms: Math.round(summary.ms) };
+  const body = { summary: counts, diagnostics: problemsJson(problems) };
   return `${JSON.stringify({ apiVersion: "signalbox/v1", kind: "CheckResult", ...body }, null, 2)}\n`;
 }
