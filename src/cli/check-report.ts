@@ -3,6 +3,7 @@ import { relative, resolve } from "node:path";
 import { actionCatalogue, type Config, loadConfig } from "../config.ts";
 import { type Finding, unseen } from "../core/lint.ts";
 import { type Problem, SignalboxError } from "../errors.ts";
+import type { JsonObject } from "../model.ts";
 import { compilePolicy, contentsOf, type Policy, type PolicyFiles, readPolicyFiles } from "../policy.ts";
 import type { Provider } from "../ports.ts";
 import { placed, readYaml, type YamlFile } from "../yaml.ts";
@@ -13,6 +14,8 @@ export interface CheckReport {
   /** Placed, in the order of files and lines. */
   problems: Problem[];
   summary: Summary;
+  /** What new instances would be started with; none while there is an error. */
+  machines: { id: string; definition: JsonObject }[];
   /** File → text without literal secrets, for showing beside the problems. */
   sources: ReadonlyMap<string, string>;
   /** How many recorded events the rules were compared with. */
@@ -53,7 +56,14 @@ export async function checkReport(options: CheckOptions): Promise<CheckReport> {
     warnings: count("warning"),
     ms: performance.now() - startedMs,
   };
-  return { problems, summary, sources, recorded: compared.recorded };
+  const machines = [...(compiled.policy?.machines.values() ?? [])];
+  return {
+    problems,
+    summary,
+    sources,
+    recorded: compared.recorded,
+    machines: machines.map(({ id, definition }) => ({ id, definition: definition as JsonObject })),
+  };
 }
 
 /** Conditions on fields and values that no known event has. */

@@ -1,18 +1,22 @@
 /** `check`: configuration, rules, machines and templates of a folder; works on files alone, without network and secrets. */
+import type { Moves } from "../flow/operations.ts";
 import { type CheckReport, checkReport } from "./check-report.ts";
 import { type Command, textOf } from "./command.ts";
 import type { Context } from "./context.ts";
 import { compactProblems, githubAnnotations, problemsJson, renderProblems, summaryLine } from "./diagnostics.ts";
 import { EXIT } from "./failure.ts";
+import { movesText, wholePlan } from "./moves.ts";
 import { wantsColor } from "./output.ts";
+import { withOperations } from "./reach.ts";
 
 export const check: Command = {
   name: "check [paths...]",
   aliases: ["lint"],
   summary: "find every mistake in signalbox.yaml, rules, machines and templates",
   about:
-    "server: no. Works on files alone: no network, and no secret has to be set. Rules are compared with the samples of\n" +
-    "providers and with the newest events of the SQLite store, if there is one; it is only read.",
+    "server: only with --url: then it also says which living instances could move to the machines of these files, and\n" +
+    "which could not. Else it works on files alone: no network, and no secret has to be set. Rules are compared with the\n" +
+    "samples of providers and with the newest events of the SQLite store, if there is one; it is only read.",
   flags: [
     { flags: "--format <form>", about: "how problems are written", choices: ["pretty", "compact", "github", "json"] },
     { flags: "--fail-on <severity>", about: "from when the exit code is 1", choices: ["error", "warning"] },
@@ -27,10 +31,11 @@ export const check: Command = {
     const form = textOf(options, "format") ?? "pretty";
     const { summary, problems } = report;
     context.detail(`compared with ${report.recorded} recorded events`);
-    if (form === "json" || context.json) context.shell.out(jsonOf(report));
+    const moves = await movesOn(context, report);
+    if (form === "json" || context.json) context.shell.out(jsonOf(report, moves));
     else if (form === "github") context.shell.out(githubAnnotations(problems));
     else if (form === "compact") context.shell.out(compactProblems(problems));
-    else context.shell.out(prettyOf(context, report));
+    else context.shell.out(prettyOf(context, report) + moves.map((each) => movesText(each, context.paint)).join(""));
     // A file that cannot even be read is another matter than a mistake in it.
     if (problems.some(({ code, severity }) => severity === "error" && /^SB000/.test(code))) return EXIT.configuration;
     const isBad = summary.errors > 0 || (textOf(options, "failOn") === "warning" && summary.warnings > 0);
@@ -53,8 +58,19 @@ function prettyOf({ shell, options }: Context, { problems, sources, summary }: C
   return `${blocks}${blocks === "" ? "" : "\n"}${summaryLine(summary)}\n`;
 }
 
-function jsonOf({ problems, summary, recorded }: CheckReport): string {
+/** What would become of the instances of a server that is named. */
+async function movesOn(context: Context, { machines }: CheckReport): Promise<Moves[]> {
+  if (textOf(context.options, "url") === undefined) return [];
+  return await withOperations(context, async (operations) => {
+    const known = new Set((await operations.policy()).machines);
+    const all: Moves[] = [];
+    for (const { id, definition } of machines) if (known.has(id)) all.push(await wholePlan(operations, id, definition));
+    return all.filter(({ moving, staying }) => moving + staying.length > 0);
+  });
+}
+
+function jsonOf({ problems, summary, recorded }: CheckReport, moves: readonly Moves[]): string {
   const counts = { ...summary, recordedEvents: recorded, ms: Math.round(summary.ms) };
-  const body = { summary: counts, diagnostics: problemsJson(problems) };
+  const body = { summary: counts, diagnostics: problemsJson(problems), ...(moves.length > 0 ? { moves } : {}) };
   return `${JSON.stringify({ apiVersion: "signalbox/v1", kind: "CheckResult", ...body }, null, 2)}\n`;
 }
