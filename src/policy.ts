@@ -109,7 +109,7 @@ function templateProblems(templates: ReadonlyMap<string, string>): Problem[] {
 // ---------------------------------------------------------------- machines
 
 function machineId(file: string): string {
-  return file.replace(/^statemachines\//, "").replace(/\.ya?ml$/, "");
+  return file.replace(/^statemachines\//, "").replace(/\.(?:ya?ml|json)$/, "");
 }
 
 function compileMachines(

@@ -15,7 +15,7 @@ export interface PolicyFiles {
 
 export const isRuleFile = (name: string) => /^rules\/(?!templates\/).*\.ya?ml$/.test(name);
 export const isTemplateFile = (name: string) => /^rules\/templates\/.*\.hbs$/.test(name);
-export const isMachineFile = (name: string) => /^statemachines\/[^/]*\.ya?ml$/.test(name);
+export const isMachineFile = (name: string) => /^statemachines\/[^/]*\.(?:ya?ml|json)$/.test(name);
 
 /**
  * Rules, templates and machines below `dir`, in name order; dotfiles are left out. A missing folder is never an empty policy:

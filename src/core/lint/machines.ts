@@ -94,12 +94,17 @@ function entered(target: StateNode): StateNode[] {
   return [...around, ...inside(target)];
 }
 
-const regionsBeside = ({ states }: StateNode): StateNode[] => [...states.values()].flatMap(inside);
+const regionsBeside = ({ states }: StateNode): StateNode[] =>
+  [...states.values()].filter(({ type }) => type !== "history").flatMap(inside);
 
 function inside(node: StateNode): StateNode[] {
   if (node.type === "history") {
-    const first = node.defaults.length > 0 ? node.defaults : node.parent?.initial ? [node.parent.initial] : [];
-    return [node, ...first.flatMap(inside)];
+    const { parent, defaults } = node;
+    if (defaults.length > 0) return [node, ...defaults.flatMap(inside)];
+    return [
+      node,
+      ...(parent?.type === "parallel" ? regionsBeside(parent) : parent?.initial ? inside(parent.initial) : []),
+    ];
   }
   const first = node.type === "parallel" ? [...node.states.values()] : node.initial ? [node.initial] : [];
   return [node, ...first.filter(({ type }) => type !== "history").flatMap(inside)];

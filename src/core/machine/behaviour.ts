@@ -74,7 +74,8 @@ function readDefaults(node: StateNode, raw: Record<string, unknown>, { targets, 
     report.add("SB0302", path, `${capital(nameOf(node))} remembers ${nameOf(parent)}, its target must lie inside`);
   }
   const other = found.find(({ type }) => type === "history");
-  if (other) report.add("SB0302", path, `${capital(nameOf(other))} is a history state, where none is remembered yet`);
+  if (other)
+    report.add("SB0302", path, `${capital(nameOf(node))} cannot lead to ${nameOf(other)}, a history state too`);
   if (!parent) report.add("SB0302", node.path, "The machine itself cannot be a history state");
   return found;
 }
@@ -124,8 +125,8 @@ function readTargets(node: StateNode, target: unknown, path: Path, { targets, re
   for (const one of found) {
     const { type, parent } = one;
     if (type !== "history" || !parent || !isInside(node, parent)) continue;
-    const back = `${capital(nameOf(one))} leads back into ${nameOf(parent)} after that was left`;
-    report.add("SB0302", path, `${back}, ${nameOf(node)} lies inside it`);
+    const back = `${capital(nameOf(one))} leads back into ${nameOf(parent)} from outside`;
+    report.add("SB0302", path, `${back}, ${nameOf(node)} lies inside`);
   }
   return found;
 }
@@ -226,7 +227,8 @@ function isSameDelay(a: number | Expression, b: number | Expression): boolean {
 /** Milliseconds; undefined with a problem when it is none, or too long to wait for. */
 function readDuration(written: unknown, path: Path, report: Report, at?: "key"): number | undefined {
   if (typeof written !== "string") return undefined;
-  const ms = parseDuration(written);
+  // A key that is a number is milliseconds, as in xstate.
+  const ms = at === "key" && /^\d{1,15}$/.test(written) ? Number(written) : parseDuration(written);
   const more = at === "key" ? { atKey: true } : {};
   if (ms === undefined) {
     report.add("SB0107", path, `"${written}" is not a duration, write 90s, 15m, 1h30m or P3D`, more);

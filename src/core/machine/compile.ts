@@ -8,6 +8,7 @@ import { type Reading, readBehaviour } from "./behaviour.ts";
 import { MachineFile } from "./definition.ts";
 import { checkSignalName, readValues } from "./effects.ts";
 import { type Engine, engineOf } from "./engine.ts";
+import { ourForm } from "./foreign.ts";
 import { outline } from "./outline.ts";
 import { targetsOf } from "./targets.ts";
 import {
@@ -67,9 +68,9 @@ export function compileMachine(
     const message = `A machine file is nested at most ${LIMITS.jsonDepth} deep`;
     return { problems: [{ code: "SB0108", severity: "error", message, path: [] }] };
   }
-  const misfits = checkFile(definition);
-  if (!isObject(definition)) return { problems: misfits };
-  const own = structuredClone(definition);
+  if (!isObject(definition)) return { problems: checkFile(definition) };
+  const { own, problems: foreign } = ourForm(structuredClone(definition));
+  const misfits = [...foreign, ...checkFile(own)];
   const found = report();
   const read = readMachine(own, env, found);
   const problems = [...misfits, ...beyond(found.problems, misfits)];
