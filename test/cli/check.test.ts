@@ -2,9 +2,12 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import SqliteDatabase from "better-sqlite3";
+import { Type } from "typebox";
 import { describe, expect, test } from "vitest";
+import { checkReport } from "../../src/cli/check-report.ts";
 import { loadProviders } from "../../src/engine.ts";
 import type { JsonObject } from "../../src/model.ts";
+import type { Provider, Source } from "../../src/ports.ts";
 import { sqliteStore } from "../../src/store/sqlite.ts";
 import { newEvent } from "../support/nouns.ts";
 import { command, json, project } from "./support/command.ts";
@@ -72,6 +75,9 @@ describe("without a store", () => {
     );
     expect(out).toContain("0 errors, 2 warnings");
     expect(existsSync(join(cwd, "data"))).toBe(false);
+    mkdirSync(join(cwd, "data"));
+    expect(await checked(cwd)).toMatchObject({ diagnostics: [{ code: "SB0313" }, { code: "SB0314" }] });
+    expect(readdirSync(join(cwd, "data"))).toEqual([]);
     expect(await command(["check", "--fail-on", "warning"], { cwd })).toMatchObject({ code: 1 });
     expect((await checked(cwd)).summary).toMatchObject({ recordedEvents: 0 });
   });
@@ -86,10 +92,16 @@ describe("without a store", () => {
     }
   });
 
-  test("what a sample of a sender of one's own shows is no evidence", async () => {
-    const cwd = await project({
-      "rules/more.yaml": rule("own", "{ data.stage: prod, data.aps: web }", "http.received"),
-    });
+  test("a sample is no evidence where the configuration says what the events are", async () => {
+    const rules = rule("own", "{ data.stage: prod }", "open.received");
+    const dir = await project({ "rules/more.yaml": rules });
+    const codesWith = async (settings: Parameters<typeof Type.Object>[0]) => {
+      const providers = new Map([...(await loadProviders()), ["open", openProvider(Type.Object(settings))]]);
+      return (await checkReport({ dir, env: {}, providers })).problems.map(({ code }) => code);
+    };
+    const missing = await codesWith({ type: Type.Optional(Type.String()) });
+    expect(await codesWith({})).toEqual([...missing, "SB0313"]);
+    const cwd = await project({ "rules/more.yaml": rule("own", "{ data.stage: prod }", "http.received") });
     expect((await checked(cwd)).diagnostics).toEqual([]);
   });
 
@@ -108,6 +120,23 @@ describe("without a store", () => {
     expect((await checked(cwd)).diagnostics).toEqual([]);
   });
 });
+
+/** Its one sample has a field that is nearly `stage`. */
+function openProvider(settings: Source["settings"]): Provider {
+  const source: Source = {
+    summary: "Receives",
+    settings,
+    needsSecret: false,
+    contentTypes: ["*"],
+    verify: () => ({ ok: false, reason: "no_secret" }),
+    normalise: ({ body }) => ({
+      kind: "events",
+      events: [{ type: "open.received", data: JSON.parse(body.toString()) }],
+    }),
+    events: { "open.received": { summary: "One", sample: () => ({ headers: {}, body: { state: "prod" } }) } },
+  };
+  return { name: "open", summary: "Open", source };
+}
 
 /** A pattern that asks for every value there is. */
 function valuesOf(body: JsonObject): JsonObject {

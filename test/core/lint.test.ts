@@ -292,6 +292,12 @@ describe("a rule behind one that stops", () => {
       true,
     ],
     ["letter case", { match: { branch: "MAIN" } }, { match: { branch: [{ "equals-ignore-case": "main" }] } }, true],
+    [
+      "a letter whose case is more than ASCII tells",
+      { match: { branch: [{ prefix: "\u0130x" }] } },
+      { match: { branch: [{ prefix: { "equals-ignore-case": "i" } }] } },
+      false,
+    ],
     ["one $or of the earlier", { match: { branch: "x" } }, { match: { $or: [{ actor: "a" }, { branch: "x" }] } }, true],
     [
       "anything but",
