@@ -3,7 +3,8 @@ import { type Static, Type } from "typebox";
 import { SCOPES } from "../../flow/operations.ts";
 import { LIMITS } from "../../model.ts";
 import type { Page } from "../../ports.ts";
-import { DELIVERY_STATUS, EventShape, INSTANCE_STATUS, instant } from "./shapes.ts";
+import { instant } from "./schema-kit.ts";
+import { DELIVERY_STATUS, EventShape, INSTANCE_STATUS } from "./shapes.ts";
 
 /** A page is one answer of the store; longer ones hold up the senders. */
 const PAGE_LIMIT_MAX = 200;

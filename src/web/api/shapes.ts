@@ -2,26 +2,9 @@
  * What the API answers, as schemas. A schema with a title becomes a component of the OpenAPI document. That each
  * covers its type in model.ts, ports.ts or operations.ts, key by key, is checked by the compiler in test/web/api.test.ts.
  */
-import { type TProperties, type TSchema, Type } from "typebox";
+import { type TSchema, Type } from "typebox";
 import { LIMITS, STATUSES } from "../../model.ts";
-
-/** Nothing undocumented gets in or out. */
-const closed = <P extends TProperties>(title: string, properties: P, description?: string) =>
-  Type.Object(properties, { title, additionalProperties: false, ...(description ? { description } : {}) });
-
-const optional = Type.Optional;
-const text = (description?: string) => Type.String(description ? { description } : {});
-const count = (description?: string) => Type.Integer({ minimum: 0, ...(description ? { description } : {}) });
-const milliseconds = (description: string) => Type.Integer({ description: `${description}, ms since 1970` });
-const json = (description: string) => Type.Unknown({ description });
-const object = (description: string) => Type.Record(Type.String(), Type.Unknown(), { description });
-const list = <T extends TSchema>(items: T) => Type.Array(items);
-/** A type that refers to itself, by the name of its component. */
-const named = <T>(title: string) => Type.Unsafe<T>({ $ref: `#/components/schemas/${title}` });
-
-const RFC3339 = "^\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d(\\.\\d+)?(Z|[+-]\\d\\d:\\d\\d)$";
-/** RFC 3339. */
-export const instant = (description: string) => Type.String({ pattern: RFC3339, maxLength: 40, description });
+import { closed, count, instant, json, list, milliseconds, named, object, optional, text } from "./schema-kit.ts";
 
 // ---------------------------------------------------------------- events
 
