@@ -139,6 +139,13 @@ migrate: { context: { label: "{{context.title}}!", tries: { cel: context.tries +
   });
 });
 
+test("what is remembered of a state that lies elsewhere now is forgotten", () => {
+  const text = `${changed("  closed: {", "  busy: {}\n  closed: {")}migrate: { states: { open.working: busy } }`;
+  const { instance, notes } = going(moved(told("WORK", "PAUSE"), text));
+  expect(instance.history).toBeUndefined();
+  expect(notes).toEqual(['What "open.back" remembers is forgotten']);
+});
+
 describe("an instance stays", () => {
   test.each<[string, string[], string, string[]]>([
     [
@@ -170,6 +177,12 @@ describe("an instance stays", () => {
         "paused: { initial: x, states: { x: { entry: [{ slack.post: { channel: c, text: t } }, { raise: A }] } },",
       ),
       ['"paused.x" would be active without what it does on entry (slack.post, raise)'],
+    ],
+    [
+      "a final state would be reached without a transition",
+      ["PAUSE"],
+      changed("paused: {", "paused: { initial: x, states: { x: { type: final } },"),
+      ['"paused.x" would be reached without a transition'],
     ],
     [
       "a call would never start",
