@@ -53,10 +53,20 @@ describe("states", () => {
       ],
     ],
     [
-      "an end that another region leads to",
-      `{ initial: p, states: { p: { type: parallel, after: { 1h: z }, states: {
-        l: { initial: x, states: { x: { on: { GO: x2 } }, x2: { type: final } } }, r: { initial: y, states: { y: { on: { STOP: "#z" } } } } } }, z: { id: z, type: final } } }`,
+      "an end that only another region leads to",
+      `{ initial: p, states: { p: { type: parallel, states: {
+        l: { initial: x, states: { x: { on: { GO: x2 } }, x2: {} } }, r: { initial: y, states: { y: { after: { 1h: "#z" } } } } } }, z: { id: z, type: final } } }`,
       [],
+    ],
+    [
+      "a region that only waits for the other",
+      "{ type: parallel, states: { l: { initial: x, states: { x: {} } }, r: { initial: y, states: { y: { on: { GO: y2 } }, y2: { on: { GO: y } } } } } }",
+      [],
+    ],
+    [
+      "a wait for a signal that would end a state around it",
+      "{ initial: c, states: { c: { initial: i, states: { i: { on: { GO: f } }, f: { type: final } }, onDone: z }, z: { type: final } } }",
+      ['SB0323 states/c/states/i: "c.i" waits for GO without an end; give it an after'],
     ],
     [
       "a wait without an end",
@@ -121,6 +131,11 @@ describe("transitions", () => {
       ["SB0328 states/a/on/GO/1: Never taken: a transition before it on the same occasion has the same guard"],
     ],
     [
+      "one with the same guard as a later one",
+      "{ initial: a, states: { a: { on: { GO: [{ target: b, guard: event.x }, { target: b, guard: event.y }, { target: a, guard: event.y }] } }, b: { on: { GO: a } } } }",
+      ["SB0328 states/a/on/GO/2: Never taken: a transition before it on the same occasion has the same guard"],
+    ],
+    [
       "a guard over constants",
       '{ initial: a, vars: { on: false }, states: { a: { on: { GO: { target: b, guard: { or: [vars.on, "false"] } }, A: { guard: { not: vars.on }, target: b } } }, b: { on: { GO: a } } } }',
       ["SB0325 states/a/on/GO/guard: This guard never holds, so the transition is never taken"],
@@ -154,10 +169,10 @@ describe("names", () => {
     const text = `
 context: { title: x }
 initial: a
-migrate: { context: { title: "{{context.old}}" } }
+migrate: { context: { title: "{{context.old}}", moved: true } }
 states:
   a:
-    entry: [{ log: "{{context.titel}} {{context.title}} {{context.late}}" }]
+    entry: [{ log: "{{context.titel}} {{context.title}} {{context.late}} {{context.moved}}" }]
     on:
       GO: { target: a, guard: "context.late > 1 || context.tries > 1", actions: [{ assign: { late: 1 } }] }
 `;
