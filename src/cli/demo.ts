@@ -58,7 +58,7 @@ async function start(context: Context, dir: string, sandbox: Sandbox): Promise<E
     SLACK_TOKEN: sandbox.slack.token,
   };
   const dotenv = Object.entries(env).map(([name, value]) => `${name}="${value}"\n`);
-  const files = { ...shippedPolicy(), "signalbox.yaml": configText(sandbox, 0, 0), ".env": dotenv.join("") };
+  const files = { ...shippedPolicy("pr-jira"), "signalbox.yaml": configText(sandbox, 0, 0), ".env": dotenv.join("") };
   for (const [name, text] of Object.entries(files)) {
     mkdirSync(dirname(join(dir, name)), { recursive: true });
     writeFileSync(join(dir, name), text, { mode: 0o600 });

@@ -15,24 +15,70 @@ import { counted } from "./output.ts";
 /** Where rules/ and statemachines/ are shipped; the same from src and from dist. */
 export const PACKAGE_ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const SECRET_BYTES = 32;
-const TEMPLATES = ["pr-jira", "empty"] as const;
+const DEFAULT = "pr-jira";
+const TEMPLATES = ["pr-jira", "deploy-gate", "escalation", "all", "empty"] as const;
 type Template = (typeof TEMPLATES)[number];
 
 /** Relative path → text. */
 type Files = Record<string, string>;
+
+type ConnectionName = keyof typeof CONNECTIONS;
+
+interface Starter {
+  /** Rules, templates and machines as they are shipped; all of them when none are named. */
+  files?: readonly string[];
+  connections: readonly ConnectionName[];
+  /** What to edit in .env. */
+  edit: string;
+  /** A sample that shows something. */
+  send: string;
+}
+
+/** What each template starts from: one topic of what is shipped, or all of them. */
+const STARTERS: Record<Exclude<Template, "empty">, Starter> = {
+  "pr-jira": {
+    files: [
+      "rules/pull-requests.yaml",
+      "rules/templates/pr-without-ticket.hbs",
+      "rules/templates/ticket-moved.hbs",
+      "rules/templates/ticket-stuck.hbs",
+      "statemachines/jira-ticket.yaml",
+    ],
+    connections: ["jira", "slack"],
+    edit: "where your Jira and Slack are",
+    send: "github.pull_request.merged",
+  },
+  "deploy-gate": {
+    files: ["rules/deploy-gate.yaml", "rules/templates/gate-released.hbs", "statemachines/deploy-gate.yaml"],
+    connections: ["slack", "github"],
+    edit: "the tokens for Slack and GitHub",
+    send: "github.push",
+  },
+  escalation: {
+    files: ["rules/escalation.yaml", "rules/templates/escalation-step.hbs", "statemachines/escalation.yaml"],
+    connections: ["slack"],
+    edit: "the token for Slack",
+    send: "github.deployment_status.created --with deployment_status.state=failure",
+  },
+  all: {
+    connections: ["jira", "slack", "github"],
+    edit: "where your Jira is, and the tokens",
+    send: "github.pull_request.merged",
+  },
+};
 
 export const init: Command = {
   name: "init [dir]",
   summary: "write a project that works",
   about: "server: no.",
   flags: [
-    { flags: "--template <name>", about: "what to start from, default pr-jira", choices: TEMPLATES },
+    { flags: "--template <name>", about: `what to start from, default ${DEFAULT}`, choices: TEMPLATES },
     { flags: "--force", about: "overwrite files that are there; never .env" },
   ],
   examples: ["signalbox init my-project", "signalbox init . --template empty", "signalbox init my-project --force"],
   async run(context, [name = "."], options) {
     const dir = resolve(context.shell.cwd, textOf(options, "dir") ?? ".", name);
-    const template = TEMPLATES.find((one) => one === textOf(options, "template")) ?? "pr-jira";
+    const template = TEMPLATES.find((one) => one === textOf(options, "template")) ?? DEFAULT;
     const files = filesOf(template);
     const there = Object.keys(files).filter((file) => existsSync(join(dir, file)));
     if (there.length > 0 && options.force !== true) {
@@ -64,13 +110,12 @@ async function tell(context: Context, { dir, name, template, count, hasSecrets }
   const { paint } = context;
   const { problems, sources, summary } = await reportOf(context, { dir });
   const isSound = summary.errors === 0;
+  const starter = template === "empty" ? undefined : STARTERS[template];
   const steps = [
     ...(name === "." ? [] : [`cd ${name}`]),
-    ...(template === "pr-jira"
-      ? ["edit .env: where your Jira and Slack are"]
-      : ["edit signalbox.yaml: where events come from"]),
+    starter ? `edit .env: ${starter.edit}` : "edit signalbox.yaml: where events come from",
     "signalbox serve",
-    ...(template === "pr-jira" ? ["signalbox send github.pull_request.merged --wait      in another terminal"] : []),
+    ...(starter ? [`signalbox send ${starter.send} --wait      in another terminal`] : []),
   ];
   const body = { dir, template, files: count, summary, diagnostics: problemsJson(problems) };
   context.answer("InitResult", body, () => {
@@ -104,13 +149,16 @@ function write(dir: string, files: Files, mode = 0o644): void {
 
 function filesOf(template: Template): Files {
   const schemas = Object.fromEntries(schemaNames().map((name) => [`schema/${name}.json`, schemaText(name)]));
-  const policy = template === "empty" ? EMPTY : { "signalbox.yaml": PR_JIRA, ...shippedPolicy() };
+  const policy =
+    template === "empty" ? EMPTY : { "signalbox.yaml": configText(STARTERS[template]), ...shippedPolicy(template) };
   return { ...policy, ...schemas, ...BESIDE, ".env.example": environment(template, { example: true }) };
 }
 
-/** The shipped rules, templates and machines. */
-export function shippedPolicy(): Files {
-  return { ...below("rules"), ...below("statemachines") };
+/** The rules, templates and machines that this template starts from, as they are shipped. */
+export function shippedPolicy(template: Exclude<Template, "empty">): Files {
+  const { files } = STARTERS[template];
+  const shipped = { ...below("rules"), ...below("statemachines") };
+  return Object.fromEntries(Object.entries(shipped).filter(([name]) => files?.includes(name) ?? true));
 }
 
 function below(folder: string): Files {
@@ -127,32 +175,42 @@ function below(folder: string): Files {
 function environment(template: Template, { example = false } = {}): string {
   const secret = example ? "" : randomBytes(SECRET_BYTES).toString("base64url");
   if (template === "empty") return "# Variables for ${NAME} and env:NAME in signalbox.yaml\n";
+  const { connections } = STARTERS[template];
   return [
     "# For developing; in production set the variables themselves. Never commit .env.",
     "# The same secret belongs into the webhook's settings at GitHub.",
     `GITHUB_WEBHOOK_SECRET=${secret}`,
-    "",
-    "JIRA_URL=https://your-team.atlassian.net",
-    "JIRA_EMAIL=you@example.com",
-    "JIRA_TOKEN=change-me",
-    "",
-    "# A bot token with chat:write",
-    "SLACK_TOKEN=change-me",
+    ...connections.flatMap((name) => ["", ...CONNECTIONS[name].variables]),
     "",
   ].join("\n");
 }
 
-const PR_JIRA = `# yaml-language-server: $schema=schema/signalbox.json
+const CONNECTIONS = {
+  jira: {
+    entry: '{ provider: jira, url: "${JIRA_URL}", email: env:JIRA_EMAIL, token: env:JIRA_TOKEN }',
+    variables: ["JIRA_URL=https://your-team.atlassian.net", "JIRA_EMAIL=you@example.com", "JIRA_TOKEN=change-me"],
+  },
+  slack: {
+    entry: "{ provider: slack, token: env:SLACK_TOKEN }",
+    variables: ["# A bot token with chat:write", "SLACK_TOKEN=change-me"],
+  },
+  github: {
+    entry: "{ provider: github, token: env:GITHUB_TOKEN }",
+    variables: ["# A token that may write commit statuses", "GITHUB_TOKEN=change-me"],
+  },
+};
+
+function configText({ connections }: Starter): string {
+  return `# yaml-language-server: $schema=schema/signalbox.json
 # $schema: schema/signalbox.json
 # Every \${…} and env: comes from the environment, or from a file .env beside this one while developing.
 sources:
   github: { provider: github, secret: env:GITHUB_WEBHOOK_SECRET }
 connections:
-  jira: { provider: jira, url: "\${JIRA_URL}", email: env:JIRA_EMAIL, token: env:JIRA_TOKEN }
-  slack: { provider: slack, token: env:SLACK_TOKEN }
-store: sqlite:./data/signalbox.db
+${connections.map((name) => `  ${name}: ${CONNECTIONS[name].entry}\n`).join("")}store: sqlite:./data/signalbox.db
 cache: memory
 `;
+}
 
 const EMPTY: Files = {
   "signalbox.yaml": `# yaml-language-server: $schema=schema/signalbox.json

@@ -221,6 +221,22 @@ const transitionAction: Action<Transition, JiraConnection> = {
   },
 };
 
+// ---------------------------------------------------------------- read
+
+const Reading = Type.Object({ issue: IssueKey }, { additionalProperties: false });
+type Reading = Static<typeof Reading>;
+
+const readAction: Action<Reading, JiraConnection> = {
+  summary: "Reads which status an issue is in, and changes nothing",
+  params: Reading,
+  example: { issue: "WEB-17" },
+  idempotency: "state",
+  async perform({ issue }, context) {
+    const read = await readIssue(issue, context);
+    return read.ok ? { kind: "done", result: { issue: read.value.key, status: read.value.status.name } } : read.outcome;
+  },
+};
+
 // ---------------------------------------------------------------- comment
 
 const Comment = Type.Object(
@@ -322,7 +338,7 @@ const jira: Provider = {
   summary: "Moves and comments on issues of Jira Cloud, Server and Data Center",
   docs: "https://developer.atlassian.com/cloud/jira/platform/rest/v3/intro/",
   connection: JiraConnection,
-  actions: { transition: transitionAction, comment: commentAction },
+  actions: { transition: transitionAction, read: readAction, comment: commentAction },
 };
 
 export default jira;

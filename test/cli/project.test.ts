@@ -1,20 +1,40 @@
-import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { command, json, project, temporary } from "./support/command.ts";
+import { command, json, project, ROOT, temporary } from "./support/command.ts";
 
 describe("init", () => {
-  test.each(["pr-jira", "empty"])("writes a project %s that check finds no fault with", async (template) => {
+  test.each(["pr-jira", "deploy-gate", "escalation", "all", "empty"])(
+    "writes a project %s that check finds no fault with",
+    async (template) => {
+      const cwd = temporary();
+      const made = await command(["init", "web-ops", "--template", template], { cwd });
+      expect(made.code).toBe(0);
+      expect(made.out).toContain("✓ check");
+      expect(made.out).toContain("signalbox serve");
+      const dir = join(cwd, "web-ops");
+      const checked = await command(["check", "--fail-on", "warning"], { cwd: dir });
+      expect(checked).toMatchObject({ code: 0, err: "" });
+      expect(checked.out).toContain("0 errors, 0 warnings");
+      expect(await command(["serve", "--check-only"], { cwd: dir })).toMatchObject({ code: 0 });
+    },
+  );
+
+  test("what is shipped is one of the topics, and all of them are the project in this repository", async () => {
     const cwd = temporary();
-    const made = await command(["init", "web-ops", "--template", template], { cwd });
-    expect(made.code).toBe(0);
-    expect(made.out).toContain("✓ check");
-    expect(made.out).toContain("signalbox serve");
-    const dir = join(cwd, "web-ops");
-    const checked = await command(["check", "--fail-on", "warning"], { cwd: dir });
-    expect(checked).toMatchObject({ code: 0, err: "" });
-    expect(checked.out).toContain("0 errors, 0 warnings");
-    expect(await command(["serve", "--check-only"], { cwd: dir })).toMatchObject({ code: 0 });
+    const filesOf = async (template: string) => {
+      await command(["init", template, "--template", template], { cwd });
+      const dir = join(cwd, template);
+      const names = readdirSync(dir, { recursive: true, encoding: "utf8" }).filter((name) =>
+        /^(rules|state)/.test(name),
+      );
+      return { dir, names: names.filter((name) => statSync(join(dir, name)).isFile()).sort() };
+    };
+    const topics = await Promise.all(["pr-jira", "deploy-gate", "escalation"].map(filesOf));
+    const all = await filesOf("all");
+    expect(topics.flatMap(({ names }) => names).sort()).toEqual(all.names);
+    for (const name of ["signalbox.yaml", ...all.names])
+      expect(readFileSync(join(all.dir, name), "utf8"), name).toBe(readFileSync(join(ROOT, name), "utf8"));
   });
 
   test("keeps the secret to itself: random, 0600, ignored by git, not in the example", async () => {

@@ -242,7 +242,7 @@ describe("an outside that fails", () => {
     await team.quiet();
     expect(await instance("WEB-404")).toMatchObject({
       instance: { state: "stuck", status: "active" },
-      accepts: ["MERGED"],
+      accepts: ["MERGED", "MOVE", "NEXT", "PREV"],
     });
     const [told] = messages("WEB-404");
     expect(told?.text).toMatch(/^\*WEB-404\* could not be moved to Done: .*404.*Issue does not exist/);

@@ -30,6 +30,7 @@ sources: { github: { provider: github, secret: env:GITHUB_WEBHOOK_SECRET } }
 connections:
   jira: { provider: jira, url: "${jira.url}", email: env:JIRA_EMAIL, token: env:JIRA_TOKEN, allowPrivate: true }
   slack: { provider: slack, url: "${slack.url}", token: env:SLACK_TOKEN, allowPrivate: true }
+  github: { provider: github, url: "http://127.0.0.1:9", token: env:GITHUB_TOKEN, allowPrivate: true }
 ${more}`;
 }
 
@@ -39,6 +40,7 @@ export function teamEnv({ jira, slack }: Sandbox): Record<string, string> {
     JIRA_EMAIL: jira.email,
     JIRA_TOKEN: jira.token,
     SLACK_TOKEN: slack.token,
+    GITHUB_TOKEN: "sandbox-github-token",
   };
 }
 
