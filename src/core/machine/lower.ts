@@ -98,11 +98,12 @@ function lowerState(node: StateNode): Lowered {
   };
 }
 
-function lowerHistory(node: StateNode): Lowered {
-  return {
-    history: node.deep ? "deep" : "shallow",
-    ...(node.defaults.length > 0 ? { target: node.defaults.map(reference) } : {}),
-  };
+function lowerHistory({ deep, defaults, parent }: StateNode): Lowered {
+  // By itself xstate leads to the parallel state, which it then enters even where it was not left.
+  const regions =
+    parent?.type === "parallel" ? [...parent.states.values()].filter(({ type }) => type !== "history") : [];
+  const targets = defaults.length > 0 ? defaults : regions;
+  return { history: deep ? "deep" : "shallow", ...(targets.length > 0 ? { target: targets.map(reference) } : {}) };
 }
 
 function lowerMoves(node: StateNode): Lowered {

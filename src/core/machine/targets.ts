@@ -80,7 +80,13 @@ function writtenFrom(from: StateNode, to: StateNode, machine: string): string {
 
 /** Each pair must meet in a parallel state, else one step would enter two states of which only one can be active. */
 function areApart(nodes: readonly StateNode[]): boolean {
-  return nodes.every((a, i) => nodes.slice(i + 1).every((b) => meetInParallel(a, b)));
+  const reached = nodes.map(reach);
+  return reached.every((a, i) => reached.slice(i + 1).every((b) => meetInParallel(a, b)));
+}
+
+/** What a target may enter: a history state brings back anything inside its parent. */
+function reach(node: StateNode): StateNode {
+  return node.type === "history" ? (node.parent ?? node) : node;
 }
 
 function meetInParallel(a: StateNode, b: StateNode): boolean {
