@@ -52,7 +52,8 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   engine: ["*"],
   schemas: ["*"],
   sandbox: [...BASE, "core"],
-  cli: [...BASE, "ports", "core", "engine", "policy", "config", "flow", "sandbox", "yaml"],
+  graph: [...BASE, "core"],
+  cli: [...BASE, "ports", "core", "engine", "policy", "config", "flow", "graph", "sandbox", "yaml"],
   main: [...BASE, "cli", "engine"],
 };
 
@@ -71,6 +72,7 @@ const DOORS: Record<string, RegExp> = {
   undici: /^src\/providers\/kit\/http\.ts$/,
   pino: /^src\/log\.ts$/,
   commander: /^src\/cli\//,
+  elkjs: /^src\/graph\/layout\.ts$/,
   yaml: /^src\/yaml\.ts$/,
   typebox: /^src\//,
 };

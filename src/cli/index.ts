@@ -7,6 +7,7 @@ import { demo } from "./demo.ts";
 import { doctor } from "./doctor.ts";
 import { events } from "./events.ts";
 import { explain } from "./explain.ts";
+import { graph } from "./graph.ts";
 import { init } from "./init.ts";
 import { instances } from "./instances.ts";
 import { send } from "./send.ts";
@@ -17,7 +18,7 @@ export { replay } from "./about.ts";
 
 export const GROUPS: Readonly<Record<string, readonly Command[]>> = {
   write: [init, check, providers, schema],
-  understand: [explain, events, instances],
+  understand: [explain, events, instances, graph],
   run: [demo, serve, send],
   operate: [deliveries, doctor, token, version],
 };
