@@ -59,6 +59,12 @@ describe("states", () => {
       [],
     ],
     [
+      "a parallel state entered at one place: its other regions are entered too",
+      `{ initial: a, states: { a: { on: { GO: p.l.y } }, p: { type: parallel, on: { STOP: a }, states: {
+        l: { initial: x, states: { x: {}, y: {} } }, r: { initial: z, states: { z: {} } } } } } }`,
+      ['SB0320 states/p/states/l/states/x: No transition leads to "p.l.x"'],
+    ],
+    [
       "a region that only waits for the other",
       "{ type: parallel, states: { l: { initial: x, states: { x: {} } }, r: { initial: y, states: { y: { on: { GO: y2 } }, y2: { on: { GO: y } } } } } }",
       [],

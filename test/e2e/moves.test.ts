@@ -71,6 +71,13 @@ test("a reload moves nobody and tells who could move, who could not, and why", a
   expect(body.moves).toEqual(report.moves);
 });
 
+test("a reload that is rejected says nothing of instances", async () => {
+  await open("a");
+  expect((await edit(machine("1h: over"))).moves).toHaveLength(1);
+  const report = await edit(machine("1h: nowhere"));
+  expect([report.current, report.moves]).toEqual([false, undefined]);
+});
+
 test("who is moved keeps the due time of its timer, and goes the new way when it fires", async () => {
   await open("a");
   const { timers: before } = await detail("a");
@@ -106,6 +113,13 @@ test("with what the file says under migrate everybody moves, and a second order 
   expect((await started.engine.operations.move("gate", {}, { who: "test" })).moving).toBe(0);
   await open("b", "FREE");
   expect((await detail("b")).instance.state).toBe("waiting");
+});
+
+test("many that stay for one reason are one line, with some of their keys", async () => {
+  for (let i = 0; i < 8; i++) await open(`k${i}`, "STICK");
+  await edit(machine("1h: over").replaceAll("stuck", "jammed"));
+  const { moving, staying } = await started.engine.operations.movePlan("gate", {});
+  expect([moving, staying.length, staying[0]?.count, staying[0]?.keys.length]).toEqual([0, 1, 8, 5]);
 });
 
 test("a definition that does not run can be planned for; one that is none is refused", async () => {

@@ -89,22 +89,24 @@ function lintGuards(found: Found, { moves }: StateNode): void {
 /** The states that become active when the target is entered: those around it, and the first ones inside. */
 function entered(target: StateNode): StateNode[] {
   const around: StateNode[] = [];
-  for (let at = target.parent; at; at = at.parent)
-    around.push(at, ...(at.type === "parallel" ? regionsBeside(at) : []));
+  let within = target;
+  for (let at = target.parent; at; at = at.parent) {
+    around.push(at, ...(at.type === "parallel" ? regionsOf(at, within) : []));
+    within = at;
+  }
   return [...around, ...inside(target)];
 }
 
-const regionsBeside = ({ states }: StateNode): StateNode[] =>
-  [...states.values()].filter(({ type }) => type !== "history").flatMap(inside);
+/** What the regions of a parallel state begin with, but for the one that was entered elsewhere. */
+function regionsOf({ states }: StateNode, but: StateNode | undefined = undefined): StateNode[] {
+  return [...states.values()].filter((region) => region !== but && region.type !== "history").flatMap(inside);
+}
 
 function inside(node: StateNode): StateNode[] {
   if (node.type === "history") {
     const { parent, defaults } = node;
     if (defaults.length > 0) return [node, ...defaults.flatMap(inside)];
-    return [
-      node,
-      ...(parent?.type === "parallel" ? regionsBeside(parent) : parent?.initial ? inside(parent.initial) : []),
-    ];
+    return [node, ...(parent?.type === "parallel" ? regionsOf(parent) : parent?.initial ? inside(parent.initial) : [])];
   }
   const first = node.type === "parallel" ? [...node.states.values()] : node.initial ? [node.initial] : [];
   return [node, ...first.filter(({ type }) => type !== "history").flatMap(inside)];

@@ -103,10 +103,10 @@ function isOlder({ order }: Signal, latest: Readonly<Record<string, number>>): b
 /** An instance that serves more subjects than this forgets those that were quiet for longest. */
 const SUBJECTS_MAX = 100;
 
-/** With the signal that was taken. */
-function latestOf({ instance, signal: { order } }: Given, taken: boolean): Record<string, number> | undefined {
+/** With the signal that was taken, or created the instance. */
+function latestOf({ instance, signal: { order } }: Given): Record<string, number> | undefined {
   const before = instance?.latest;
-  if (order === undefined || !taken || !Number.isFinite(order.atMs)) return before;
+  if (order === undefined || !Number.isFinite(order.atMs)) return before;
   const entries = Object.entries({ ...before, [order.subject]: order.atMs });
   return Object.fromEntries(entries.toSorted(([, a], [, b]) => b - a).slice(0, SUBJECTS_MAX));
 }
@@ -234,7 +234,7 @@ function settled(given: Given, turn: Turn, rest: Rest, outcome: Outcome): StepRe
   if (rest.context !== instance?.context && bytesOf(rest.context) > LIMITS.contextBytes) {
     throw new StepRefused(contextTooLarge());
   }
-  const latest = latestOf(given, taken || instance === undefined);
+  const latest = latestOf(given);
   const next = { ...rowOf(given, turn, rest, error), ...(latest === undefined ? {} : { latest }) };
   if (error !== undefined) turn.problems.push(unhandled(machine, signal, error));
   return {
