@@ -3,7 +3,7 @@ import type { CompiledMachine } from "../core/machine/compile.ts";
 import { move } from "../core/machine/migrate.ts";
 import { moveEvent } from "../core/own-events.ts";
 import { SignalboxError } from "../errors.ts";
-import type { Instance, Json, JsonObject, NewEvent } from "../model.ts";
+import type { Instance, Json, JsonObject, NewEvent, Timer } from "../model.ts";
 import type { AuditRow, Clock, Store } from "../ports.ts";
 import type { Actor, Moves } from "./operations.ts";
 
@@ -50,8 +50,7 @@ export function moveOperations(deps: MoveDeps): MoveOperations {
       const nowMs = deps.clock.now();
       const requestId = deps.requestId();
       const events: NewEvent[] = [];
-      for (const instance of going) {
-        const timers = await timersOf(deps, instance);
+      for (const { instance, timers } of going) {
         events.push(moveEvent(instance, { definition: to.hash, timers }, { who: actor.who, nowMs, requestId }));
       }
       if (events.length > 0) {
@@ -101,15 +100,16 @@ async function page(
   deps: LookDeps,
   to: CompiledMachine,
   cursor: string | undefined,
-): Promise<{ moves: Moves; going: Instance[] }> {
+): Promise<{ moves: Moves; going: Going[] }> {
   const filter = { machine: to.id, status: "active" as const };
   const found = await deps.store.instanceList(filter, { limit: PAGE, ...(cursor === undefined ? {} : { cursor }) });
-  const going: Instance[] = [];
+  const going: Going[] = [];
   let moves: Moves = { machine: to.id, definition: to.hash, moving: 0, staying: [], notes: [] };
   for (const instance of found.items) {
     if (instance.definition === to.hash) continue;
-    const answer = await tryMove(deps, instance, to);
-    if (answer.ok) going.push(instance);
+    const timers = await timersOf(deps, instance);
+    const answer = await tryMove(deps, { instance, timers }, to);
+    if (answer.ok) going.push({ instance, timers });
     const { machine, definition } = moves;
     const notes = answer.ok ? answer.notes : [];
     const staying = answer.ok ? [] : answer.reasons.map((reason) => ({ reason, count: 1, keys: [instance.key] }));
@@ -118,10 +118,15 @@ async function page(
   return { moves: { ...moves, ...(found.cursor === undefined ? {} : { cursor: found.cursor }) }, going };
 }
 
-async function tryMove(deps: LookDeps, instance: Instance, to: CompiledMachine) {
+/** An instance with what it has armed. */
+interface Going {
+  instance: Instance;
+  timers: readonly Timer[];
+}
+
+async function tryMove(deps: LookDeps, { instance, timers }: Going, to: CompiledMachine) {
   const from = await deps.definition(instance.machine, instance.definition);
   if (!from) return { ok: false as const, reasons: [`Its definition ${instance.definition} is not there any more`] };
-  const timers = await timersOf(deps, instance);
   return move({ from, instance, timers }, to, {}, deps.clock.now());
 }
 

@@ -5,7 +5,7 @@
 import type { AnyActorScope, AnyMachineSnapshot, AnyStateMachine, AnyStateNode } from "xstate";
 import { type Instance, type Json, type JsonObject, LIMITS } from "../../model.ts";
 import { ANY, EFFECT, type Happening, lower, type Running, reference, sightOf } from "./lower.ts";
-import type { Effect, StateNode, Tree } from "./tree.ts";
+import { type Effect, type StateNode, stateValue, type Tree } from "./tree.ts";
 import { newContext, perform, StepRefused, type Turn } from "./turn.ts";
 
 /** Where an instance is between two macrosteps. Opaque outside of this file. */
@@ -149,15 +149,7 @@ function inDocumentOrder(snapshot: Inspected["snapshot"]): void {
   const nodes = snapshot._nodes;
   if (nodes.every((node, i) => i === 0 || (nodes[i - 1]?.order ?? -1) < node.order)) return;
   nodes.sort((a, b) => a.order - b.order);
-  snapshot.value = stateOf(snapshot.machine.root, new Set(nodes));
-}
-
-/** As xstate writes a state: the name of an active leaf, else its states by name. */
-function stateOf(node: AnyStateNode, active: ReadonlySet<AnyStateNode>): Json {
-  const inside = Object.values(node.states).filter((child) => active.has(child));
-  const [only] = inside;
-  if (node.type === "compound" && only && (only.type === "atomic" || only.type === "final")) return only.key;
-  return Object.fromEntries(inside.map((child) => [child.key, stateOf(child, active)]));
+  snapshot.value = stateValue(snapshot.machine.root, new Set(nodes), ({ states }) => Object.values(states));
 }
 
 function rest(position: Position): Rest {

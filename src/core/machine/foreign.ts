@@ -29,7 +29,6 @@ const REASONS: Readonly<Record<string, string>> = {
   strict: '"strict" is gone since version 5 of xstate',
 };
 
-const isList = Array.isArray;
 const refuse = (problems: Problem[], path: Path, message: string, more: Partial<Problem> = {}) =>
   problems.push({ code: "SB0302", severity: "error", message, path, ...more });
 
@@ -59,7 +58,7 @@ function stateOf(raw: Record<string, unknown>, path: Path, problems: Problem[]):
   for (const key of ["on", "after"])
     if (isObject(state[key]))
       state[key] = members(state[key], [...path, key], (one, at) => transitionsOf(one, at, problems));
-    else if (isList(state[key])) state[key] = transitionsOf(state[key], [...path, key], problems);
+    else if (Array.isArray(state[key])) state[key] = transitionsOf(state[key], [...path, key], problems);
   if (Object.hasOwn(state, "invoke"))
     state.invoke = each(state.invoke, [...path, "invoke"], (one, at) => callOf(one, at, problems));
   if (isObject(state.states))
@@ -71,7 +70,7 @@ function stateOf(raw: Record<string, unknown>, path: Path, problems: Problem[]):
 
 /** One or several; what gives undefined is left out of a list, and is an empty list by itself. */
 function each(value: unknown, path: Path, change: (one: unknown, at: Path) => unknown): unknown {
-  if (isList(value)) return value.map((one, i) => change(one, [...path, i])).filter((one) => one !== undefined);
+  if (Array.isArray(value)) return value.map((one, i) => change(one, [...path, i])).filter((one) => one !== undefined);
   const changed = change(value, path);
   return changed === undefined ? [] : changed;
 }

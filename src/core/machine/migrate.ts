@@ -8,7 +8,6 @@ import {
   type Event,
   type Instance,
   type InstanceKey,
-  type Json,
   type JsonObject,
   LIMITS,
   type Timer,
@@ -16,8 +15,8 @@ import {
 } from "../../model.ts";
 import type { CompiledMachine } from "./compile.ts";
 import { reference } from "./lower.ts";
-import type { Signal, StepResult } from "./step.ts";
-import { type Call, type Effect, isInside, nameOf, type StateNode } from "./tree.ts";
+import { nothingDone, type Signal, type StepResult } from "./step.ts";
+import { type Call, type Effect, isInside, nameOf, type StateNode, stateValue } from "./tree.ts";
 import { assign, contextTooLarge, perform, startTurn, type Turn } from "./turn.ts";
 
 /** What a move starts from. */
@@ -75,7 +74,7 @@ export function move(
     ...rest,
     definition: to.hash,
     version,
-    state: stateValue(to.tree.root, new Set(places.active)),
+    state: stateValue(to.tree.root, new Set(places.active), ({ states }) => states.values()),
     context,
     ...(Object.keys(history).length > 0 ? { history } : {}),
     timers: Object.fromEntries([...kept, ...armed.set.map(({ id }): [string, number] => [id, version])]),
@@ -143,18 +142,8 @@ function stays(
   ignored: string,
   reasons: readonly string[],
 ): StepResult {
-  const state = before?.state ?? null;
-  const at = { machine, key, signal: signal.name, created: false, from: state, to: state };
-  return {
-    transition: { ...at, taken: false, ignored, step: before?.version ?? 0 },
-    timersSet: [],
-    timersCancelled: [],
-    deliveries: [],
-    callsCancelled: [],
-    emits: [],
-    logs: [],
-    problems: reasons.map((reason) => ({ code: "SB0407", machine, message: `"${key}" stays: ${reason}` })),
-  };
+  const problems = reasons.map((reason) => ({ code: "SB0407", machine, message: `"${key}" stays: ${reason}` }));
+  return { ...nothingDone({ machine, key, signal: signal.name }, before, ignored), problems };
 }
 
 // ---------------------------------------------------------------- the move
@@ -241,14 +230,6 @@ function complete(node: StateNode, active: Set<StateNode>, reasons: string[]): v
     active.add(child);
     complete(child, active, reasons);
   }
-}
-
-/** As a row holds it: the name of an active leaf, else its states by name. */
-function stateValue(node: StateNode, active: ReadonlySet<StateNode>): Json {
-  const inside = [...node.states.values()].filter((child) => active.has(child));
-  const [only] = inside;
-  if (node.type === "compound" && only && (only.type === "atomic" || only.type === "final")) return only.key;
-  return Object.fromEntries(inside.map((child) => [child.key, stateValue(child, active)]));
 }
 
 function historyOf(moving: Moving): Record<string, string[]> {

@@ -112,20 +112,19 @@ function latestOf({ instance, signal: { order } }: Given): Record<string, number
 }
 
 function unchanged({ machine, key, instance, signal }: Given, ignored: string): StepResult {
+  return nothingDone({ machine: machine.id, key, signal: signal.name }, instance, ignored);
+}
+
+/** A step that leaves the instance as it is, and why. */
+export function nothingDone(
+  at: Pick<Transition, "machine" | "key" | "signal">,
+  instance: Instance | undefined,
+  ignored: string,
+): StepResult {
   const state = instance?.state ?? null;
-  const { id } = machine;
+  const step = instance?.version ?? 0;
   return {
-    transition: {
-      machine: id,
-      key,
-      signal: signal.name,
-      created: false,
-      from: state,
-      to: state,
-      taken: false,
-      ignored,
-      step: instance?.version ?? 0,
-    },
+    transition: { ...at, created: false, from: state, to: state, taken: false, ignored, step },
     timersSet: [],
     timersCancelled: [],
     deliveries: [],

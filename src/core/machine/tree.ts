@@ -1,6 +1,6 @@
 /** A machine as read: names resolved, values compiled, every problem found. What lower.ts turns into xstate's form. */
 import type { ErrorCode, Problem } from "../../errors.ts";
-import type { RetryPolicy } from "../../model.ts";
+import type { Json, RetryPolicy } from "../../model.ts";
 import type { Expression } from "../expr.ts";
 import type { Renderer } from "../render.ts";
 
@@ -153,4 +153,16 @@ export function fits(name: string, descriptor: string): boolean {
   if (!descriptor.endsWith(".*")) return false;
   const prefix = descriptor.slice(0, -2);
   return name === prefix || name.startsWith(`${prefix}.`);
+}
+
+/** A state as a row holds it: the name of an active leaf, else its states by name, in document order. */
+export function stateValue<N extends { readonly key: string; readonly type: string }>(
+  node: N,
+  active: ReadonlySet<N>,
+  childrenOf: (node: N) => Iterable<N>,
+): Json {
+  const inside = [...childrenOf(node)].filter((child) => active.has(child));
+  const [only] = inside;
+  if (node.type === "compound" && only && (only.type === "atomic" || only.type === "final")) return only.key;
+  return Object.fromEntries(inside.map((child) => [child.key, stateValue(child, active, childrenOf)]));
 }

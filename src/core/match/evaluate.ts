@@ -92,3 +92,21 @@ export function ownValue(value: unknown, key: string): unknown {
     return undefined;
   return (value as Record<string, unknown>)[key];
 }
+
+/** The objects of a list, those of lists inside it included. */
+export function objectsOf(list: readonly unknown[], into: object[] = []): object[] {
+  for (const element of list) {
+    if (Array.isArray(element)) objectsOf(element, into);
+    else if (typeof element === "object" && element !== null) into.push(element);
+  }
+  return into;
+}
+
+/** The values of a list, those of lists inside it included; objects are never values. */
+export function scalarsOf(list: readonly unknown[], into: Json[] = []): Json[] {
+  for (const element of list) {
+    if (Array.isArray(element)) scalarsOf(element, into);
+    else if (typeof element !== "object" || element === null) into.push(element as Json);
+  }
+  return into;
+}

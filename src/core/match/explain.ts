@@ -1,7 +1,7 @@
 /** The reason why (not): the conditions of a pattern as written, each with what was wanted and found. Computed on demand only. */
 import { nearest } from "../../errors.ts";
 import type { CondNode, Event, Json, Place } from "../../model.ts";
-import { childrenMetBy, leafMetBy, matches, ownValue } from "./evaluate.ts";
+import { childrenMetBy, leafMetBy, matches, objectsOf, ownValue, scalarsOf } from "./evaluate.ts";
 import { hintFor } from "./hints.ts";
 import type { Alternative } from "./operators.ts";
 import { type All, type Any, type Conjunction, conjunctionsOf, type Leaf, type Node, type Pattern } from "./pattern.ts";
@@ -85,7 +85,7 @@ function missesBelow(node: Node, value: unknown, choices: Choices): number {
 
 function missesInList(node: Node, list: readonly unknown[], choices: Choices): number {
   if (choices.has(list)) return missesBelow(node, choices.get(list) ?? undefined, choices);
-  const objects = elementsOf(list);
+  const objects = objectsOf(list);
   const met = objects.map((element) => childrenMetBy(node, element));
   const present = met.indexOf("present");
   if (present !== -1) return choose(node, list, { elements: [objects[present]], least: 0 }, choices);
@@ -121,14 +121,6 @@ function isSingle(node: Node): boolean {
   const [child, ...more] = node.children;
   if (child === undefined || more.length > 0) return false;
   return child.leaves.length + (child.children.length > 0 ? (isSingle(child) ? 1 : 2) : 0) === 1;
-}
-
-/** The objects of a list, those of lists inside it included. */
-function elementsOf(list: readonly unknown[]): object[] {
-  return list.flatMap((element) => {
-    if (Array.isArray(element)) return elementsOf(element);
-    return typeof element === "object" && element !== null ? [element] : [];
-  });
 }
 
 // ---------------------------------------------------------------- drawing it
@@ -231,18 +223,13 @@ function lookUp(path: readonly string[], event: Event, choices: Choices): Found 
     if (below.length === 0) return { values: [], depth, last: objects[0] ?? holders[0] };
     holders = below;
   }
-  return { values: holders.flatMap(scalarsOf), depth: path.length, last: holders[0] };
+  return { values: scalarsOf(holders), depth: path.length, last: holders[0] };
 }
 
 function chosenOf(holder: unknown, choices: Choices): unknown[] {
   if (!Array.isArray(holder)) return [holder];
   const chosen = choices.get(holder);
-  return chosen === undefined || chosen === null ? elementsOf(holder) : [chosen];
-}
-
-function scalarsOf(value: unknown): Json[] {
-  if (Array.isArray(value)) return value.flatMap(scalarsOf);
-  return typeof value === "object" && value !== null ? [] : [value as Json];
+  return chosen === undefined || chosen === null ? objectsOf(holder) : [chosen];
 }
 
 function missingHint(path: readonly string[], found: Found): string | undefined {

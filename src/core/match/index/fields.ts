@@ -1,5 +1,6 @@
 /** The fields that conditions name, as a tree along the event: each read at most once per event, and only when it is asked for. */
 import type { Json } from "../../../model.ts";
+import { objectsOf, scalarsOf } from "../evaluate.ts";
 
 export interface Field {
   /** The last name of the path; the tree's root stands for the event itself. */
@@ -74,8 +75,8 @@ export function read(field: Field, stamp: number, noted: Field[]): void {
   if (parent.rows === undefined && !Array.isArray(parent.raw)) field.raw = memberOf(parent.raw, field);
   else readRows(field, parent);
   const { raw } = field;
-  if (field.rows !== undefined) setScalars(field, scalarsOf(field.rows, []));
-  else if (Array.isArray(raw)) setScalars(field, scalarsOf(raw, []));
+  if (field.rows !== undefined) setScalars(field, scalarsOf(field.rows));
+  else if (Array.isArray(raw)) setScalars(field, scalarsOf(raw));
   else if (typeof raw !== "object" || raw === null) field.single = raw as Json | undefined;
 }
 
@@ -105,21 +106,6 @@ function readRows(field: Field, parent: Field): void {
 function setScalars(field: Field, scalars: readonly Json[]): void {
   if (scalars.length === 1) field.single = scalars[0];
   else if (scalars.length > 1) field.several = scalars;
-}
-
-function objectsOf(list: readonly unknown[], into: object[]): void {
-  for (const element of list) {
-    if (Array.isArray(element)) objectsOf(element, into);
-    else if (typeof element === "object" && element !== null) into.push(element);
-  }
-}
-
-function scalarsOf(list: readonly unknown[], into: Json[]): Json[] {
-  for (const element of list) {
-    if (Array.isArray(element)) scalarsOf(element, into);
-    else if (typeof element !== "object" || element === null) into.push(element as Json);
-  }
-  return into;
 }
 
 function memberOf(value: unknown, { name, isInherited }: Field): unknown {
