@@ -1,7 +1,7 @@
 /** Deciding alone: match, step and render, without store or network. */
 import { decide, plan } from "../src/core/decide.ts";
 import type { Event, Instance, JsonObject } from "../src/model.ts";
-import { compilePolicy } from "../src/policy.ts";
+import { compilePolicy } from "../src/policy/policy.ts";
 import { pullRequest } from "./payload.ts";
 
 const FILES = (rules: number) => ({

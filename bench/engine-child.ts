@@ -1,5 +1,5 @@
 /** The real engine as a process of its own, on a folder that the benchmark wrote. */
-import { loadConfig } from "../src/config.ts";
+import { loadConfig } from "../src/config/config.ts";
 import { createEngine, createLog, loadProviders } from "../src/engine.ts";
 
 const dir = process.argv[2]!;

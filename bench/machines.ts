@@ -7,11 +7,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type AnyStateMachine, assign, createActor, setup, transition } from "xstate";
 import { type DecisionPolicy, emptyPlan } from "../src/core/decide.ts";
-import { type CompiledMachine, compileMachine } from "../src/core/machine/compile.ts";
-import { type Signal, step } from "../src/core/machine/step.ts";
+import { type CompiledMachine, compileMachine } from "../src/core/machine/file/compile.ts";
+import { type Signal, step } from "../src/core/machine/run/step.ts";
 import type { Event, Instance } from "../src/model.ts";
-import type { Store } from "../src/ports.ts";
-import { sqliteStore } from "../src/store/sqlite.ts";
+import type { Store } from "../src/ports/store.ts";
+import { sqliteStore } from "../src/store/sqlite/store.ts";
 
 const INSTANCES = Number(process.argv[2] ?? 1_000_000);
 const ROUNDS = Number(process.argv[3] ?? 5);

@@ -1,7 +1,7 @@
 /** The log: one JSON object per line, or one readable line, and never a secret in either. The only door to pino. */
 import { destination as fileDescriptor, pino, stdSerializers, stdTimeFunctions } from "pino";
 import { redactor } from "./log/redact.ts";
-import type { Observation, Observer } from "./ports.ts";
+import type { Observation, Observer } from "./ports/observe.ts";
 
 export type LogLevel = "debug" | "info" | "warn" | "error" | "silent";
 

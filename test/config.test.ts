@@ -5,9 +5,9 @@ import { dirname, join } from "node:path";
 import { inspect } from "node:util";
 import fc from "fast-check";
 import { afterEach, describe, expect, test } from "vitest";
-import { renderProblems } from "../src/cli/diagnostics.ts";
+import { renderProblems } from "../src/cli/terminal/diagnostics.ts";
+import { actionCatalogue, type Config, type Loaded, type LoadOptions, loadConfig } from "../src/config/config.ts";
 import { environment, interpolate } from "../src/config/environment.ts";
-import { actionCatalogue, type Config, type Loaded, type LoadOptions, loadConfig } from "../src/config.ts";
 import { PROVIDERS } from "./support/providers.ts";
 
 const folders: string[] = [];

@@ -9,10 +9,10 @@ import {
   problemsJson,
   renderProblems,
   summaryLine,
-} from "../src/cli/diagnostics.ts";
-import { loadConfig } from "../src/config.ts";
+} from "../src/cli/terminal/diagnostics.ts";
+import { loadConfig } from "../src/config/config.ts";
 import type { Problem } from "../src/errors.ts";
-import { compilePolicy } from "../src/policy.ts";
+import { compilePolicy } from "../src/policy/policy.ts";
 import { ACTIONS, PROVIDERS } from "./support/providers.ts";
 
 const FOLDER = new URL("fixtures/bad/", import.meta.url).pathname;

@@ -3,9 +3,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { actionCatalogue, loadConfig } from "../src/config.ts";
+import { actionCatalogue, loadConfig } from "../src/config/config.ts";
 import { ERRORS, type ErrorCode, type Problem } from "../src/errors.ts";
-import { compilePolicy } from "../src/policy.ts";
+import { compilePolicy } from "../src/policy/policy.ts";
 import { loadProviders } from "../src/providers/index.ts";
 
 const document = readFileSync(new URL("../docs/errors.md", import.meta.url), "utf8");

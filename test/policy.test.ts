@@ -6,7 +6,7 @@ import { afterEach, describe, expect, test } from "vitest";
 import { checkReport } from "../src/cli/check-report.ts";
 import { type Problem, SignalboxError } from "../src/errors.ts";
 import { LIMITS } from "../src/model.ts";
-import { compilePolicy, type PolicyFiles, readPolicyFiles } from "../src/policy.ts";
+import { compilePolicy, type PolicyFiles, readPolicyFiles } from "../src/policy/policy.ts";
 import { ACTIONS, PROVIDERS } from "./support/providers.ts";
 
 const TICKET =

@@ -7,10 +7,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterEach, describe, expect, test } from "vitest";
-import type { PolicyFiles } from "../src/policy.ts";
-import type { Store } from "../src/ports.ts";
+import type { PolicyFiles } from "../src/policy/policy.ts";
+import type { Store } from "../src/ports/store.ts";
 import { memoryStore } from "../src/store/memory.ts";
-import { sqliteStore } from "../src/store/sqlite.ts";
+import { sqliteStore } from "../src/store/sqlite/store.ts";
 import { woundClock } from "./support/clock.ts";
 import { createWorld, type Seen, type World } from "./support/world.ts";
 

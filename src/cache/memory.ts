@@ -1,7 +1,8 @@
 /** Provider state kept in this process: bounded, forgetful, never wrong for longer than its TTL. */
 import { createHash } from "node:crypto";
 import type { Json } from "../model.ts";
-import type { Cache, Clock } from "../ports.ts";
+import type { Cache } from "../ports/cache.ts";
+import type { Clock } from "../ports/clock.ts";
 
 /** Transitions of every status of a large Jira site fit a few times over. */
 const ENTRIES_MAX = 10_000;

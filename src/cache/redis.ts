@@ -1,7 +1,9 @@
 /** Provider state shared by several processes: the only door to ioredis. A Redis that is away costs time, never an error. */
 import { Redis } from "ioredis";
 import type { Json } from "../model.ts";
-import type { Cache, Clock, Observer } from "../ports.ts";
+import type { Cache } from "../ports/cache.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Observer } from "../ports/observe.ts";
 import { jittered, memoryShelf, singleFlight } from "./memory.ts";
 
 /** A cache that is slower than the provider it stands for is worth nothing. */

@@ -1,14 +1,14 @@
 /** What `signalbox check` finds: configuration and policy of one folder, without network and without needing any secret. */
 import { relative, resolve } from "node:path";
-import { actionCatalogue, type Config, loadConfig } from "../config.ts";
-import { type Finding, unseen } from "../core/lint.ts";
+import { actionCatalogue, type Config, loadConfig } from "../config/config.ts";
+import { type Finding, unseen } from "../core/lint/lint.ts";
 import { type Problem, SignalboxError } from "../errors.ts";
 import type { JsonObject } from "../model.ts";
-import { compilePolicy, contentsOf, type Policy, type PolicyFiles, readPolicyFiles } from "../policy.ts";
-import type { Provider } from "../ports.ts";
+import { compilePolicy, contentsOf, type Policy, type PolicyFiles, readPolicyFiles } from "../policy/policy.ts";
+import type { Provider } from "../ports/provider.ts";
 import { placed, readYaml, type YamlFile } from "../yaml.ts";
-import type { Summary } from "./diagnostics.ts";
 import { knownEvents } from "./known-events.ts";
+import type { Summary } from "./terminal/diagnostics.ts";
 
 export interface CheckReport {
   /** Placed, in the order of files and lines. */

@@ -1,15 +1,15 @@
 /** What a command works with: where it runs, how it answers, and what it loads only when it asks. */
 import { existsSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import { type Config, type Loaded, loadConfig } from "../config.ts";
+import { type Config, type Loaded, loadConfig } from "../config/config.ts";
 import { parseDuration } from "../core/duration.ts";
 import { createLog, type Log, loadProviders, systemClock } from "../engine.ts";
 import { SignalboxError } from "../errors.ts";
 import type { JsonObject } from "../model.ts";
-import type { Provider } from "../ports.ts";
+import type { Provider } from "../ports/provider.ts";
 import { type Options, textOf, usage } from "./command.ts";
-import { dated, type Paint, paintWith, wantsColor } from "./output.ts";
 import type { Shell } from "./shell.ts";
+import { dated, type Paint, paintWith, wantsColor } from "./terminal/output.ts";
 
 const TIMEOUT_MS = 10_000;
 const DAY_MS = 86_400_000;

@@ -1,11 +1,11 @@
 /** Events that are known of a project: the samples of the providers, and what was recorded on this machine. Without network and secrets. */
-import type { Config } from "../config.ts";
-import type { KnownEvents } from "../core/lint.ts";
+import type { Config } from "../config/config.ts";
+import type { KnownEvents } from "../core/lint/lint.ts";
 import type { CompiledRule } from "../core/match/rules.ts";
 import { selector } from "../core/match/selector.ts";
 import { peekEvents } from "../engine/recorded.ts";
 import type { Event, Json } from "../model.ts";
-import type { Provider, Sample, Source } from "../ports.ts";
+import type { Provider, Sample, Source } from "../ports/provider.ts";
 import { draftOf } from "./samples.ts";
 
 const EVENTS_PER_TYPE = 200;

@@ -3,11 +3,11 @@ import { Command as Commander, CommanderError, Option } from "commander";
 import { VERSION } from "../engine.ts";
 import { nearest, SignalboxError } from "../errors.ts";
 import { type Command, type Flag, type Options, usage } from "./command.ts";
+import { GROUPS, replay } from "./commands/index.ts";
 import { createContext } from "./context.ts";
-import { EXIT, failed } from "./failure.ts";
-import { GROUPS, replay } from "./index.ts";
-import { paintWith, wantsColor } from "./output.ts";
 import type { Shell } from "./shell.ts";
+import { EXIT, failed } from "./terminal/failure.ts";
+import { paintWith, wantsColor } from "./terminal/output.ts";
 
 const GLOBAL_FLAGS: readonly Flag[] = [
   {

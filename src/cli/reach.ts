@@ -1,11 +1,11 @@
 /** Whom a command speaks to: the running server when one answers, the files when there is none. */
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import type { Config } from "../config.ts";
+import type { Config } from "../config/config.ts";
 import { openOperations } from "../engine.ts";
 import { SignalboxError } from "../errors.ts";
-import type { Operations, StatusReport } from "../flow/operations.ts";
-import { readPolicyFiles } from "../policy.ts";
+import type { Operations, StatusReport } from "../operations/operations.ts";
+import { readPolicyFiles } from "../policy/policy.ts";
 import { textOf } from "./command.ts";
 import { ConfigError, type Context } from "./context.ts";
 import { remoteOperations } from "./remote.ts";

@@ -1,7 +1,7 @@
 /** Operations of a running server, asked over its API. */
 import { API_VERSION } from "../engine.ts";
 import { ERRORS, type ErrorCode, type Problem, SignalboxError } from "../errors.ts";
-import type { Operations } from "../flow/operations.ts";
+import type { Operations } from "../operations/operations.ts";
 
 export interface RemoteOptions {
   /** Of the admin listener, without `/api/v1`. */

@@ -1,8 +1,8 @@
 /** Samples of what providers send: found by name, changed by path, signed as the sender would. */
-import type { Config, SourceEntry } from "../config.ts";
+import type { Config, SourceEntry } from "../config/config.ts";
 import { nearest, SignalboxError } from "../errors.ts";
 import type { Json, JsonObject } from "../model.ts";
-import type { EventDraft, Provider, RawRequest, Sample, Source, SourceConfig } from "../ports.ts";
+import type { EventDraft, Provider, RawRequest, Sample, Source, SourceConfig } from "../ports/provider.ts";
 import { usage } from "./command.ts";
 
 export type Spoiling = "unsigned" | "bad-signature" | "stale";

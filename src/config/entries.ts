@@ -3,7 +3,7 @@ import { formatDuration, parseDuration } from "../core/duration.ts";
 import { nearest, type Problem } from "../errors.ts";
 import type { Json, JsonObject } from "../model.ts";
 import { LIMITS } from "../model.ts";
-import type { ConnectionConfig, Provider, Source, SourceConfig } from "../ports.ts";
+import type { ConnectionConfig, Provider, Source, SourceConfig } from "../ports/provider.ts";
 import type { Path } from "../yaml.ts";
 import { cronProblem, isTimezone } from "./cron.ts";
 import { type ConfigFile, entriesOf, fieldOf, keysOf, NAME_PATTERN, parseBytes } from "./file.ts";

@@ -1,6 +1,6 @@
 /** The form of signalbox.yaml: every knob with meaning, unit, default and limit. Published as schema/signalbox.json. */
 import { type Static, type TSchema, Type } from "typebox";
-import type { Provider } from "../ports.ts";
+import type { Provider } from "../ports/provider.ts";
 
 export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal"] as const;
 

@@ -18,9 +18,9 @@ import {
   type Transition,
 } from "../model.ts";
 import { deliveryId, eventId } from "./ids.ts";
-import type { CompiledMachine } from "./machine/compile.ts";
-import { moveStep } from "./machine/migrate.ts";
-import { type Signal, type StepResult, step } from "./machine/step.ts";
+import type { CompiledMachine } from "./machine/file/compile.ts";
+import { moveStep } from "./machine/migration.ts";
+import { type Signal, type StepResult, step } from "./machine/run/step.ts";
 import type { RuleSet } from "./match/rule-set.ts";
 import type { CompiledRule } from "./match/rules.ts";
 

@@ -1,2 +1,2 @@
 /** What was recorded, for commands that look at a project without opening it. */
-export { peekEvents } from "../store/sqlite-peek.ts";
+export { peekEvents } from "../store/sqlite/peek.ts";

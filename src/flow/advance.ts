@@ -1,10 +1,12 @@
 /** Oldest undecided events → decide → commit. The only writer of instances; one batch is one transaction. */
 
 import { addressOf, type DecisionPolicy, decide, emptyPlan, type Plan, plan } from "../core/decide.ts";
-import type { CompiledMachine } from "../core/machine/compile.ts";
+import type { CompiledMachine } from "../core/machine/file/compile.ts";
 import { messageOf } from "../errors.ts";
 import type { Decision, Event, Instance, InstanceKey, Json, TraceProblem } from "../model.ts";
-import type { Clock, Observer, Store } from "../ports.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Observer } from "../ports/observe.ts";
+import type { Store } from "../ports/store.ts";
 
 /** Many events per commit; small enough that a conflict costs little. */
 const BATCH = 100;

@@ -5,17 +5,12 @@ import { reportOf } from "../core/own-events.ts";
 import { afterAttempt, mayHaveHappened } from "../core/retry.ts";
 import { messageOf } from "../errors.ts";
 import { type Delivery, LIMITS, type Outcome } from "../model.ts";
-import type {
-  Action,
-  ActionContext,
-  Cache,
-  Clock,
-  ConnectionConfig,
-  HttpClient,
-  Observer,
-  Provider,
-  Store,
-} from "../ports.ts";
+import type { Cache } from "../ports/cache.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { HttpClient } from "../ports/network.ts";
+import type { Observer } from "../ports/observe.ts";
+import type { Action, ActionContext, ConnectionConfig, Provider } from "../ports/provider.ts";
+import type { Store } from "../ports/store.ts";
 import { createGate, type Gate } from "./gate.ts";
 
 /** Until it ends nobody else takes the delivery; longer than the longest attempt, short enough to recover soon. */

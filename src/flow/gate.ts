@@ -1,6 +1,6 @@
 /** How much each connection may do at once: concurrency, rate, and a circuit breaker. Kept in memory, lost without harm. */
 import type { Outcome } from "../model.ts";
-import type { Clock } from "../ports.ts";
+import type { Clock } from "../ports/clock.ts";
 
 /** Failures in a row after which a connection is left alone for a while. */
 const BREAKER_FAILURES = 5;

@@ -1,6 +1,7 @@
 /** Runs one arrow of the picture until stopped: wake-up, idle wait, and an end that waits for the round under way. */
 import { messageOf } from "../errors.ts";
-import type { Clock, Observer } from "../ports.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Observer } from "../ports/observe.ts";
 
 /** Even without a wake-up (another process may have written) an arrow looks again after this long. */
 const IDLE_MS = 1_000;

@@ -4,7 +4,9 @@ import { schedule as cron } from "node-cron";
 import { scheduleEvent, timerEvent } from "../core/own-events.ts";
 import { messageOf } from "../errors.ts";
 import type { Event, JsonObject } from "../model.ts";
-import type { Clock, Observer, Store } from "../ports.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Observer } from "../ports/observe.ts";
+import type { Store } from "../ports/store.ts";
 
 const BATCH = 200;
 /** A tick that is late because the process was busy still counts; one that is later than this, or whose successor is due, is missed. */

@@ -1,9 +1,9 @@
 /** Where everything of a drawing lies (door to elkjs): sizes come from the text, places from ELK's layered layout. */
 import { createHash } from "node:crypto";
 import type { ElkExtendedEdge, ElkNode, LayoutOptions } from "elkjs/lib/elk-api.js";
-import { childrenOf, isFramed } from "../core/machine/graph/shape.ts";
+import type { Graph, GraphEdge, GraphNode } from "../core/machine/graph/graph.ts";
+import { childrenOf, isFramed } from "../core/machine/graph/structure.ts";
 import { edgeParts, linesBelow, nodeTitle } from "../core/machine/graph/words.ts";
-import type { Graph, GraphEdge, GraphNode } from "../core/machine/graph.ts";
 import { SignalboxError } from "../errors.ts";
 import { widthOf, wrapped } from "./measure.ts";
 

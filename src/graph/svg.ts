@@ -3,8 +3,8 @@
  * `data-state` and `data-edge`, so that a page that holds the picture can find it.
  */
 
+import type { Graph, GraphNode } from "../core/machine/graph/graph.ts";
 import { edgeParts, nodeName, nodeTitle, plain } from "../core/machine/graph/words.ts";
-import type { Graph, GraphNode } from "../core/machine/graph.ts";
 import {
   type Box,
   createLayouts,

@@ -1,25 +1,31 @@
-/** Finds the providers by reading this folder: one file, one outside system, named like its default export. */
+/** Finds the providers by reading this folder: a file or a folder per outside system, named like its default export. */
 import { readdir } from "node:fs/promises";
-import { dirname, join, parse } from "node:path";
+import { dirname, extname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import type { Provider } from "../ports.ts";
+import type { Provider } from "../ports/provider.ts";
 
-const OWN_FOLDER = dirname(fileURLToPath(import.meta.url));
+const OWN_FILE = fileURLToPath(import.meta.url);
+/** What providers share; no provider. */
+const KIT = "kit";
 
 /** All providers of a folder by name, in alphabetical order. Works alike from src and from dist. */
-export async function loadProviders(folder: string = OWN_FOLDER): Promise<ReadonlyMap<string, Provider>> {
+export async function loadProviders(folder: string = dirname(OWN_FILE)): Promise<ReadonlyMap<string, Provider>> {
   const entries = await readdir(folder, { withFileTypes: true });
-  const files = entries
-    .filter((entry) => entry.isFile() && /^(?!index\.)[^.]+\.[jt]s$/.test(entry.name))
-    .map((entry) => entry.name)
-    .sort();
-  const providers = await Promise.all(files.map((file) => load(join(folder, file))));
+  const files = entries.flatMap((entry): [name: string, file: string][] => {
+    if (entry.isDirectory()) {
+      return entry.name === KIT ? [] : [[entry.name, join(folder, entry.name, `index${extname(OWN_FILE)}`)]];
+    }
+    const [, name] = /^(?!index\.)([^.]+)\.[jt]s$/.exec(entry.name) ?? [];
+    return name === undefined ? [] : [[name, join(folder, entry.name)]];
+  });
+  files.sort(([a], [b]) => (a < b ? -1 : 1));
+  const providers = await Promise.all(files.map(([name, file]) => load(name, file)));
   return new Map(providers.map((provider) => [provider.name, provider]));
 }
 
-async function load(file: string): Promise<Provider> {
+async function load(name: string, file: string): Promise<Provider> {
   const { default: provider } = (await import(pathToFileURL(file).href)) as { default?: Provider };
-  if (provider?.name !== parse(file).name) {
+  if (provider?.name !== name) {
     throw new Error(
       `Cannot load ${file}: its default export is "${provider?.name}", not a provider named like the file`,
     );

@@ -1,7 +1,7 @@
 /** The parts of docs/ that are written from the types: what each provider takes and does, and every key of signalbox.yaml. */
 import type { TSchema } from "typebox";
 import { ConfigFile, ConnectionKeys, keysOf, SourceKeys } from "../config/file.ts";
-import type { Action, Provider, Source } from "../ports.ts";
+import type { Action, Provider, Source } from "../ports/provider.ts";
 
 const LINE_CHARS = 120;
 

@@ -1,18 +1,27 @@
 /** The store that forgets: every promise of the port but durability. For tests, simulations and trying things out. */
-import type { Decision, Delivery, Event, Instance, InstanceKey, Json, NewEvent, Timer } from "../model.ts";
+import type {
+  AuditRow,
+  Decision,
+  Delivery,
+  Event,
+  Instance,
+  InstanceKey,
+  Json,
+  NewEvent,
+  Refusal,
+  Timer,
+  TokenRow,
+} from "../model.ts";
 import type {
   Appended,
-  AuditRow,
   DeliveryFilter,
   Due,
   DueLimits,
   EventFilter,
   EventRecord,
-  Refusal,
   Store,
   StoreCounts,
-  TokenRow,
-} from "../ports.ts";
+} from "../ports/store.ts";
 import { connectionOf, outcomeOf, pageOf, positionOf, REFUSALS_MAX, receivedAtMs } from "./rows.ts";
 
 interface KeptDelivery {

@@ -1,7 +1,7 @@
 /** The nouns as rows of an SQL store, and back: what is queried has a column, the rest is JSON text. Pure. */
 import { SignalboxError } from "../errors.ts";
 import type { Decision, Delivery, DeliveryStatus, Event, Instance, Json, NewEvent, Timer, Trace } from "../model.ts";
-import type { EventFilter, EventRecord, Paged } from "../ports.ts";
+import type { EventFilter, EventRecord, Paged } from "../ports/store.ts";
 
 /** Refusals kept per source: a flood of bad requests to one must not push out what another was refused. */
 export const REFUSALS_MAX = 1_000;

@@ -1,7 +1,7 @@
 /** Who may ask what of the admin listener. */
 import type { NextFunction, Request, Response } from "express";
 import { SignalboxError } from "../errors.ts";
-import { type Operations, SCOPES, type Scope } from "../flow/operations.ts";
+import { type Operations, SCOPES, type Scope } from "../operations/operations.ts";
 
 /** Kept in `response.locals` once somebody is let in. */
 export interface Visitor {

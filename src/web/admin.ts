@@ -3,8 +3,8 @@ import { createServer, type Server } from "node:http";
 import express, { type Express, type NextFunction, type Request, type Response } from "express";
 import { checker } from "../core/check.ts";
 import { ERRORS, type ErrorCode, type Problem, SignalboxError } from "../errors.ts";
-import type { Operations } from "../flow/operations.ts";
 import type { Log } from "../log.ts";
+import type { Operations } from "../operations/operations.ts";
 
 import { allows, guardLoopback, letIn, type Visitor } from "./access.ts";
 import type { Call, Desk, Endpoint } from "./api/endpoint.ts";

@@ -6,7 +6,8 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse, S
 import type { Duplex } from "node:stream";
 import type { ErrorCode } from "../errors.ts";
 import type { Receipt, Receiver, Route } from "../flow/receive.ts";
-import type { Observer, RawRequest } from "../ports.ts";
+import type { Observer } from "../ports/observe.ts";
+import type { RawRequest } from "../ports/provider.ts";
 import { bodyBuffer } from "./body-buffer.ts";
 import { PROBLEM_TYPE, problem } from "./problem.ts";
 

@@ -7,8 +7,8 @@ import { describe, expect, test } from "vitest";
 import { checkReport } from "../../src/cli/check-report.ts";
 import { loadProviders } from "../../src/engine.ts";
 import type { JsonObject } from "../../src/model.ts";
-import type { Provider, Source } from "../../src/ports.ts";
-import { sqliteStore } from "../../src/store/sqlite.ts";
+import type { Provider, Source } from "../../src/ports/provider.ts";
+import { sqliteStore } from "../../src/store/sqlite/store.ts";
 import { newEvent } from "../support/nouns.ts";
 import { command, json, project } from "./support/command.ts";
 

@@ -1,7 +1,17 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { renderRule } from "../../src/cli/explanation.ts";
-import { aligned, clockTime, dated, paintWith, relative, safe, stateText, table, width } from "../../src/cli/output.ts";
+import { renderRule } from "../../src/cli/terminal/explanation.ts";
+import {
+  aligned,
+  clockTime,
+  dated,
+  paintWith,
+  relative,
+  safe,
+  stateText,
+  table,
+  width,
+} from "../../src/cli/terminal/output.ts";
 import type { CondNode } from "../../src/model.ts";
 
 const NOW = Date.parse("2026-01-05T09:00:00Z");

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import type { Command } from "../../src/cli/command.ts";
-import { GROUPS } from "../../src/cli/index.ts";
+import { GROUPS } from "../../src/cli/commands/index.ts";
 import { command, json, process_, project, temporary } from "./support/command.ts";
 
 interface Named {

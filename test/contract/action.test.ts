@@ -10,9 +10,9 @@ import { afterEach, describe, expect, test } from "vitest";
 import { memoryCache } from "../../src/cache/memory.ts";
 import { checker } from "../../src/core/check.ts";
 import type { JsonObject, Outcome } from "../../src/model.ts";
-import type { Action, ActionContext, Provider } from "../../src/ports.ts";
+import { httpClient } from "../../src/network/http.ts";
+import type { Action, ActionContext, Provider } from "../../src/ports/provider.ts";
 import { loadProviders } from "../../src/providers/index.ts";
-import { httpClient } from "../../src/providers/kit/http.ts";
 
 const NOW = Date.parse("2026-01-05T09:00:00Z");
 const CREDENTIAL = "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";

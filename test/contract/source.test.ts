@@ -7,9 +7,9 @@ import { describe, expect, test } from "vitest";
 import { memoryCache } from "../../src/cache/memory.ts";
 import { checker } from "../../src/core/check.ts";
 import { STATUSES } from "../../src/model.ts";
-import type { EventDraft, Normalised, RawRequest, Sample, Source, SourceConfig } from "../../src/ports.ts";
+import { httpClient } from "../../src/network/http.ts";
+import type { EventDraft, Normalised, RawRequest, Sample, Source, SourceConfig } from "../../src/ports/provider.ts";
 import { loadProviders } from "../../src/providers/index.ts";
-import { httpClient } from "../../src/providers/kit/http.ts";
 
 const NOW = Date.parse("2026-01-05T09:00:00Z");
 /** Long enough for every scheme, and base64 for those that want it. */

@@ -1,7 +1,7 @@
-/** What every store promises: the sentences of `Store` in src/ports.ts, one test each, over every adapter. */
+/** What every store promises: the sentences of `Store` in src/ports/, one test each, over every adapter. */
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { NewEvent } from "../../src/model.ts";
-import type { Store } from "../../src/ports.ts";
+import type { Store } from "../../src/ports/store.ts";
 import { ARRIVAL_MS, decision, delivery, event, instance, newEvent, refusal, timer, trace } from "../support/nouns.ts";
 import { STORES } from "../support/stores.ts";
 

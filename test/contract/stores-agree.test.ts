@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { Decision, DeliveryStatus, NewEvent } from "../../src/model.ts";
-import type { EventRecord, Page, Store } from "../../src/ports.ts";
+import type { EventRecord, Page, Store } from "../../src/ports/store.ts";
 import { ARRIVAL_MS, decision, delivery, instance, newEvent, timer, trace } from "../support/nouns.ts";
 import { STORES } from "../support/stores.ts";
 

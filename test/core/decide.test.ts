@@ -2,7 +2,7 @@ import { Type } from "typebox";
 import { describe, expect, test } from "vitest";
 import { type DecisionPolicy, decide, plan } from "../../src/core/decide.ts";
 import { type Decision, type Event, type Instance, LIMITS } from "../../src/model.ts";
-import { compilePolicy } from "../../src/policy.ts";
+import { compilePolicy } from "../../src/policy/policy.ts";
 
 const AT = Date.UTC(2026, 0, 5, 9);
 const POST = { params: Type.Object({ text: Type.String() }) };

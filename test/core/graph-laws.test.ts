@@ -1,10 +1,10 @@
 /** What holds for the drawings of every machine: random charts, and names and guards made of whatever a file may hold. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { CompiledMachine } from "../../src/core/machine/compile.ts";
-import { isChoice, isFramed } from "../../src/core/machine/graph/shape.ts";
+import type { CompiledMachine } from "../../src/core/machine/file/compile.ts";
+import { dot, type Graph, type GraphNode, graphOf, mermaid, withCounts } from "../../src/core/machine/graph/graph.ts";
+import { isChoice, isFramed } from "../../src/core/machine/graph/structure.ts";
 import { edgeParts, linesBelow, nodeName, nodeTitle, plain } from "../../src/core/machine/graph/words.ts";
-import { dot, type Graph, type GraphNode, graphOf, mermaid, withCounts } from "../../src/core/machine/graph.ts";
 import { createLayouts, type Layout, type Point, type Rectangle } from "../../src/graph/layout.ts";
 import { createDrawing } from "../../src/graph/svg.ts";
 import { dotLines, elementsIn, Misfit, readDot, readMermaid, readXml } from "./graph-grammar.ts";

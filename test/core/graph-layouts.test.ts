@@ -1,7 +1,7 @@
 /** How often ELK is really asked: it takes seconds for a large machine, and a page asks for the same one again and again. */
 import type { ElkNode } from "elkjs/lib/elk-api.js";
 import { beforeEach, expect, test, vi } from "vitest";
-import { type Graph, graphOf, withCounts } from "../../src/core/machine/graph.ts";
+import { type Graph, graphOf, withCounts } from "../../src/core/machine/graph/graph.ts";
 import { createLayouts } from "../../src/graph/layout.ts";
 import { createDrawing } from "../../src/graph/svg.ts";
 import { elementsIn, readXml } from "./graph-grammar.ts";

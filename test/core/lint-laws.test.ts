@@ -1,8 +1,8 @@
 /** Whatever lint claims of a rule, no event contradicts it: the evaluator is asked about many random rules and events. */
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { type Finding, lint } from "../../src/core/lint/lint.ts";
 import { disjoint, implies, shapeOf } from "../../src/core/lint/shapes.ts";
-import { type Finding, lint } from "../../src/core/lint.ts";
 import { matches } from "../../src/core/match/evaluate.ts";
 import type { Alternative } from "../../src/core/match/operators.ts";
 import { compilePattern, conjunctionsOf, type Leaf, type Pattern } from "../../src/core/match/pattern.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
+import { lint, unseen } from "../../src/core/lint/lint.ts";
 import { isSlip } from "../../src/core/lint/written.ts";
-import { lint, unseen } from "../../src/core/lint.ts";
 import { type CompiledRule, type CompileEnv, compileRule } from "../../src/core/match/rules.ts";
 import type { Problem } from "../../src/errors.ts";
 import type { Event, JsonObject, Rule } from "../../src/model.ts";

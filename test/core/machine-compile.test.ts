@@ -1,7 +1,7 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { describe, expect, test } from "vitest";
-import { compileMachine } from "../../src/core/machine/compile.ts";
+import { compileMachine } from "../../src/core/machine/file/compile.ts";
 import { around, env, frozen, machineOf, story } from "./machine-story.ts";
 
 describe("targets", () => {

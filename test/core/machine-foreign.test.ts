@@ -1,7 +1,7 @@
 /** Machines of xstate and of Stately's editor: what is data loads, what is code is named, with the reason. */
 import { describe, expect, test } from "vitest";
-import { compileMachine } from "../../src/core/machine/compile.ts";
-import { compilePolicy } from "../../src/policy.ts";
+import { compileMachine } from "../../src/core/machine/file/compile.ts";
+import { compilePolicy } from "../../src/policy/policy.ts";
 import { env, MINUTE, machineOf, story, T0 } from "./machine-story.ts";
 
 /** As Stately's editor writes it: lists everywhere, actions by type, delays in milliseconds. */

@@ -1,8 +1,8 @@
 /** Moving a living instance to another definition: nothing is entered, nothing is lost, and what cannot move says why. */
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
-import type { CompiledMachine } from "../../src/core/machine/compile.ts";
-import { type Moved, move, moveStep } from "../../src/core/machine/migrate.ts";
+import type { CompiledMachine } from "../../src/core/machine/file/compile.ts";
+import { type Moved, move, moveStep } from "../../src/core/machine/migration.ts";
 import type { Event, Instance } from "../../src/model.ts";
 import { MINUTE, machineOf, type Story, story, T0 } from "./machine-story.ts";
 

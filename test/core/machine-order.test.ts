@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { decide, plan } from "../../src/core/decide.ts";
 import type { Event, Instance } from "../../src/model.ts";
-import { compilePolicy } from "../../src/policy.ts";
+import { compilePolicy } from "../../src/policy/policy.ts";
 
 const MACHINE = `
 id: review

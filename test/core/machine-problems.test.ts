@@ -1,6 +1,6 @@
 import { Type } from "typebox";
 import { describe, expect, test } from "vitest";
-import { compileMachine } from "../../src/core/machine/compile.ts";
+import { compileMachine } from "../../src/core/machine/file/compile.ts";
 import { LIMITS } from "../../src/model.ts";
 import { around, env, frozen } from "./machine-story.ts";
 

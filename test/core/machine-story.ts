@@ -1,6 +1,6 @@
 /** Tells what happens to one instance, signal by signal. */
-import { type CompiledMachine, compileMachine, type MachineEnv } from "../../src/core/machine/compile.ts";
-import { type Signal, type StepResult, step } from "../../src/core/machine/step.ts";
+import { type CompiledMachine, compileMachine, type MachineEnv } from "../../src/core/machine/file/compile.ts";
+import { type Signal, type StepResult, step } from "../../src/core/machine/run/step.ts";
 import type { Instance, JsonObject } from "../../src/model.ts";
 
 export const T0 = Date.UTC(2026, 0, 5, 9);

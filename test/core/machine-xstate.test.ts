@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { CompiledMachine } from "../../src/core/machine/compile.ts";
-import { type Signal, type StepResult, step } from "../../src/core/machine/step.ts";
+import type { CompiledMachine } from "../../src/core/machine/file/compile.ts";
+import { type Signal, type StepResult, step } from "../../src/core/machine/run/step.ts";
 import { type Instance, LIMITS } from "../../src/model.ts";
 import { ACTIONS, chance, chartOf, EVENTS, type Options, type Pick, type Raw } from "./machine-chart.ts";
 import { type Native, nativeOf } from "./machine-native.ts";

@@ -10,8 +10,8 @@ import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { formatDuration, parseDuration } from "../../src/core/duration.ts";
-import { compileMachine } from "../../src/core/machine/compile.ts";
-import type { StepResult } from "../../src/core/machine/step.ts";
+import { compileMachine } from "../../src/core/machine/file/compile.ts";
+import type { StepResult } from "../../src/core/machine/run/step.ts";
 import type { Json, JsonObject } from "../../src/model.ts";
 import { env, machineOf, type Story, story } from "./machine-story.ts";
 

@@ -2,10 +2,10 @@
 import { renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { loadConfig } from "../../src/config.ts";
-import type { PolicyReport } from "../../src/flow/operations.ts";
-import { holdPolicy } from "../../src/policy-holder.ts";
-import type { Store } from "../../src/ports.ts";
+import { loadConfig } from "../../src/config/config.ts";
+import type { PolicyReport } from "../../src/operations/operations.ts";
+import { holdPolicy } from "../../src/policy/running.ts";
+import type { Store } from "../../src/ports/store.ts";
 import { memoryStore } from "../../src/store/memory.ts";
 import {
   folderOf,

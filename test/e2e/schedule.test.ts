@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { startSchedules } from "../../src/flow/tick.ts";
 import type { Event, Timer } from "../../src/model.ts";
-import type { Observation } from "../../src/ports.ts";
+import type { Observation } from "../../src/ports/observe.ts";
 import { memoryStore } from "../../src/store/memory.ts";
 import { type Started, startEngine, startEngineIn } from "../support/engine.ts";
 import { GITHUB_SECRET, type Sink, signedByGithub, startSink, until } from "../support/served.ts";

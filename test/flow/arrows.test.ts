@@ -1,9 +1,9 @@
 /** Promises of single arrows that no story shows: failing stores, two nodes, dedupe by id alone, gates. */
 import { describe, expect, test } from "vitest";
-import { createForget } from "../../src/flow/forget.ts";
 import { createGate } from "../../src/flow/gate.ts";
+import { createForget } from "../../src/flow/purge.ts";
 import type { Outcome } from "../../src/model.ts";
-import type { Store } from "../../src/ports.ts";
+import type { Store } from "../../src/ports/store.ts";
 import { memoryStore } from "../../src/store/memory.ts";
 import { woundClock } from "../support/clock.ts";
 import { createWorld } from "../support/world.ts";

@@ -5,9 +5,16 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import { memoryCache } from "../../src/cache/memory.ts";
-import type { ActionContext, EventDraft, Normalised, RawRequest, Source, SourceConfig } from "../../src/ports.ts";
-import github from "../../src/providers/github.ts";
-import { httpClient } from "../../src/providers/kit/http.ts";
+import { httpClient } from "../../src/network/http.ts";
+import type {
+  ActionContext,
+  EventDraft,
+  Normalised,
+  RawRequest,
+  Source,
+  SourceConfig,
+} from "../../src/ports/provider.ts";
+import github from "../../src/providers/github/index.ts";
 
 const NOW = Date.parse("2026-01-05T09:00:00Z");
 const SECRET = "It's a Secret to Everybody";

@@ -3,10 +3,10 @@ import { createServer as createHttp, type IncomingMessage, type RequestListener,
 import { type AddressInfo, createServer as createTcp, type Server, type Socket } from "node:net";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
-import type { HttpAnswer, HttpClient, HttpRequest } from "../../src/ports.ts";
-import { isPrivateAddress } from "../../src/providers/kit/address.ts";
+import { isPrivateAddress } from "../../src/network/address.ts";
+import { type HttpOptions, httpClient } from "../../src/network/http.ts";
+import type { HttpAnswer, HttpClient, HttpRequest } from "../../src/ports/network.ts";
 import { type Answered, cut, failure, outcomeOf, type Reading } from "../../src/providers/kit/answer.ts";
-import { type HttpOptions, httpClient } from "../../src/providers/kit/http.ts";
 
 const closers: (() => unknown)[] = [];
 afterEach(async () => {

@@ -3,9 +3,9 @@ import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
 import { memoryCache } from "../../src/cache/memory.ts";
 import { checker } from "../../src/core/check.ts";
-import type { ActionContext, EventDraft, RawRequest, Source } from "../../src/ports.ts";
-import http from "../../src/providers/http.ts";
-import { httpClient } from "../../src/providers/kit/http.ts";
+import { httpClient } from "../../src/network/http.ts";
+import type { ActionContext, EventDraft, RawRequest, Source } from "../../src/ports/provider.ts";
+import http from "../../src/providers/http/index.ts";
 import { STANDARD_WEBHOOKS, verifySignature } from "../../src/providers/kit/signature.ts";
 
 const NOW = Date.parse("2026-01-05T09:00:00Z");

@@ -1,9 +1,10 @@
 /** Reading an issue's status, against the stand-in over real HTTP. */
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { memoryCache } from "../../src/cache/memory.ts";
-import type { Action, ActionContext, HttpClient } from "../../src/ports.ts";
-import jira from "../../src/providers/jira.ts";
-import { httpClient } from "../../src/providers/kit/http.ts";
+import { httpClient } from "../../src/network/http.ts";
+import type { HttpClient } from "../../src/ports/network.ts";
+import type { Action, ActionContext } from "../../src/ports/provider.ts";
+import jira from "../../src/providers/jira/index.ts";
 import { type Sandbox, startSandbox } from "../../src/sandbox/index.ts";
 import { woundClock } from "../support/clock.ts";
 

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { RawRequest } from "../../src/ports.ts";
+import type { RawRequest } from "../../src/ports/provider.ts";
 import { STANDARD_WEBHOOKS, sign, type Verifier, verifySignature } from "../../src/providers/kit/signature.ts";
 
 interface Vector {

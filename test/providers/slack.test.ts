@@ -3,9 +3,11 @@ import { readFileSync } from "node:fs";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { memoryCache } from "../../src/cache/memory.ts";
 import type { Json, Outcome } from "../../src/model.ts";
-import type { Action, ActionContext, Cache, HttpClient } from "../../src/ports.ts";
-import { httpClient } from "../../src/providers/kit/http.ts";
-import slack from "../../src/providers/slack.ts";
+import { httpClient } from "../../src/network/http.ts";
+import type { Cache } from "../../src/ports/cache.ts";
+import type { HttpClient } from "../../src/ports/network.ts";
+import type { Action, ActionContext } from "../../src/ports/provider.ts";
+import slack from "../../src/providers/slack/index.ts";
 import { type Sandbox, startSandbox } from "../../src/sandbox/index.ts";
 import { woundClock } from "../support/clock.ts";
 

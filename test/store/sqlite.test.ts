@@ -9,10 +9,10 @@ import { createInterface } from "node:readline";
 import type { Worker } from "node:worker_threads";
 import SqliteDatabase from "better-sqlite3";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import type { Store } from "../../src/ports.ts";
-import { sqliteStore } from "../../src/store/sqlite.ts";
-import { openSqliteFile } from "../../src/store/sqlite-database.ts";
-import { MIGRATIONS, migrate } from "../../src/store/sqlite-schema.ts";
+import type { Store } from "../../src/ports/store.ts";
+import { openSqliteFile } from "../../src/store/sqlite/database.ts";
+import { MIGRATIONS, migrate } from "../../src/store/sqlite/schema.ts";
+import { sqliteStore } from "../../src/store/sqlite/store.ts";
 import { ARRIVAL_MS, decision, delivery, event, instance, newEvent, timer } from "../support/nouns.ts";
 
 let folder: string;

@@ -1,5 +1,5 @@
 /** Appends to the store at argv[2] for ever and prints an id once it is answered; somebody will kill it. */
-import { sqliteStore } from "../../src/store/sqlite.ts";
+import { sqliteStore } from "../../src/store/sqlite/store.ts";
 import { newEvent } from "./nouns.ts";
 
 const store = await sqliteStore({ path: process.argv[2] ?? "" });

@@ -1,4 +1,4 @@
-import type { Clock } from "../../src/ports.ts";
+import type { Clock } from "../../src/ports/clock.ts";
 
 /** A clock that moves only when wound. Sleepers wake when their time has come. */
 export interface WoundClock extends Clock {

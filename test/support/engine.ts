@@ -1,8 +1,9 @@
 /** A whole engine in this process on a temporary folder, real HTTP on loopback; everything it says is recorded. */
 import { Writable } from "node:stream";
-import { loadConfig } from "../../src/config.ts";
+import { loadConfig } from "../../src/config/config.ts";
 import { createEngine, createLog, type Engine, loadProviders } from "../../src/engine.ts";
-import type { Clock, Provider } from "../../src/ports.ts";
+import type { Clock } from "../../src/ports/clock.ts";
+import type { Provider } from "../../src/ports/provider.ts";
 import { recordOutput, recordSecret } from "./records.ts";
 import { folderOf, until } from "./served.ts";
 

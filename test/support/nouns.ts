@@ -1,6 +1,5 @@
 /** The nouns, filled in: each takes what matters to the test and invents the rest. */
-import type { Decision, Delivery, Event, Instance, NewEvent, Timer, Trace } from "../../src/model.ts";
-import type { Refusal } from "../../src/ports.ts";
+import type { Decision, Delivery, Event, Instance, NewEvent, Refusal, Timer, Trace } from "../../src/model.ts";
 
 /** 2026-01-05T09:00:00Z: when every invented event arrives. */
 export const ARRIVAL_MS = Date.UTC(2026, 0, 5, 9);

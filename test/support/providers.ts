@@ -1,6 +1,6 @@
 /** Providers with the shapes that configuration and policy have to deal with; they talk to nobody. */
 import { Type } from "typebox";
-import type { Action, Provider, Source } from "../../src/ports.ts";
+import type { Action, Provider, Source } from "../../src/ports/provider.ts";
 
 const strict = { additionalProperties: false };
 const secret = (description: string) => Type.String({ minLength: 1, secret: true, description });

@@ -2,7 +2,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { formatDuration, parseDuration } from "../../src/core/duration.ts";
 import type { Decision, Instance, Json, JsonObject, Outcome } from "../../src/model.ts";
-import type { Store } from "../../src/ports.ts";
+import type { Store } from "../../src/ports/store.ts";
 import { type Step, type Story, StoryFailure, type Then } from "./scenario.ts";
 import { isMark } from "./scenario-coverage.ts";
 import { changedFile, createScenarioWorld, policyOf, type ScenarioWorld } from "./scenario-world.ts";

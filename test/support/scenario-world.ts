@@ -4,16 +4,17 @@
  */
 import { parse } from "yaml";
 import { memoryCache } from "../../src/cache/memory.ts";
-import { actionCatalogue } from "../../src/config.ts";
-import { compileMachine } from "../../src/core/machine/compile.ts";
+import { actionCatalogue } from "../../src/config/config.ts";
+import { compileMachine } from "../../src/core/machine/file/compile.ts";
 import { handSignal } from "../../src/core/own-events.ts";
 import { createAdvance } from "../../src/flow/advance.ts";
 import { createDeliver } from "../../src/flow/deliver.ts";
 import { createReceiver } from "../../src/flow/receive.ts";
 import { fireTimers } from "../../src/flow/tick.ts";
 import type { Decision, Instance, Json, JsonObject, Outcome, Timer } from "../../src/model.ts";
-import { compilePolicy, type Policy, type PolicyFiles } from "../../src/policy.ts";
-import type { Action, Provider, Sample, SourceConfig, Store } from "../../src/ports.ts";
+import { compilePolicy, type Policy, type PolicyFiles } from "../../src/policy/policy.ts";
+import type { Action, Provider, Sample, SourceConfig } from "../../src/ports/provider.ts";
+import type { Store } from "../../src/ports/store.ts";
 import { loadProviders } from "../../src/providers/index.ts";
 import { woundClock } from "./clock.ts";
 import { NO_NETWORK } from "./world.ts";

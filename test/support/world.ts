@@ -2,14 +2,17 @@
 import { createHmac } from "node:crypto";
 import { Type } from "typebox";
 import { memoryCache } from "../../src/cache/memory.ts";
-import { compileMachine } from "../../src/core/machine/compile.ts";
+import { compileMachine } from "../../src/core/machine/file/compile.ts";
 import { createAdvance } from "../../src/flow/advance.ts";
 import { createDeliver } from "../../src/flow/deliver.ts";
 import { createReceiver, type Receipt } from "../../src/flow/receive.ts";
 import { fireTimers } from "../../src/flow/tick.ts";
 import type { Json, JsonObject, Outcome } from "../../src/model.ts";
-import { compilePolicy, type PolicyFiles } from "../../src/policy.ts";
-import type { HttpClient, Observation, Provider, Store } from "../../src/ports.ts";
+import { compilePolicy, type PolicyFiles } from "../../src/policy/policy.ts";
+import type { HttpClient } from "../../src/ports/network.ts";
+import type { Observation } from "../../src/ports/observe.ts";
+import type { Provider } from "../../src/ports/provider.ts";
+import type { Store } from "../../src/ports/store.ts";
 import { type WoundClock, woundClock } from "./clock.ts";
 
 const SECRET = "a secret of the tests";

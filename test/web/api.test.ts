@@ -3,20 +3,23 @@ import { Ajv2020 } from "ajv/dist/2020.js";
 import type { Static, TSchema } from "typebox";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { SignalboxError } from "../../src/errors.ts";
-import type { InstanceDetail, PolicyReport, StatusReport } from "../../src/flow/operations.ts";
 import type {
+  AuditRow,
   CondNode,
   Delivery,
   Event,
   Explanation,
   Failure,
   Instance,
+  Refusal,
   RuleOutcome,
   Timer,
+  TokenRow,
   Trace,
   Transition,
 } from "../../src/model.ts";
-import type { AuditRow, EventRecord, Refusal, StoreCounts, TokenRow } from "../../src/ports.ts";
+import type { InstanceDetail, PolicyReport, StatusReport } from "../../src/operations/operations.ts";
+import type { EventRecord, StoreCounts } from "../../src/ports/store.ts";
 import { adminListener, assertAdminExposure } from "../../src/web/admin.ts";
 import type * as shapes from "../../src/web/api/shapes.ts";
 import { createMetrics } from "../../src/web/metrics.ts";

@@ -4,7 +4,7 @@ import type { Socket } from "node:net";
 import { gzipSync } from "node:zlib";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import type { Observation } from "../../src/ports.ts";
+import type { Observation } from "../../src/ports/observe.ts";
 import { bodyBuffer } from "../../src/web/body-buffer.ts";
 import { type IngestLimits, ingestListener } from "../../src/web/ingest.ts";
 import { answered, closed, dial, heard, type Keeping, keepingReceiver, listening } from "./support/senders.ts";

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { MASK } from "../../src/log/redact.ts";
 import { createLog, type LogLevel, type LogOptions } from "../../src/log.ts";
-import type { Observation } from "../../src/ports.ts";
+import type { Observation } from "../../src/ports/observe.ts";
 
 function keptLog(options: Partial<LogOptions> = {}) {
   const lines: string[] = [];

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import type { Observation, StoreCounts } from "../../src/ports.ts";
+import type { Observation } from "../../src/ports/observe.ts";
+import type { StoreCounts } from "../../src/ports/store.ts";
 import { createMetrics, type MetricsOptions } from "../../src/web/metrics.ts";
 
 /** Samples by name and labels, as a scraper reads them. */

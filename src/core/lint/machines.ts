@@ -3,7 +3,7 @@
  * takes, transitions that are never taken. Guards count as true unless they are certain not to be, so that no warning is a false alarm.
  */
 import { nearest, type Problem } from "../../errors.ts";
-import type { CompiledMachine } from "../machine/compile.ts";
+import type { CompiledMachine } from "../machine/file/compile.ts";
 import {
   type Call,
   type Effect,
@@ -14,7 +14,7 @@ import {
   type Path,
   type StateNode,
   type Tree,
-} from "../machine/tree.ts";
+} from "../machine/file/tree.ts";
 
 /** Problems with paths inside the machine's file. `sent`: the signals that rules send to it; undefined = rules are not known. */
 export function lintMachine(machine: CompiledMachine, sent: ReadonlySet<string> | undefined): Problem[] {

@@ -5,13 +5,13 @@
  */
 import { nearest, type Problem } from "../../errors.ts";
 import type { Event } from "../../model.ts";
-import type { Finding } from "../lint.ts";
 import type { Alternative } from "../match/operators.ts";
 import type { All, Leaf } from "../match/pattern.ts";
 import type { CompiledRule } from "../match/rules.ts";
 import { selector } from "../match/selector.ts";
 import { quoted, typeName } from "../words.ts";
 import { type Facts, factsOf, VALUES_MAX } from "./facts.ts";
+import type { Finding } from "./lint.ts";
 import { shapeOf } from "./shapes.ts";
 import { alternativeAt, isSlip, keyOf, listed, type Path } from "./written.ts";
 

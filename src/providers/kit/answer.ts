@@ -1,6 +1,6 @@
 /** What an answer means for a delivery: one table for every provider, with the vendor's own reading before it. */
 import type { Failure, Json, Outcome } from "../../model.ts";
-import type { HttpAnswer } from "../../ports.ts";
+import type { HttpAnswer } from "../../ports/network.ts";
 import { at, parseJson } from "./body.ts";
 
 /** No provider's word makes us wait longer than a delivery's attempts last. */

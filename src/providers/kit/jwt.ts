@@ -1,7 +1,7 @@
 /** A compact JWS (RFC 7515) whose claims name the sender and the hash of the body: Netlify's scheme, and ours for deploy reports. */
 import { createHash, createHmac, timingSafeEqual, verify as verifyWithKey } from "node:crypto";
 import type { JsonObject } from "../../model.ts";
-import type { RawRequest, Verdict } from "../../ports.ts";
+import type { RawRequest, Verdict } from "../../ports/provider.ts";
 import { parseJson } from "./body.ts";
 import { canonical, freshness, hmacKey, publicKey, type Refused, refused, type Secret, sameSecret } from "./proof.ts";
 import type { JwtVerifier } from "./verifier.ts";

@@ -1,6 +1,6 @@
 /** What every check of a sender's proof is made of: keys, canonical spellings, equal time comparison, refusals. */
 import { createHash, createPublicKey, type KeyObject, timingSafeEqual } from "node:crypto";
-import type { Verdict, VerifyReason } from "../../ports.ts";
+import type { Verdict, VerifyReason } from "../../ports/provider.ts";
 import { TOLERANCE_SECONDS } from "./verifier.ts";
 
 export type Refused = Extract<Verdict, { ok: false }>;

@@ -1,8 +1,8 @@
 /** Signature checks on the bytes that arrived, in constant time. The scheme comes from configuration, never from the request. */
 import { createHmac, createPublicKey, timingSafeEqual, verify as verifyWithKey } from "node:crypto";
 import { isIP } from "node:net";
-import type { RawRequest, Verdict } from "../../ports.ts";
-import { addressList } from "./address.ts";
+import { addressList } from "../../network/address.ts";
+import type { RawRequest, Verdict } from "../../ports/provider.ts";
 import { formField } from "./form.ts";
 import { verifyJwt } from "./jwt.ts";
 import { canonical, freshness, hmacKey, publicKey, type Refused, refused, type Secret, sameSecret } from "./proof.ts";

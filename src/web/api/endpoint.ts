@@ -1,6 +1,6 @@
 /** What an endpoint is: routing, validation and the OpenAPI document are all read from this one description. */
 import type { TObject, TSchema } from "typebox";
-import type { Actor, Operations, Scope } from "../../flow/operations.ts";
+import type { Actor, Operations, Scope } from "../../operations/operations.ts";
 import type { MetricsText } from "../metrics.ts";
 
 /** What endpoints work with. */

@@ -1,6 +1,16 @@
 /** What somebody without the scope payload:read sees instead of what senders wrote and providers answered. */
-import type { CondNode, Delivery, Event, Explanation, Instance, JsonObject, RuleChange, Trace } from "../../model.ts";
-import type { EventRecord, Refusal } from "../../ports.ts";
+import type {
+  CondNode,
+  Delivery,
+  Event,
+  Explanation,
+  Instance,
+  JsonObject,
+  Refusal,
+  RuleChange,
+  Trace,
+} from "../../model.ts";
+import type { EventRecord } from "../../ports/store.ts";
 
 const REDACTED: JsonObject = { redacted: true };
 const WITHHELD = "(redacted)";

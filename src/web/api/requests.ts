@@ -1,8 +1,8 @@
 /** What the API is asked, as schemas: filters, pages and bodies. */
 import { type Static, Type } from "typebox";
-import { SCOPES } from "../../flow/operations.ts";
 import { LIMITS } from "../../model.ts";
-import type { Page } from "../../ports.ts";
+import { SCOPES } from "../../operations/operations.ts";
+import type { Page } from "../../ports/store.ts";
 import { instant } from "./schema-kit.ts";
 import { DELIVERY_STATUS, EventShape, INSTANCE_STATUS } from "./shapes.ts";
 

@@ -1,9 +1,9 @@
 /** Operations over a handful of rows in memory: small, but every filter, page and refusal is real. */
 import { createHash } from "node:crypto";
 import { SignalboxError } from "../../../src/errors.ts";
-import type { Actor, Moves, Operations, PolicyReport } from "../../../src/flow/operations.ts";
-import type { Delivery, Event, Explanation, Instance, Trace } from "../../../src/model.ts";
-import type { EventRecord, Page, Paged, Refusal, TokenRow } from "../../../src/ports.ts";
+import type { Delivery, Event, Explanation, Instance, Refusal, TokenRow, Trace } from "../../../src/model.ts";
+import type { Actor, Moves, Operations, PolicyReport } from "../../../src/operations/operations.ts";
+import type { EventRecord, Page, Paged } from "../../../src/ports/store.ts";
 
 const AT_MS = Date.UTC(2026, 0, 5, 9);
 

@@ -5,7 +5,7 @@ import { type AddressInfo, connect, type Socket } from "node:net";
 import type { ErrorCode } from "../../../src/errors.ts";
 import { ERRORS } from "../../../src/errors.ts";
 import type { Receipt, Receiver, Route } from "../../../src/flow/receive.ts";
-import type { RawRequest } from "../../../src/ports.ts";
+import type { RawRequest } from "../../../src/ports/provider.ts";
 
 export interface Keeping extends Receiver {
   received: RawRequest[];

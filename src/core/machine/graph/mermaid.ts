@@ -2,8 +2,8 @@
  * A graph in Mermaid's state diagram language. Ids are made of plain characters; all other text stands in quotes, after a colon or in a
  * note, what its grammar could misread as entity codes. https://mermaid.js.org/syntax/stateDiagram.html
  */
-import type { Graph, GraphEdge, GraphNode } from "../graph.ts";
-import { childrenOf, isChoice, isFramed } from "./shape.ts";
+import type { Graph, GraphEdge, GraphNode } from "./graph.ts";
+import { childrenOf, isChoice, isFramed } from "./structure.ts";
 import { edgeParts, linesBelow, nodeName } from "./words.ts";
 
 /** The diagram, ending with a newline. */

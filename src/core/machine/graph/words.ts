@@ -2,8 +2,8 @@
 import { formatDuration, parseDuration } from "../../duration.ts";
 import { wellFormed } from "../../escape.ts";
 import type { Expression } from "../../expr.ts";
-import type { Graph, GraphEdge, GraphNode } from "../graph.ts";
-import type { Effect, Guard } from "../tree.ts";
+import type { Effect, Guard } from "../file/tree.ts";
+import type { Graph, GraphEdge, GraphNode } from "./graph.ts";
 
 /** Longer guards and names are cut in drawings; JSON has them whole. */
 const WORDS_CHARS_MAX = 80;

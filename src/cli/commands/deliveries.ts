@@ -1,0 +1,112 @@
+/** `deliveries`: what was done outside, what was said, and trying a dead one again. */
+import type { Delivery, DeliveryStatus } from "../../model.ts";
+import type { DeliveryFilter } from "../../ports/store.ts";
+import { type Command, textOf } from "../command.ts";
+import { withOperations } from "../reach.ts";
+import { answerOf, attemptLines, causeText, effortOf, type Screen, screenOf, statusOf } from "../terminal/describe.ts";
+import { EXIT } from "../terminal/failure.ts";
+import { aligned, clockTime, moment, safe, table } from "../terminal/output.ts";
+import { given, PAGE_FLAGS, pageEnd, pageOf } from "../terminal/paging.ts";
+
+const STATUSES: readonly DeliveryStatus[] = ["pending", "done", "dead", "observed", "cancelled"];
+
+const list: Command = {
+  name: "list",
+  summary: "deliveries, newest first",
+  flags: [
+    { flags: "--status <status>", about: "in this state", choices: STATUSES },
+    { flags: "--event <id>", about: "caused by this event" },
+    { flags: "--action <name>", about: "of this action, such as jira.transition" },
+    ...PAGE_FLAGS,
+  ],
+  examples: [
+    "signalbox deliveries list --status dead",
+    "signalbox deliveries list --event evt_01JD3VKX9M",
+    "signalbox deliveries list --action slack.post --json",
+  ],
+  async run(context, _, options) {
+    const filter: DeliveryFilter = {
+      ...given({ event: textOf(options, "event"), action: textOf(options, "action") }),
+      ...given({ status: STATUSES.find((one) => one === textOf(options, "status")) }),
+    };
+    const found = await withOperations(context, (operations) => operations.deliveries(filter, pageOf(options)));
+    context.answer("DeliveryList", found, () => deliveryTable(found.items, found.cursor, screenOf(context)));
+    return EXIT.done;
+  },
+};
+
+function deliveryTable(deliveries: readonly Delivery[], cursor: string | undefined, screen: Screen): string {
+  const rows = deliveries.map((delivery) => [
+    clockTime(delivery.createdAtMs, screen),
+    delivery.action,
+    statusOf(delivery, screen),
+    effortOf(delivery),
+    answerOf(delivery, screen),
+    delivery.id,
+  ]);
+  const headers = ["TIME", "ACTION", "STATUS", "EFFORT", "LAST ANSWER", "ID"];
+  return (
+    (rows.length > 0 ? table(headers, rows, screen.paint) : "") + pageEnd(rows.length, "delivery", cursor, "deliveries")
+  );
+}
+
+const show: Command = {
+  name: "show <id>",
+  summary: "one delivery with its parameters and every attempt",
+  examples: [
+    "signalbox deliveries show dlv_01JD3VKX9M",
+    "signalbox deliveries show dlv_01JD3VKX9M --json",
+    "signalbox deliveries show dlv_01JD3VKX9M --utc",
+  ],
+  async run(context, [id = ""]) {
+    const delivery = await withOperations(context, (operations) => operations.delivery(id));
+    context.answer("Delivery", { delivery }, () => deliveryPage(delivery, screenOf(context)));
+    return EXIT.done;
+  },
+};
+
+function deliveryPage(delivery: Delivery, screen: Screen): string {
+  const { id, action, event, cause, params, attempts, createdAtMs, settledAtMs, result, error } = delivery;
+  const { dim, bold } = screen.paint;
+  const rows: string[][] = [
+    [dim("status"), statusOf(delivery, screen)],
+    [dim("because"), `${causeText(cause)}, event ${safe(event)}`],
+    [dim("created"), moment(createdAtMs, screen)],
+    ...(settledAtMs === undefined ? [] : [[dim("settled"), moment(settledAtMs, screen)]]),
+    [dim("params"), safe(JSON.stringify(params))],
+    ...(result === undefined ? [] : [[dim("result"), safe(JSON.stringify(result))]]),
+    ...(error === undefined ? [] : [[dim("error"), safe(error.message)]]),
+  ];
+  const tried = attempts.length > 0 ? `\nattempts\n${attemptLines(attempts, screen)}` : "\nnot tried yet\n";
+  return `${bold(id)}  ${action}\n${aligned(rows, "  ")}${tried}`;
+}
+
+const retry: Command = {
+  name: "retry <id>",
+  summary: "try a dead or cancelled delivery again, and nothing else",
+  examples: [
+    "signalbox deliveries retry dlv_01JD3VKX9M",
+    "signalbox deliveries retry dlv_01JD3VKX9M --json",
+    "signalbox deliveries list --status dead",
+  ],
+  async run(context, [id = ""]) {
+    return await withOperations(context, async (operations, { running }) => {
+      const delivery = await operations.retry(id, { who: "local" });
+      context.answer("Delivery", { delivery }, () => `${id} is tried again\n`);
+      if (!running) context.note("No server runs; it is tried when one starts");
+      return EXIT.done;
+    });
+  },
+};
+
+export const deliveries: Command = {
+  name: "deliveries",
+  summary: "what was done outside: list, show, retry",
+  about: "server: asked when one runs, otherwise the files are read.",
+  examples: [
+    "signalbox deliveries list --status dead",
+    "signalbox deliveries show dlv_01JD3VKX9M",
+    "signalbox deliveries retry dlv_01JD3VKX9M",
+  ],
+  verbs: [list, show, retry],
+};

@@ -1,0 +1,219 @@
+/** `demo`: the product in one command: real HTTP, real signatures, a real store, stand-ins for Jira and Slack. */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { loadConfig } from "../../config/config.ts";
+import { formatDuration } from "../../core/duration.ts";
+import { createEngine, type Engine } from "../../engine.ts";
+import { SignalboxError } from "../../errors.ts";
+import type { JsonObject } from "../../model.ts";
+import { type Sandbox, startSandbox } from "../../sandbox/index.ts";
+import type { Command } from "../command.ts";
+import { ConfigError, type Context } from "../context.ts";
+import { placed } from "../reach.ts";
+import { changed, findSample, prepare, type Spoiling, sourceFor } from "../samples.ts";
+import { screenOf } from "../terminal/describe.ts";
+import { EXIT } from "../terminal/failure.ts";
+import { cut, safe } from "../terminal/output.ts";
+import { follow, type Story, storyLines } from "../terminal/story.ts";
+import { shippedPolicy } from "./init.ts";
+import { answerOf, deliver } from "./send.ts";
+
+const SECRET = "a secret that only the demo knows";
+const SETTLE_MS = 10_000;
+
+export const demo: Command = {
+  name: "demo",
+  summary: "the whole product at once, on this machine, with a stand-in Jira and Slack",
+  about: "Needs nothing, leaves nothing behind.",
+  flags: [{ flags: "--keep", about: "stay running afterwards, for sending more" }],
+  examples: ["signalbox demo", "signalbox demo --keep", "signalbox demo --json"],
+  async run(context, _, options) {
+    const dir = mkdtempSync(join(context.shell.tempDir, "signalbox-demo-"));
+    const sandbox = await startSandbox();
+    let engine: Engine | undefined;
+    try {
+      engine = await start(context, dir, sandbox);
+      const code = await show(context, { dir, sandbox, engine });
+      if (options.keep === true) await keep(context, { dir, sandbox, engine });
+      return code;
+    } finally {
+      await engine?.stop();
+      await sandbox.close();
+      rmSync(dir, { recursive: true, force: true });
+    }
+  },
+};
+
+interface Stage {
+  dir: string;
+  sandbox: Sandbox;
+  engine: Engine;
+}
+
+async function start(context: Context, dir: string, sandbox: Sandbox): Promise<Engine> {
+  const env = {
+    GITHUB_WEBHOOK_SECRET: SECRET,
+    JIRA_EMAIL: sandbox.jira.email,
+    JIRA_TOKEN: sandbox.jira.token,
+    SLACK_TOKEN: sandbox.slack.token,
+  };
+  const dotenv = Object.entries(env).map(([name, value]) => `${name}="${value}"\n`);
+  const files = { ...shippedPolicy("pr-jira"), "signalbox.yaml": configText(sandbox, 0, 0), ".env": dotenv.join("") };
+  for (const [name, text] of Object.entries(files)) {
+    mkdirSync(dirname(join(dir, name)), { recursive: true });
+    writeFileSync(join(dir, name), text, { mode: 0o600 });
+  }
+  const providers = await context.providers();
+  const loaded = await loadConfig({ dir, env, providers });
+  if (!loaded.config) throw new ConfigError(loaded);
+  const { config } = loaded;
+  const log = context.log("silent", config.secrets);
+  const engine = await placed(config, createEngine({ config, providers, log }));
+  await engine.start();
+  const port = (url: string) => Number(new URL(url).port);
+  // Other commands find it by its real ports.
+  writeFileSync(join(dir, "signalbox.yaml"), configText(sandbox, port(engine.ingestUrl), port(engine.adminUrl)));
+  return engine;
+}
+
+function configText({ jira, slack }: Sandbox, port: number, adminPort: number): string {
+  return `server: { host: 127.0.0.1, port: ${port}, admin: { port: ${adminPort} } }
+sources:
+  github: { provider: github, secret: env:GITHUB_WEBHOOK_SECRET }
+connections:
+  jira: { provider: jira, url: "${jira.url}", email: env:JIRA_EMAIL, token: env:JIRA_TOKEN, allowPrivate: true }
+  slack: { provider: slack, url: "${slack.url}", token: env:SLACK_TOKEN, allowPrivate: true }
+store: sqlite:./data/signalbox.db
+cache: memory
+`;
+}
+
+// ---------------------------------------------------------------- what is shown
+
+async function show(context: Context, stage: Stage): Promise<number> {
+  const startedMs = performance.now();
+  const { paint } = context;
+  const merged = await act(context, stage, { sample: "github.pull_request.merged", ticket: "WEB-17" });
+  const rejected = await act(context, stage, { sample: "github.pull_request.rejected", ticket: "WEB-18" });
+  const forged = await act(context, stage, {
+    sample: "github.pull_request.merged",
+    ticket: "WEB-19",
+    spoiling: "bad-signature",
+  });
+  const checks = verdicts(stage, { merged, rejected, forged });
+  const isRight = checks.every(({ ok }) => ok);
+  const ms = Math.round(performance.now() - startedMs);
+  const lines = checks.map(({ ok, text }) => `  ${ok ? paint.green("✓") : paint.red("✗")} ${text}\n`).join("");
+  const steps = { merged: merged.story, rejected: rejected.story };
+  context.answer("DemoResult", { ok: isRight, ms, checks, ...steps }, () =>
+    [
+      `Rules and machines as shipped, an embedded store, and a stand-in Jira and Slack on this machine\n`,
+      `${paint.bold("1  A pull request that names WEB-17 is merged")}\n${merged.text}`,
+      `${paint.bold("2  A pull request that names WEB-18 is closed without a merge: nothing may move")}\n${rejected.text}`,
+      `${paint.bold("3  Somebody forges a merge that names WEB-19: it may not even get in")}\n${forged.text}`,
+      `${paint.bold("Afterwards, outside")}\n${lines}`,
+      isRight
+        ? `${paint.green("✓ all as it should be")}, ${formatDuration(ms)}\n\n${NEXT}`
+        : paint.red("✗ this is not as it should be\n"),
+    ].join("\n"),
+  );
+  return isRight ? EXIT.done : EXIT.no;
+}
+
+const NEXT = `next:  signalbox demo --keep        the same, and stays for more
+       signalbox init my-project   your own, from these rules
+       signalbox providers         what else there is
+`;
+
+interface Scene {
+  sample: string;
+  ticket: string;
+  spoiling?: Spoiling;
+}
+
+interface Acted {
+  status: number;
+  story?: Story;
+  text: string;
+}
+
+/** Sends one signed delivery through the public door and follows what it causes. */
+async function act(
+  context: Context,
+  { dir, engine }: Stage,
+  { sample: name, ticket, spoiling }: Scene,
+): Promise<Acted> {
+  const { paint } = context;
+  const providers = await context.providers();
+  const { provider, source, sample } = findSample(providers, name);
+  const { config } = await loadConfig({ dir, env: {}, providers });
+  if (!config) throw new SignalboxError("SB0910", "The configuration of the demo cannot be read again");
+  const entry = sourceFor(config, undefined, provider.name);
+  const body = [
+    `pull_request.title=${ticket} add login`,
+    "pull_request.body=Adds the login form.",
+    `pull_request.head.ref=feature/${ticket}-login`,
+  ].reduce<JsonObject>(changed, sample.body);
+  const prepared = prepare({ source, entry, sample: { ...sample, body } }, context.nowMs(), spoiling);
+  const signature = prepared.headers["x-hub-signature-256"] ?? "";
+  const { status, text } = await deliver(engine.ingestUrl + prepared.path, prepared, context.timeoutMs);
+  const { eventId, code, reason } = answerOf(text);
+  const sent = paint.dim(`  → POST ${prepared.path}   x-hub-signature-256: ${cut(signature, 24)}`);
+  if (eventId === undefined) {
+    const words = safe([code, reason].filter((one) => one !== undefined).join("  "));
+    return { status, text: `${sent}\n  ← ${paint.red(`${status} refused`)}  ${words}\n` };
+  }
+  const story = await follow(engine.operations, eventId, SETTLE_MS);
+  const told = await storyLines(engine.operations, story, screenOf(context));
+  return { status, story, text: `${sent}\n  ← ${paint.green(`${status}`)}  signature verified, stored as\n${told}` };
+}
+
+interface Check {
+  ok: boolean;
+  text: string;
+}
+
+/** What really happened outside, by the stand-ins' own account. */
+function verdicts({ sandbox }: Stage, acted: Record<"merged" | "rejected" | "forged", Acted>): Check[] {
+  const { jira, slack } = sandbox;
+  const history = (key: string) => jira.issues.get(key)?.history.join(" → ") ?? "not there";
+  const [message, second] = slack.messages;
+  const isTold = message !== undefined && second === undefined && message.text.includes("WEB-17");
+  const said = message ? `"${safe(cut(message.text, 90))}"` : "no message";
+  return [
+    { ok: jira.issues.get("WEB-17")?.status === "Done", text: `Jira   WEB-17  ${history("WEB-17")}` },
+    { ok: isTold, text: `Slack  ${said}` },
+    {
+      ok: acted.merged.story?.settled === true && acted.rejected.story?.settled === true,
+      text: "Nothing is left to do",
+    },
+    { ok: jira.issues.get("WEB-18")?.status === "In Review", text: `Jira   WEB-18  ${history("WEB-18")} (untouched)` },
+    {
+      ok: acted.forged.status === 401 && jira.issues.get("WEB-19")?.status === "In Review",
+      text: `Jira   WEB-19  ${history("WEB-19")} (untouched), the forger got ${acted.forged.status}`,
+    },
+  ];
+}
+
+/** Stays until Ctrl-C. */
+async function keep(context: Context, { dir, engine, sandbox }: Stage): Promise<void> {
+  const merge = `signalbox -C ${dir} send github.pull_request.merged --with 'pull_request.title=WEB-20 more' --wait`;
+  context.note(`
+still running:
+  senders   ${engine.ingestUrl}/hooks/github
+  API       ${engine.adminUrl}/api/v1/status
+  Jira      ${sandbox.jira.url}
+  Slack     ${sandbox.slack.url}
+  files     ${dir}   (removed at the end)
+
+in another terminal:
+  ${merge}
+  signalbox -C ${dir} events list
+  signalbox -C ${dir} instances list
+
+Ctrl-C ends it`);
+  await new Promise<void>((resolve) => {
+    context.shell.on("SIGINT", resolve);
+    context.shell.on("SIGTERM", resolve);
+  });
+}

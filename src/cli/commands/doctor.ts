@@ -1,0 +1,240 @@
+/** `doctor`: whether this installation is healthy; quiet when it is, otherwise each problem with its fix. */
+import { createServer } from "node:net";
+import { actionCatalogue, type Config } from "../../config/config.ts";
+import { openOperations } from "../../engine.ts";
+import { SignalboxError } from "../../errors.ts";
+import type { StatusReport } from "../../operations/operations.ts";
+import { compilePolicy, readPolicyFiles } from "../../policy/policy.ts";
+import type { Command } from "../command.ts";
+import type { Context } from "../context.ts";
+import { adminUrl, probe } from "../reach.ts";
+import { reasonOf } from "../remote.ts";
+import { EXIT } from "../terminal/failure.ts";
+import { aligned, counted, type Paint, safe } from "../terminal/output.ts";
+import { reportOf } from "./check.ts";
+
+const CONNECTION_MS = 3_000;
+
+interface Check {
+  id: string;
+  status: "ok" | "warning" | "fail";
+  message: string;
+  fix?: string;
+}
+
+export const doctor: Command = {
+  name: "doctor",
+  summary: "whether this installation is healthy, and what to do if not",
+  about: "server: looked at when one runs. With --config and no file: every setting in force and where it comes from.",
+  flags: [{ flags: "--connections", about: "also ask each connection's address whether anybody is there" }],
+  examples: ["signalbox doctor", "signalbox doctor --config", "signalbox doctor --connections --json"],
+  async run(context, _, options) {
+    if (options.config === true) return await values(context);
+    const checks = await examine(context, options.connections === true);
+    const failed = checks.filter(({ status }) => status === "fail").length;
+    const warned = checks.filter(({ status }) => status === "warning").length;
+    const ok = failed === 0;
+    context.answer("DoctorResult", { ok, checks }, () => report(context, checks, { failed, warned }));
+    return ok ? EXIT.done : EXIT.no;
+  },
+};
+
+async function values(context: Context): Promise<number> {
+  const { origins } = await context.config();
+  const list = [...origins].map(([knob, { value, origin }]) => ({ knob, value, origin }));
+  context.answer("ConfigValues", { values: list }, () =>
+    aligned(list.map(({ knob, value, origin }) => [knob, `= ${safe(value)}`, context.paint.dim(`(${origin})`)])),
+  );
+  return EXIT.done;
+}
+
+function report(
+  { paint, verbosity }: Context,
+  checks: readonly Check[],
+  count: { failed: number; warned: number },
+): string {
+  const rows = checks
+    .filter(({ status }) => status !== "ok" || verbosity > 0)
+    .map(({ id, status, message, fix }) => [`${symbol(status, paint)} ${id}`, `${message}${fix ? `  -> ${fix}` : ""}`]);
+  const fine = checks.filter(({ status }) => status === "ok").length;
+  const rest =
+    verbosity > 0 ? [] : [[`${symbol("ok", paint)} ${counted(fine, "other check")}`, paint.dim("(-v shows them)")]];
+  const problems = [counted(count.failed, "problem"), counted(count.warned, "warning")].join(", ");
+  const verdict =
+    count.failed > 0
+      ? paint.red(`not healthy: ${problems}`)
+      : count.warned > 0
+        ? `healthy, ${counted(count.warned, "warning")}`
+        : paint.green("healthy");
+  return `${aligned([...rows, ...rest])}\n${verdict}\n`;
+}
+
+function symbol(status: Check["status"], paint: Paint): string {
+  return { ok: paint.green("✓"), warning: paint.yellow("!"), fail: paint.red("✗") }[status];
+}
+
+async function examine(context: Context, asksConnections: boolean): Promise<Check[]> {
+  const node: Check = { id: "node", status: "ok", message: context.shell.nodeVersion };
+  const loaded = await context.load();
+  const errors = loaded.problems.filter(({ severity }) => severity === "error");
+  if (!loaded.config) {
+    const failures = errors.map(({ code, message, line }): Check => {
+      return {
+        id: "config",
+        status: "fail",
+        message: `${code} ${message}${line ? ` (line ${line})` : ""}`,
+        fix: `signalbox explain ${code}`,
+      };
+    });
+    return [node, ...failures];
+  }
+  const { config } = loaded;
+  const running = await serverOf(context, config);
+  return [
+    node,
+    { id: "config", status: "ok", message: config.file },
+    await policyCheck(context),
+    ...(await storeChecks(context, config, running.status)),
+    ...(running.status ? [] : await portChecks(config)),
+    ...running.checks,
+    ...(running.status ? [await revisionCheck(context, config, running.status)] : []),
+    ...(asksConnections ? await Promise.all(config.connections.map(connectionCheck)) : []),
+  ];
+}
+
+async function policyCheck(context: Context): Promise<Check> {
+  const { summary } = await reportOf(context, context.project());
+  const words = `${counted(summary.errors, "error")}, ${counted(summary.warnings, "warning")}`;
+  const found = `${counted(summary.rules, "rule")}, ${counted(summary.machines, "machine")}`;
+  if (summary.errors > 0)
+    return { id: "policy", status: "fail", message: `does not load: ${words}`, fix: "signalbox check" };
+  if (summary.warnings > 0) return { id: "policy", status: "warning", message: words, fix: "signalbox check" };
+  return { id: "policy", status: "ok", message: found };
+}
+
+async function serverOf(context: Context, config: Config): Promise<{ status?: StatusReport; checks: Check[] }> {
+  const url = adminUrl(config);
+  try {
+    const status = config.server.admin.port === 0 ? undefined : await probe(context, url);
+    const message = status ? `answers at ${url}, version ${status.version}` : `none at ${url}`;
+    return { ...(status ? { status } : {}), checks: [{ id: "server", status: "ok", message }] };
+  } catch (error) {
+    const fix = "set SIGNALBOX_TOKEN or --token-file";
+    return {
+      checks: [{ id: "server", status: "warning", message: `answers at ${url}, but ${messageOf(error)}`, fix }],
+    };
+  }
+}
+
+async function storeChecks(context: Context, config: Config, running?: StatusReport): Promise<Check[]> {
+  try {
+    const status = running ?? (await fromFiles(context, config));
+    const { undecided, deliveries } = status.counts;
+    const store: Check = {
+      id: "store",
+      status: "ok",
+      message: `${status.store}, ${counted(status.counts.events, "event")}`,
+    };
+    const cache: Check = status.cache.healthy
+      ? { id: "cache", status: "ok", message: status.cache.backend }
+      : {
+          id: "cache",
+          status: "warning",
+          message: `${status.cache.backend} is not reached`,
+          fix: "check cache: in signalbox.yaml",
+        };
+    const dead: Check =
+      deliveries.dead > 0
+        ? {
+            id: "deliveries",
+            status: "warning",
+            message: `${counted(deliveries.dead, "delivery is", "deliveries are")} dead`,
+            fix: "signalbox deliveries list --status dead",
+          }
+        : { id: "deliveries", status: "ok", message: `${deliveries.pending} pending, none dead` };
+    const waiting: Check =
+      undecided > 0 && !running
+        ? {
+            id: "events",
+            status: "warning",
+            message: `${counted(undecided, "event")} not decided yet`,
+            fix: "signalbox serve",
+          }
+        : { id: "events", status: "ok", message: `${undecided} undecided` };
+    return [store, cache, dead, waiting];
+  } catch (error) {
+    if (error instanceof SignalboxError && error.code === "SB0401") return [];
+    const fix = "check store: in signalbox.yaml, the folder's permissions and the disk";
+    return [{ id: "store", status: "fail", message: messageOf(error), fix }];
+  }
+}
+
+async function fromFiles(context: Context, config: Config): Promise<StatusReport> {
+  const log = context.log("silent", config.secrets);
+  const { operations, close } = await openOperations({ config, providers: await context.providers(), log });
+  try {
+    return await operations.status();
+  } finally {
+    await close();
+  }
+}
+
+async function portChecks({ server }: Config): Promise<Check[]> {
+  const wanted = [
+    { id: "port", host: server.host, port: server.port, flag: "--port" },
+    { id: "admin port", ...server.admin, flag: "--admin-port" },
+  ];
+  return await Promise.all(
+    wanted.map(async ({ id, host, port, flag }): Promise<Check> => {
+      const reason = await cannotListen(host, port);
+      if (reason === undefined) return { id, status: "ok", message: `${host}:${port} is free` };
+      const fix = `stop the other process, or signalbox serve ${flag} <port>`;
+      return { id, status: "fail", message: `${host}:${port} cannot be used (${reason})`, fix };
+    }),
+  );
+}
+
+function cannotListen(host: string, port: number): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once("error", (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
+    server.listen(port, host, () => server.close(() => resolve(undefined)));
+  });
+}
+
+async function revisionCheck(context: Context, config: Config, { policy }: StatusReport): Promise<Check> {
+  const running = policy.revision.slice(0, 8);
+  if (!policy.current) {
+    return {
+      id: "revision",
+      status: "fail",
+      message: `the server runs ${running}, the files were rejected`,
+      fix: "signalbox check",
+    };
+  }
+  const actions = actionCatalogue(config.connections, await context.providers());
+  const compiled = compilePolicy(await readPolicyFiles(config.dir), { actions, vars: config.vars });
+  const onDisk = compiled.policy?.revision;
+  if (onDisk === undefined || onDisk === policy.revision) return { id: "revision", status: "ok", message: running };
+  const message = `the server runs ${running}, the files are ${onDisk.slice(0, 8)}`;
+  return { id: "revision", status: "warning", message, fix: "kill -HUP its process, or POST /api/v1/policy/reload" };
+}
+
+/** Any answer will do: somebody is there. */
+async function connectionCheck({ config }: Config["connections"][number]): Promise<Check> {
+  const id = `connection ${config.name}`;
+  const { url } = config.settings;
+  if (typeof url !== "string") return { id, status: "ok", message: "the vendor's own address, not asked" };
+  try {
+    const signal = AbortSignal.timeout(CONNECTION_MS);
+    const { status } = await fetch(new URL(url).origin, { method: "HEAD", signal, redirect: "manual" });
+    return { id, status: "ok", message: `answers (${status})` };
+  } catch (error) {
+    const fix = `check connections.${config.name}.url`;
+    return { id, status: "fail", message: `does not answer (${reasonOf(error)})`, fix };
+  }
+}
+
+function messageOf(error: unknown): string {
+  return safe(error instanceof Error ? error.message : String(error));
+}

@@ -1,0 +1,159 @@
+/** `explain`: why an event did or did not match, stored or from a file; and what an error code means. */
+import { existsSync } from "node:fs";
+import { resolve } from "node:path";
+import { actionCatalogue, type Config } from "../../config/config.ts";
+import { ERRORS, type ErrorCode, nearest, SignalboxError } from "../../errors.ts";
+import type { Event, Explanation, JsonObject } from "../../model.ts";
+import { compilePolicy, readPolicyFiles } from "../../policy/policy.ts";
+import type { Provider, Source, SourceConfig } from "../../ports/provider.ts";
+import { type Command, type Options, textOf, usage } from "../command.ts";
+import { ConfigError, type Context } from "../context.ts";
+import { withOperations } from "../reach.ts";
+import { draftOf, findSample } from "../samples.ts";
+import { screenOf } from "../terminal/describe.ts";
+import { renderExplanation } from "../terminal/explanation.ts";
+import { EXIT } from "../terminal/failure.ts";
+import { given } from "../terminal/paging.ts";
+import { orNearIds } from "./events.ts";
+import { jsonObject, readJson } from "./send.ts";
+
+const IDS_SHOWN = 20;
+
+export const explain: Command = {
+  name: "explain <what>",
+  summary: "why an event did or did not match; or what an error code means",
+  about:
+    "server: only for a stored event, and the files are read when none runs. <what> is an event's id, a JSON file, - for standard input, or a code such as SB0102.",
+  flags: [
+    { flags: "--rule <id>", about: "only this rule" },
+    { flags: "--all", about: "every near miss, not only the nearest" },
+    { flags: "--at <revision>", about: "of a stored event: as of that policy, or decided: the one that decided it" },
+    { flags: "--type <type>", about: "for a payload: the event that it is, such as github.push" },
+    { flags: "--source <name>", about: "for a payload: the source that would have received it" },
+    { flags: "--expect <outcome>", about: "matched:<rule> or missed:<rule>; exit 1 when it is not so" },
+  ],
+  examples: [
+    "signalbox explain evt_01JD3VKX9M --at decided",
+    "signalbox explain payload.json --type github.pull_request.closed --expect matched:merged-pr-moves-ticket",
+    "signalbox explain SB0104",
+  ],
+  async run(context, [what = ""], options) {
+    if (/^SB\d+$/i.test(what)) return explainCode(context, what.toUpperCase());
+    const isFile = what === "-" || /[./]json$/.test(what) || existsSync(resolve(context.shell.cwd, what));
+    const at = textOf(options, "at");
+    if (isFile && at !== undefined) throw usage("--at is for stored events; a file is read with the rules beside it");
+    const explanation = isFile ? await explainFile(context, what, options) : await explainStored(context, what, at);
+    const rule = textOf(options, "rule");
+    if (rule !== undefined) demandRule(explanation, rule);
+    const shown = { ...given({ rule }), all: options.all === true };
+    context.answer("ExplainResult", explanation, () => renderExplanation(explanation, screenOf(context), shown));
+    return expected(context, explanation, textOf(options, "expect"));
+  },
+};
+
+async function explainStored(context: Context, id: string, at: string | undefined): Promise<Explanation> {
+  return await withOperations(context, async (operations) => {
+    // Asked for by itself: an unknown policy must not be taken for an unknown event.
+    await orNearIds(operations, id, () => operations.event(id));
+    return await operations.explain(id, at);
+  });
+}
+
+/** On files alone: no server, no network, no secrets. */
+async function explainFile(context: Context, what: string, options: Options): Promise<Explanation> {
+  const text = what === "-" ? await context.shell.readIn() : undefined;
+  const value =
+    text === undefined ? readJson(resolve(context.shell.cwd, what), what) : jsonObject(text, "standard input");
+  const providers = await context.providers();
+  const config = await context.config({ offline: true });
+  const event = isEvent(value)
+    ? complete(value, context.nowMs())
+    : payload(value, { config, providers, options }, context.nowMs());
+  const files = await readPolicyFiles(config.dir);
+  const actions = actionCatalogue(config.connections, providers);
+  const { policy, problems } = compilePolicy(files, { actions, vars: config.vars });
+  if (!policy) throw new ConfigError({ problems, sources: new Map(Object.entries(files)) });
+  const { rules, notConsidered } = policy.rules.explain(event, policy.vars);
+  const others = { count: notConsidered.length, ids: notConsidered.slice(0, IDS_SHOWN) };
+  return { event, policy: policy.revision, rules, notConsidered: others, deliveries: [] };
+}
+
+function isEvent(value: JsonObject): boolean {
+  const { type, data } = value;
+  return (
+    typeof type === "string" && type.includes(".") && typeof data === "object" && data !== null && !Array.isArray(data)
+  );
+}
+
+/** An event as written, with what the log would have added. */
+function complete(value: JsonObject, nowMs: number): Event {
+  const now = new Date(nowMs).toISOString();
+  const missing = { id: "(file)", source: "(file)", time: now, receivedAt: now };
+  return { ...missing, ...(value as unknown as Event) };
+}
+
+interface Known {
+  config: Config;
+  providers: ReadonlyMap<string, Provider>;
+  options: Options;
+}
+
+/** What the source would make of the payload. */
+function payload(body: JsonObject, { config, providers, options }: Known, nowMs: number): Event {
+  const type = textOf(options, "type");
+  if (type === undefined) throw usage("The file holds a payload; say with --type what it is, such as github.push");
+  const { provider, source, sample } = findSample(providers, type);
+  const settings = sourceSettings(config, textOf(options, "source"), provider.name);
+  const draft = draftOf(source, settings, { headers: sample.headers, body: JSON.stringify(body) }, nowMs);
+  if (!draft) throw usage(`The payload makes no event "${type}": ${malformed(source, settings, sample.headers, body)}`);
+  const { dataText: _, ...rest } = draft;
+  return complete({ tickets: [], ...(rest as unknown as JsonObject), source: settings.name }, nowMs);
+}
+
+function malformed(source: Source, config: SourceConfig, headers: Record<string, string>, body: JsonObject): string {
+  const request = { method: "POST", path: "/", query: "", headers, body: Buffer.from(JSON.stringify(body)) };
+  const normalised = source.normalise(request, config, 0);
+  return normalised.kind === "malformed" ? normalised.detail : "it makes no event";
+}
+
+function sourceSettings(config: Config, named: string | undefined, provider: string): SourceConfig {
+  const found = config.sources.find((entry) =>
+    named === undefined ? entry.config.provider === provider : entry.config.name === named,
+  );
+  if (found) return found.config;
+  if (named !== undefined) throw new SignalboxError("SB0905", `There is no source "${named}" in signalbox.yaml`);
+  return { name: provider, provider, secrets: [], settings: {} };
+}
+
+function demandRule({ rules, notConsidered }: Explanation, rule: string): void {
+  const known = [...rules.map(({ id }) => id), ...notConsidered.ids];
+  if (known.includes(rule)) return;
+  const near = nearest(rule, known);
+  throw new SignalboxError("SB0905", `There is no rule "${rule}"${near ? `; did you mean "${near}"?` : ""}`);
+}
+
+function expected(context: Context, { rules }: Explanation, expectation: string | undefined): number {
+  if (expectation === undefined) return EXIT.done;
+  const [, outcome, id] = /^(matched|missed):(.+)$/.exec(expectation) ?? [];
+  if (outcome === undefined || id === undefined)
+    throw usage(`--expect is "${expectation}", write matched:<rule> or missed:<rule>`);
+  const matched = rules.some((rule) => rule.id === id && rule.matched);
+  if (matched === (outcome === "matched")) return EXIT.done;
+  context.note(`expected ${id} to be ${outcome}, it ${matched ? "matched" : "did not match"}`);
+  return EXIT.no;
+}
+
+/** The page of an error, as docs/errors.md has it. */
+function explainCode(context: Context, code: string): number {
+  if (!Object.hasOwn(ERRORS, code)) {
+    const near = nearest(code, Object.keys(ERRORS));
+    throw new SignalboxError("SB0905", `There is no error "${code}"${near ? `; did you mean "${near}"?` : ""}`);
+  }
+  const row: { title: string; help: string; status?: number } = ERRORS[code as ErrorCode];
+  const { bold } = context.paint;
+  const status = row.status === undefined ? "" : `  HTTP status ${row.status}\n`;
+  const page = () =>
+    `${bold(code)}  ${row.title}\n\n  ${row.help}.\n${status}  more: docs/errors.md#${code.toLowerCase()}\n`;
+  context.answer("ErrorPage", { code, ...row }, page);
+  return EXIT.done;
+}

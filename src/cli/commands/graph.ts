@@ -1,0 +1,182 @@
+/** `graph`: machines as diagrams, from the files alone; with --counts also how many instances stand in each state. */
+import { writeFileSync } from "node:fs";
+import { extname, parse, resolve } from "node:path";
+import { actionCatalogue } from "../../config/config.ts";
+import type { CompiledMachine } from "../../core/machine/file/compile.ts";
+import { dot, type Graph, graphOf, mermaid, withCounts } from "../../core/machine/graph/graph.ts";
+import { messageOf, nearest, SignalboxError } from "../../errors.ts";
+import { createDrawing, THEMES } from "../../graph/svg.ts";
+import type { Instance } from "../../model.ts";
+import type { Operations } from "../../operations/operations.ts";
+import { isMachineFile, isTemplateFile } from "../../policy/files.ts";
+import { compilePolicy, readPolicyFiles } from "../../policy/policy.ts";
+import { type Command, type Options, textOf, usage } from "../command.ts";
+import { ConfigError, type Context, document } from "../context.ts";
+import { placed, withOperations } from "../reach.ts";
+import { EXIT } from "../terminal/failure.ts";
+import { counted, cut, safe, table } from "../terminal/output.ts";
+
+const FORMS = ["mermaid", "dot", "svg", "json"] as const;
+type Form = (typeof FORMS)[number];
+
+const ENDINGS: Readonly<Record<string, Form>> = {
+  ".mmd": "mermaid",
+  ".mermaid": "mermaid",
+  ".dot": "dot",
+  ".gv": "dot",
+  ".svg": "svg",
+  ".json": "json",
+};
+
+/** The most that the API gives at once. */
+const PAGE = 200;
+
+export const graph: Command = {
+  name: "graph [machine]",
+  summary: "a machine as a diagram: Mermaid, Graphviz, SVG or JSON",
+  about:
+    "server: only for counts.\nWithout a machine it lists them. Works on files alone: no network, and no secret has to be set.",
+  flags: [
+    { flags: "--format <form>", about: "default mermaid, or what the file ends in", choices: FORMS },
+    { flags: "-o, --output <file>", about: "write it there: .mmd, .dot, .svg or .json" },
+    { flags: "--counts", about: "how many instances stand in each state; also with --url" },
+    { flags: "--theme <theme>", about: "colours of an SVG, default auto: as its reader prefers", choices: THEMES },
+  ],
+  examples: [
+    "signalbox graph jira-ticket",
+    "signalbox graph jira-ticket -o jira-ticket.svg --counts",
+    "signalbox graph deploy-gate --format dot | dot -Tpdf > deploy-gate.pdf",
+  ],
+  async run(context, [name], options) {
+    const form = formOf(context, options);
+    const machines = await machinesOf(context, name);
+    const isCounted = options.counts === true || textOf(options, "url") !== undefined;
+    const graphs = isCounted ? await countedGraphs(context, machines) : machines.map(graphOf);
+    const [only] = graphs;
+    if (name !== undefined && only !== undefined) await give(context, only, form ?? "mermaid");
+    else if (form === "json" && textOf(options, "output") === undefined) {
+      context.shell.out(document("GraphList", { graphs }));
+    } else if (form === undefined) list(context, graphs);
+    else throw usage(`Say which machine to draw: ${graphs.map(({ id }) => id).join(", ") || "there is none"}`);
+    return EXIT.done;
+  },
+};
+
+/** As the flags say, else as the file's ending does; undefined when nothing tells. */
+function formOf({ json }: Context, options: Options): Form | undefined {
+  const file = textOf(options, "output");
+  const told = FORMS.find((form) => form === textOf(options, "format"));
+  const form = json && file === undefined ? "json" : (told ?? (file && ENDINGS[extname(file).toLowerCase()]));
+  if (file !== undefined && !form) {
+    throw usage(`"${file}" tells no format; end it in .mmd, .dot, .svg or .json, or add --format`);
+  }
+  if (options.theme !== undefined && form !== "svg") throw usage("--theme is for SVG; add --format svg");
+  return form || undefined;
+}
+
+/** The named machine, or all of them. Rejects with the problems of their files. */
+async function machinesOf(context: Context, name: string | undefined): Promise<CompiledMachine[]> {
+  const config = await context.config({ offline: true });
+  const files = await placed(config, readPolicyFiles(config.dir));
+  const known = Object.keys(files).filter(isMachineFile);
+  if (name !== undefined && !known.some((file) => idOf(file) === name)) {
+    const near = nearest(name, known.map(idOf));
+    throw new SignalboxError("SB0905", `There is no machine "${name}"${near ? `; did you mean "${near}"?` : ""}`);
+  }
+  // Mistakes in rules and in other machines are no reason not to draw this one.
+  const needed = Object.entries(files).filter(
+    ([file]) => isTemplateFile(file) || (isMachineFile(file) && (name === undefined || idOf(file) === name)),
+  );
+  const actions = actionCatalogue(config.connections, await context.providers());
+  const { policy, problems } = compilePolicy(Object.fromEntries(needed), { actions, vars: config.vars });
+  if (!policy) throw new ConfigError({ problems, sources: new Map(needed) });
+  return [...policy.machines.values()];
+}
+
+function idOf(file: string): string {
+  return parse(file).name;
+}
+
+async function give(context: Context, graph: Graph, form: Form): Promise<void> {
+  const { options, shell } = context;
+  const text = await drawn(graph, form, options);
+  const file = textOf(options, "output");
+  if (file === undefined) {
+    shell.out(text);
+    return;
+  }
+  try {
+    writeFileSync(resolve(shell.cwd, file), text);
+  } catch (error) {
+    throw new SignalboxError("SB0901", `"${file}" cannot be written: ${messageOf(error)}`, { cause: error });
+  }
+  context.answer("GraphFile", { machine: graph.id, format: form, file }, () => `${safe(file)} shows ${graph.id}\n`);
+}
+
+async function drawn(graph: Graph, form: Form, options: Options): Promise<string> {
+  switch (form) {
+    case "mermaid":
+      return mermaid(graph);
+    case "dot":
+      return dot(graph);
+    case "svg":
+      return await createDrawing()(graph, THEMES.find((theme) => theme === options.theme) ?? "auto");
+    case "json":
+      return document("Graph", graph);
+  }
+}
+
+function list({ shell, paint }: Context, graphs: readonly Graph[]): void {
+  const rows = graphs.map(({ id, description = "", nodes, edges }) => [
+    id,
+    counted(nodes.length - 1, "state"),
+    counted(edges.length, "transition"),
+    nodes[0]?.count === undefined ? "" : counted(nodes[0].count, "instance"),
+    paint.dim(cut(safe(description), 80)),
+  ]);
+  const headers = ["MACHINE", "STATES", "TRANSITIONS", "INSTANCES", "DESCRIPTION"];
+  shell.out(rows.length > 0 ? table(headers, rows, paint) : "no machine is in statemachines/\n");
+}
+
+// ---------------------------------------------------------------- counts
+
+async function countedGraphs(context: Context, machines: readonly CompiledMachine[]): Promise<Graph[]> {
+  return await withOperations(context, async (operations) => {
+    const graphs: Graph[] = [];
+    for (const machine of machines) {
+      const { counts, stray, failed } = await countsOf(operations, machine);
+      if (stray > 0) context.note(`${counted(stray, "instance")} of ${machine.id} in states that it no longer has`);
+      if (failed > 0) context.note(`${counted(failed, "instance")} of ${machine.id} ended in error, not counted`);
+      graphs.push(withCounts(graphOf(machine), counts));
+    }
+    return graphs;
+  });
+}
+
+interface Counts {
+  /** By state, those that it lies in included. */
+  counts: Map<string, number>;
+  /** Started with another definition, in a state that this one does not have. */
+  stray: number;
+  failed: number;
+}
+
+async function countsOf(operations: Operations, { id, engine }: CompiledMachine): Promise<Counts> {
+  const found: Counts = { counts: new Map(), stray: 0, failed: 0 };
+  for await (const { status, state } of instancesOf(operations, id)) {
+    const active = engine.active(state);
+    if (status === "error") found.failed += 1;
+    else if (active === undefined) found.stray += 1;
+    else for (const node of active) found.counts.set(node.id, (found.counts.get(node.id) ?? 0) + 1);
+  }
+  return found;
+}
+
+async function* instancesOf(operations: Operations, machine: string): AsyncGenerator<Instance> {
+  let cursor: string | undefined;
+  do {
+    const page = await operations.instances({ machine }, { limit: PAGE, ...(cursor === undefined ? {} : { cursor }) });
+    yield* page.items;
+    cursor = page.cursor;
+  } while (cursor !== undefined);
+}

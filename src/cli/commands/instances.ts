@@ -1,0 +1,130 @@
+/** `instances`: where each machine stands, and giving one an event by hand. */
+
+import type { Instance } from "../../model.ts";
+import type { InstanceDetail } from "../../operations/operations.ts";
+import { type Command, textOf, usage } from "../command.ts";
+import { withOperations } from "../reach.ts";
+import { type Screen, screenOf } from "../terminal/describe.ts";
+import { EXIT } from "../terminal/failure.ts";
+import { aligned, cut, moment, relative, safe, stateText, table } from "../terminal/output.ts";
+import { given, PAGE_FLAGS, pageEnd, pageOf } from "../terminal/paging.ts";
+import { migrate } from "./migrate.ts";
+import { jsonObject } from "./send.ts";
+
+const STATUSES: readonly Instance["status"][] = ["active", "done", "error"];
+
+const list: Command = {
+  name: "list",
+  summary: "instances, last changed first",
+  flags: [
+    { flags: "--machine <id>", about: "of this machine" },
+    { flags: "--status <status>", about: "in this state of life", choices: STATUSES },
+    { flags: "--key <key>", about: "with this key" },
+    ...PAGE_FLAGS,
+  ],
+  examples: [
+    "signalbox instances list",
+    "signalbox instances list --machine jira-ticket --status active",
+    "signalbox instances list --json",
+  ],
+  async run(context, _, options) {
+    const filter = {
+      ...given({ machine: textOf(options, "machine"), key: textOf(options, "key") }),
+      ...given({ status: STATUSES.find((one) => one === textOf(options, "status")) }),
+    };
+    const found = await withOperations(context, (operations) => operations.instances(filter, pageOf(options)));
+    context.answer("InstanceList", found, () => instanceTable(found.items, found.cursor, screenOf(context)));
+    return EXIT.done;
+  },
+};
+
+function instanceTable(instances: readonly Instance[], cursor: string | undefined, screen: Screen): string {
+  const rows = instances.map((instance) => [
+    safe(instance.machine),
+    safe(instance.key),
+    stateText(instance.state),
+    lifeOf(instance, screen),
+    relative(instance.updatedAtMs, screen.nowMs),
+  ]);
+  const headers = ["MACHINE", "KEY", "STATE", "STATUS", "CHANGED"];
+  return (rows.length > 0 ? table(headers, rows, screen.paint) : "") + pageEnd(rows.length, "instance", cursor);
+}
+
+function lifeOf({ status }: Instance, { paint }: Screen): string {
+  if (status === "error") return paint.red("✗ error");
+  return status === "done" ? paint.dim("✓ done") : "… active";
+}
+
+const show: Command = {
+  name: "show <machine> <key>",
+  summary: "one instance: state, context, timers, and what it accepts now",
+  examples: [
+    "signalbox instances show jira-ticket WEB-17",
+    "signalbox instances show jira-ticket WEB-17 --json",
+    "signalbox instances show jira-ticket WEB-17 --utc",
+  ],
+  async run(context, [machine = "", key = ""]) {
+    const detail = await withOperations(context, (operations) => operations.instance(machine, key));
+    context.answer("Instance", detail, () => instancePage(detail, screenOf(context)));
+    return EXIT.done;
+  },
+};
+
+function instancePage({ instance, timers, accepts }: InstanceDetail, screen: Screen): string {
+  const { dim, bold } = screen.paint;
+  const rows: string[][] = [
+    [dim("state"), stateText(instance.state)],
+    [dim("status"), lifeOf(instance, screen)],
+    [dim("accepts"), accepts.length > 0 ? safe(accepts.join(", ")) : "nothing"],
+    [dim("changed"), `${moment(instance.updatedAtMs, screen)}, step ${instance.version}`],
+    [dim("created"), moment(instance.createdAtMs, screen)],
+    ...(instance.error === undefined ? [] : [[dim("error"), safe(instance.error)]]),
+    ...timers.map(({ id, dueAtMs }) => [dim("timer"), `${safe(id)} ${moment(dueAtMs, screen)}`]),
+    ...Object.keys(instance.calls).map((call) => [dim("waits for"), safe(call)]),
+  ];
+  const context = Object.entries(instance.context).map(([name, value]) => [
+    dim(safe(name)),
+    safe(cut(JSON.stringify(value), 120)),
+  ]);
+  const held = context.length > 0 ? `\ncontext\n${aligned(context, "  ")}` : "";
+  return `${bold(safe(`${instance.machine}/${instance.key}`))}\n${aligned(rows, "  ")}${held}`;
+}
+
+const signal: Command = {
+  name: "signal <machine> <key> <event>",
+  summary: "give one instance an event by hand, past the rules; kept in the audit log",
+  flags: [
+    { flags: "--reason <text>", about: "why, for the audit log; required" },
+    { flags: "--data <json>", about: "what the machine reads as event.data" },
+  ],
+  examples: [
+    'signalbox instances signal jira-ticket WEB-17 MERGED --reason "merged by hand"',
+    'signalbox instances signal deploy-gate acme/web@9f31c2e CI_PASSED --reason "CI is down" --yes',
+    'signalbox instances signal jira-ticket WEB-17 MERGED --reason test --data \'{"title":"x"}\' --yes',
+  ],
+  async run(context, [machine = "", key = "", event = ""], options) {
+    const reason = textOf(options, "reason");
+    if (!reason?.trim()) throw usage("Say why with --reason; it is kept in the audit log");
+    const text = textOf(options, "data");
+    const data = text === undefined ? {} : { data: jsonObject(text, "--data") };
+    return await withOperations(context, async (operations, { running }) => {
+      if (!(await context.confirm(`Give ${event} to ${machine}/${key}?`))) return EXIT.no;
+      const { id } = await operations.signal(machine, key, { event, reason, ...data }, { who: "local" });
+      context.answer("Signalled", { id, machine, key, event }, () => `${id} gives ${event} to ${machine}/${key}\n`);
+      if (!running) context.note("No server runs; it is processed when one starts");
+      return EXIT.done;
+    });
+  },
+};
+
+export const instances: Command = {
+  name: "instances",
+  summary: "where each machine stands: list, show, signal, migrate",
+  about: "server: asked when one runs, otherwise the files are read.",
+  examples: [
+    "signalbox instances list --machine jira-ticket",
+    "signalbox instances show jira-ticket WEB-17",
+    'signalbox instances signal jira-ticket WEB-17 MERGED --reason "merged by hand"',
+  ],
+  verbs: [list, show, signal, migrate],
+};

@@ -1,0 +1,90 @@
+/** `token`: who may use the API. */
+
+import type { TokenRow } from "../../model.ts";
+import { SCOPES } from "../../operations/operations.ts";
+import { type Command, durationOf, textsOf, usage } from "../command.ts";
+import { withOperations } from "../reach.ts";
+import { type Screen, screenOf } from "../terminal/describe.ts";
+import { EXIT } from "../terminal/failure.ts";
+import { relative, table } from "../terminal/output.ts";
+import { pageEnd } from "../terminal/paging.ts";
+
+/** Who may write the files may make a token, also for a server that asks for one already: it looks there at every request. */
+const WAYS = { orFiles: true };
+const NAME = /^[a-z0-9][a-z0-9._-]{0,99}$/;
+
+const create: Command = {
+  name: "create <name>",
+  summary: "a new token, shown once and never again",
+  flags: [
+    {
+      flags: "--scope <scope>",
+      about: "what it may do; may be repeated, default read",
+      choices: SCOPES,
+      repeats: true,
+    },
+    { flags: "--expires <duration>", about: "until when, such as 90d; default never" },
+  ],
+  examples: [
+    "signalbox token create grafana",
+    "signalbox token create deploy-bot --scope operate --expires 90d",
+    "signalbox token create ci --scope read --json",
+  ],
+  async run(context, [name = ""], options) {
+    if (!NAME.test(name)) throw usage(`"${name}" is no name for a token; use a-z, 0-9, ".", "_" and "-"`);
+    const chosen = textsOf(options, "scope");
+    const scopes = chosen.length > 0 ? [...new Set(chosen)] : ["read"];
+    const lifeMs = durationOf(options, "expires");
+    const wanted = { name, scopes, ...(lifeMs === undefined ? {} : { expiresAtMs: context.nowMs() + lifeMs }) };
+    const { token } = await withOperations(
+      context,
+      (operations) => operations.createToken(wanted, { who: "local" }),
+      WAYS,
+    );
+    context.answer("Token", { ...wanted, token }, () => `${token}\n`);
+    context.note(`Token "${name}" may ${scopes.join(", ")}. It is not shown again; use it as SIGNALBOX_TOKEN`);
+    return EXIT.done;
+  },
+};
+
+const list: Command = {
+  name: "list",
+  summary: "the tokens there are, without the tokens themselves",
+  examples: ["signalbox token list", "signalbox token list --json", "signalbox token list --utc"],
+  async run(context) {
+    const items = await withOperations(context, (operations) => operations.tokens(), WAYS);
+    context.answer("TokenList", { items }, () => tokenTable(items, screenOf(context)));
+    return EXIT.done;
+  },
+};
+
+function tokenTable(items: readonly Omit<TokenRow, "hash">[], { paint, nowMs }: Screen): string {
+  const rows = items.map(({ name, scopes, createdAtMs, expiresAtMs, usedAtMs }) => [
+    name,
+    scopes.join(", "),
+    relative(createdAtMs, nowMs),
+    usedAtMs === undefined ? "never" : relative(usedAtMs, nowMs),
+    expiresAtMs === undefined ? "never" : relative(expiresAtMs, nowMs),
+  ]);
+  const lines = rows.length > 0 ? table(["NAME", "SCOPES", "CREATED", "USED", "EXPIRES"], rows, paint) : "";
+  return lines + pageEnd(rows.length, "token");
+}
+
+const revoke: Command = {
+  name: "revoke <name>",
+  summary: "end a token now",
+  examples: ["signalbox token revoke grafana", "signalbox token revoke grafana --json", "signalbox token list"],
+  async run(context, [name = ""]) {
+    await withOperations(context, (operations) => operations.revokeToken(name, { who: "local" }), WAYS);
+    context.answer("Revoked", { name }, () => `token "${name}" is revoked\n`);
+    return EXIT.done;
+  },
+};
+
+export const token: Command = {
+  name: "token",
+  summary: "who may use the API: create, list, revoke",
+  about: "server: asked when one runs, otherwise the files are used.",
+  examples: ["signalbox token create grafana --scope read", "signalbox token list", "signalbox token revoke grafana"],
+  verbs: [create, list, revoke],
+};

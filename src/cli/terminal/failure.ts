@@ -1,0 +1,105 @@
+/** How a command ends badly: the exit code, the words for people and the document for programs. Never a stack trace. */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { systemClock, VERSION } from "../../engine.ts";
+import { ERRORS, type ErrorCode, SignalboxError } from "../../errors.ts";
+import { ConfigError, document } from "../context.ts";
+import type { Shell } from "../shell.ts";
+import { problemsJson, renderProblems } from "./diagnostics.ts";
+import { type Paint, safe } from "./output.ts";
+
+/** Exit codes; part of the contract. */
+export const EXIT = {
+  done: 0,
+  no: 1,
+  usage: 2,
+  configuration: 3,
+  server: 4,
+  missing: 5,
+  refused: 6,
+  bug: 70,
+} as const;
+
+const BY_CODE: Partial<Record<ErrorCode, number>> = {
+  SB0901: EXIT.usage,
+  SB0902: EXIT.server,
+  SB0903: EXIT.server,
+  SB0904: EXIT.server,
+  SB0905: EXIT.missing,
+  SB0906: EXIT.refused,
+  SB0907: EXIT.usage,
+  SB0908: EXIT.configuration,
+  SB0909: EXIT.refused,
+  SB0911: EXIT.server,
+  SB0912: EXIT.server,
+  SB0913: EXIT.usage,
+  SB0914: EXIT.server,
+  SB0915: EXIT.refused,
+  SB0701: EXIT.configuration,
+  SB0702: EXIT.configuration,
+};
+
+/** SB00xx to SB04xx say that files cannot be loaded; the 05s and 06s that something was refused outside. */
+export function exitCodeOf(code: ErrorCode): number {
+  const own = BY_CODE[code];
+  if (own !== undefined) return own;
+  if (/^SB0[0-4]/.test(code)) return EXIT.configuration;
+  return /^SB0[56]/.test(code) ? EXIT.no : EXIT.bug;
+}
+
+interface Style {
+  json: boolean;
+  color: boolean;
+  paint: Paint;
+}
+
+/** Tells the failure and gives the exit code. */
+export function failed(shell: Shell, error: unknown, style: Style): number {
+  if (error instanceof SignalboxError) {
+    tell(shell, error, style);
+    return exitCodeOf(error.code);
+  }
+  const file = report(shell, error);
+  const message = `Something went wrong inside Signalbox; the details are in ${file}`;
+  tell(shell, new SignalboxError("SB0910", message), style);
+  return EXIT.bug;
+}
+
+function tell(shell: Shell, error: SignalboxError, { json, color, paint }: Style): void {
+  const { code, message, problems } = error;
+  const sources = error instanceof ConfigError ? error.sources : new Map<string, string>();
+  if (json) {
+    const [first] = problemsJson(problems.filter(({ severity }) => severity === "error"));
+    const shared = { code, message, hint: ERRORS[code].help, docs: `docs/errors.md#${code.toLowerCase()}` };
+    const list = problems.length > 0 ? { problems: problemsJson(problems) } : {};
+    shell.out(document("Error", { error: { ...first, ...shared, ...list } }));
+    return;
+  }
+  if (problems.length > 0) {
+    shell.err(renderProblems(problems, { sources, color }));
+    if (!problems.some((problem) => problem.message === message)) shell.err(`\n${safe(message)}\n`);
+    return;
+  }
+  const lines = message.split("\n").map(safe);
+  const help = code === "SB0901" || code === "SB0910" ? "" : `\n  ${paint.blue("=")} help: ${ERRORS[code].help}`;
+  shell.err(`${paint.red(`error[${code}]`)}${paint.bold(`: ${lines.join("\n  ")}`)}${help}\n`);
+}
+
+/** The details go to a file, so that nobody has to read them to know what to do. */
+function report(shell: Shell, error: unknown): string {
+  const text = [
+    `signalbox ${VERSION}, node ${shell.nodeVersion}, ${shell.platform}`,
+    `command: ${shell.argv.join(" ")}`,
+    "",
+    error instanceof Error ? (error.stack ?? error.message) : String(error),
+    ...(error instanceof Error && error.cause ? ["", "caused by", String(error.cause)] : []),
+  ].join("\n");
+  const file = join(shell.tempDir, `signalbox-failure-${shell.pid}-${systemClock.now()}.txt`);
+  try {
+    writeFileSync(file, `${text}\n`, { mode: 0o600 });
+    return file;
+  } catch {
+    shell.err(`${text}\n`);
+    return "the lines above";
+  }
+}

@@ -1,0 +1,104 @@
+/** An event and everything that came of it, from the log: followed until nothing is left to do, and told in order. */
+import { formatDuration } from "../../core/duration.ts";
+import { systemClock } from "../../engine.ts";
+import type { EventDetail, Operations } from "../../operations/operations.ts";
+import { effectRows, eventLine, type Screen } from "./describe.ts";
+import { missesOf, missText } from "./explanation.ts";
+import { aligned, counted } from "./output.ts";
+
+const PAGE = 100;
+const PAGES_MAX = 10;
+const LOOK_AGAIN_MS = 15;
+const NEAR_MISSES_SHOWN = 3;
+
+export interface Story {
+  /** The event first, then what its deliveries and timers reported, in order. */
+  events: EventDetail[];
+  /** Everything is decided and no delivery is pending. */
+  settled: boolean;
+  /** From the event's arrival to the last that happened. */
+  ms: number;
+}
+
+/** Looks until the event and all it caused are settled, or the time is up. */
+export async function follow(operations: Operations, id: string, timeoutMs: number): Promise<Story> {
+  const endMs = systemClock.now() + timeoutMs;
+  let before: Story | undefined;
+  for (;;) {
+    const story = await read(operations, id);
+    // An outcome enters the log between two looks: only what stays the same is settled.
+    if (story.settled && before?.settled && before.events.length === story.events.length) return story;
+    if (systemClock.now() >= endMs) return { ...story, settled: false };
+    before = story;
+    await systemClock.sleep(LOOK_AGAIN_MS);
+  }
+}
+
+async function read(operations: Operations, id: string): Promise<Story> {
+  const root = await operations.event(id);
+  const sinceMs = Date.parse(root.event.receivedAt);
+  const later = await recent(operations, sinceMs);
+  const chain = new Set([id]);
+  for (const event of later) if (event.causedBy !== undefined && chain.has(event.causedBy)) chain.add(event.id);
+  chain.delete(id);
+  const events = [root];
+  for (const each of chain) events.push(await operations.event(each));
+  const settled = events.every(({ decidedAtMs, deliveries }) => {
+    return decidedAtMs !== undefined && deliveries.every(({ status }) => status !== "pending");
+  });
+  const lastMs = Math.max(...events.flatMap(lastMsOf));
+  return { events, settled, ms: Math.max(0, lastMs - sinceMs) };
+}
+
+function lastMsOf({ event, decidedAtMs, deliveries }: EventDetail): number[] {
+  const settled = deliveries.map(({ settledAtMs, createdAtMs }) => settledAtMs ?? createdAtMs);
+  return [Date.parse(event.receivedAt), decidedAtMs ?? 0, ...settled];
+}
+
+/** Oldest first. */
+async function recent(operations: Operations, sinceMs: number) {
+  const events: { id: string; causedBy?: string }[] = [];
+  let cursor: string | undefined;
+  for (let page = 0; page < PAGES_MAX; page++) {
+    const found = await operations.events({ sinceMs }, { limit: PAGE, ...(cursor === undefined ? {} : { cursor }) });
+    events.push(...found.items.map(({ event }) => event));
+    if (found.cursor === undefined) break;
+    cursor = found.cursor;
+  }
+  return events.reverse();
+}
+
+/** The story in lines; what was not matched comes with the condition that failed. Ends with a newline. */
+export async function storyLines(operations: Operations, story: Story, screen: Screen): Promise<string> {
+  const { paint } = screen;
+  const [root] = story.events;
+  if (!root) return "";
+  const startMs = Date.parse(root.event.receivedAt);
+  const rows = story.events.flatMap(({ event, decidedAtMs, trace, deliveries }) => {
+    const effects = trace ? effectRows(trace, deliveries, screen) : [];
+    const after = formatDuration(Math.max(0, (decidedAtMs ?? startMs) - startMs));
+    const told: [string, string][] =
+      event.id === root.event.id ? [] : [["then", paint.dim(`${event.type} after ${after}`)]];
+    return [...told, ...effects];
+  });
+  const misses = root.trace && root.trace.matched.length === 0 ? await missRows(operations, root.event.id, screen) : [];
+  const lines = aligned(
+    [...rows, ...misses].map(([what, text]) => [paint.dim(what), text]),
+    "  ",
+  );
+  const end = story.settled ? `settled after ${formatDuration(story.ms)}` : "not settled yet";
+  return `${eventLine(root.event, screen)}\n${lines}  ${paint.dim(end)}\n`;
+}
+
+async function missRows(operations: Operations, id: string, { paint }: Screen): Promise<[string, string][]> {
+  const { rules } = await operations.explain(id);
+  const missed = rules.filter(({ matched }) => !matched).toSorted((a, b) => a.distance - b.distance);
+  return missed.slice(0, NEAR_MISSES_SHOWN).flatMap((rule): [string, string][] => {
+    const conditions = missesOf(rule.tree).slice(0, rule.distance || 1);
+    const head = `${paint.yellow("≈")} ${rule.id} by ${counted(rule.distance, "condition")}`;
+    return [
+      ["missed", head],
+      ...conditions.map((node): [string, string] => ["", `    ${paint.red("✗")} ${missText(node)}`]),
+    ];
+  });
+}

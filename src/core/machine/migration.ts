@@ -1,0 +1,355 @@
+/**
+ * Moves a living instance to another definition of its machine: the same states under the names they have now, the context completed,
+ * timers with their due times. Nothing is entered or left: a move that would skip what a state does on entry, or lose an answer that
+ * is waited for, is refused with every reason. Pure.
+ */
+import { nearest } from "../../errors.ts";
+import {
+  type Event,
+  type Instance,
+  type InstanceKey,
+  type JsonObject,
+  LIMITS,
+  type Timer,
+  type TraceProblem,
+} from "../../model.ts";
+import type { CompiledMachine } from "./file/compile.ts";
+import { type Call, type Effect, isInside, nameOf, type StateNode, stateValue } from "./file/tree.ts";
+import { reference } from "./run/lower.ts";
+import { nothingDone, type Signal, type StepResult } from "./run/step.ts";
+import { assign, contextTooLarge, perform, startTurn, type Turn } from "./run/step-run.ts";
+
+/** What a move starts from. */
+export interface Leaving {
+  from: CompiledMachine;
+  instance: Instance;
+  /** The rows of its armed timers: they keep their due times. */
+  timers: readonly Pick<Timer, "id" | "step" | "dueAtMs">[];
+}
+
+/** The row as it would be, with what is armed and no longer; or every reason why it cannot move. */
+export type Moved =
+  | {
+      ok: true;
+      instance: Instance;
+      timersSet: { id: string; dueAtMs: number }[];
+      timersCancelled: string[];
+      /** What happens beside: timers that start anew, places that are remembered no more. */
+      notes: string[];
+      problems: TraceProblem[];
+    }
+  | { ok: false; reasons: string[] };
+
+/** Where an instance of `from` would be in `to`. `event`: what templates of `migrate.context` see. Never throws for data. */
+export function move(
+  { from, instance, timers }: Leaving,
+  to: CompiledMachine,
+  event: JsonObject,
+  nowMs: number,
+): Moved {
+  const before = from.engine.active(instance.state);
+  if (before === undefined)
+    return { ok: false, reasons: [`Its state ${JSON.stringify(instance.state)} is not one of the definition it has`] };
+  const turn = startTurn({
+    machine: to.id,
+    vars: to.vars,
+    view: event,
+    nowMs,
+    timers: instance.timers,
+    calls: instance.calls,
+  });
+  const moving: Moving = { from, to, instance, reasons: [], notes: [], turn };
+  const places = placesOf(moving, before);
+  const context = contextOf(moving);
+  if (moving.reasons.length > 0) return { ok: false, reasons: moving.reasons };
+  checkEntered(moving, places);
+  checkCalls(moving, places);
+  const armed = timersOf(moving, places, { timers, context, event });
+  if (moving.reasons.length > 0) return { ok: false, reasons: moving.reasons };
+  const version = instance.version + 1;
+  const kept = Object.entries(instance.timers).filter(([id]) => armed.kept.has(id));
+  const { history: _, ...rest } = instance;
+  const history = historyOf(moving);
+  const next: Instance = {
+    ...rest,
+    definition: to.hash,
+    version,
+    state: stateValue(to.tree.root, new Set(places.active), ({ states }) => states.values()),
+    context,
+    ...(Object.keys(history).length > 0 ? { history } : {}),
+    timers: Object.fromEntries([...kept, ...armed.set.map(({ id }): [string, number] => [id, version])]),
+    updatedAtMs: nowMs,
+  };
+  const timersCancelled = Object.keys(instance.timers).filter((id) => !Object.hasOwn(next.timers, id));
+  return {
+    ok: true,
+    instance: next,
+    timersSet: armed.set,
+    timersCancelled,
+    notes: moving.notes,
+    problems: turn.problems,
+  };
+}
+
+// ---------------------------------------------------------------- as a step
+
+interface Ordered {
+  readonly event: Event;
+  readonly signal: InstanceKey & { readonly signal: Signal };
+  readonly before: Instance | undefined;
+  readonly nowMs: number;
+}
+
+/** A move that an event orders, as the step it is. One that cannot be made changes nothing and tells every reason. */
+export function moveStep(
+  { definition }: { definition(hash: string): CompiledMachine | undefined },
+  hash: string,
+  { event, signal, before, nowMs }: Ordered,
+): StepResult {
+  const refusal = refusalOf(before, hash);
+  if (!before || refusal !== undefined) return stays(signal, before, refusal ?? "no instance", []);
+  const [from, to] = [definition(before.definition), definition(hash)];
+  if (!from || !to) {
+    const reason = `The definition ${from ? hash : before.definition} is not there`;
+    return stays(signal, before, "no definition", [reason]);
+  }
+  const timers = Array.isArray(event.data.timers) ? (event.data.timers as unknown as Leaving["timers"]) : [];
+  const moved = move({ from, instance: before, timers }, to, event as unknown as JsonObject, nowMs);
+  if (!moved.ok) return stays(signal, before, "cannot move", moved.reasons);
+  const { instance, timersSet, timersCancelled, notes, problems } = moved;
+  const still = stays(signal, before, "", []);
+  const { ignored: _, ...transition } = still.transition;
+  return {
+    ...still,
+    transition: { ...transition, to: instance.state, taken: true, step: instance.version },
+    instance,
+    timersSet,
+    timersCancelled,
+    logs: notes,
+    problems,
+  };
+}
+
+function refusalOf(before: Instance | undefined, hash: string): string | undefined {
+  if (!before) return "no instance";
+  if (before.status !== "active") return before.status === "done" ? "final state" : "error state";
+  return before.definition === hash ? "moved already" : undefined;
+}
+
+function stays(
+  { machine, key, signal }: Ordered["signal"],
+  before: Instance | undefined,
+  ignored: string,
+  reasons: readonly string[],
+): StepResult {
+  const problems = reasons.map((reason) => ({ code: "SB0407", machine, message: `"${key}" stays: ${reason}` }));
+  return { ...nothingDone({ machine, key, signal: signal.name }, before, ignored), problems };
+}
+
+// ---------------------------------------------------------------- the move
+
+interface Moving {
+  readonly from: CompiledMachine;
+  readonly to: CompiledMachine;
+  readonly instance: Instance;
+  readonly reasons: string[];
+  readonly notes: string[];
+  readonly turn: Turn;
+}
+
+// ---------------------------------------------------------------- states
+
+interface Places {
+  /** The active states of the new definition, in document order. */
+  readonly active: readonly StateNode[];
+  /** Those that were active under the old definition → what they were there. */
+  readonly known: ReadonlyMap<StateNode, StateNode>;
+}
+
+/** The new name of an old state: `migrate.states` names it or one that it lies in, else it is the same. */
+function counterpart({ to }: Moving, old: StateNode): { id: string; node: StateNode | undefined } {
+  for (let at: StateNode | undefined = old; at?.parent; at = at.parent) {
+    const target = to.migration.states.get(at.id);
+    if (target === undefined) continue;
+    const id = `${target.id}${old.id.slice(at.id.length)}`;
+    return { id, node: nodeAt(to, id) };
+  }
+  return { id: old.id, node: nodeAt(to, old.id) };
+}
+
+function nodeAt({ tree }: CompiledMachine, id: string): StateNode | undefined {
+  let node: StateNode | undefined = tree.root;
+  if (id !== "") for (const key of id.split(".")) node = node?.states.get(key);
+  return node;
+}
+
+function placesOf(moving: Moving, before: readonly StateNode[]): Places {
+  const { to, reasons } = moving;
+  const known = new Map<StateNode, StateNode>();
+  const active = new Set<StateNode>([to.tree.root]);
+  for (const old of before) {
+    const { id, node } = counterpart(moving, old);
+    const place = node?.type === "history" ? undefined : node;
+    if (place !== undefined) known.set(place, old);
+    if (old.type !== "atomic" && old.type !== "final") continue;
+    const reason = reasonAgainst(moving, old, { id, place });
+    if (reason !== undefined) reasons.push(reason);
+    else for (let at = place; at; at = at.parent) active.add(at);
+  }
+  complete(to.tree.root, active, reasons);
+  return { active: to.tree.nodes.filter((node) => active.has(node)), known };
+}
+
+function reasonAgainst(
+  moving: Moving,
+  old: StateNode,
+  { id, place }: { id: string; place: StateNode | undefined },
+): string | undefined {
+  if (place === undefined) return lost(moving, old, id);
+  if (place.type !== "final" || old.type === "final") return undefined;
+  return `"${id}" is final now, and a move ends nothing; say under migrate.states where "${old.id}" goes`;
+}
+
+function lost({ to }: Moving, old: StateNode, id: string): string {
+  const near = nearest(
+    id,
+    to.tree.nodes.map((node) => node.id),
+  );
+  const advice = near === undefined || near === "" ? "" : `, such as "${near}"`;
+  return `The state "${old.id}" is no longer there; say under migrate.states where it goes${advice}`;
+}
+
+/** States that came to be inside of those that are active: the first ones of compound states, all regions of parallel ones. */
+function complete(node: StateNode, active: Set<StateNode>, reasons: string[]): void {
+  const children = [...node.states.values()].filter((child) => child.type !== "history");
+  const inside = children.filter((child) => active.has(child));
+  if (node.type === "compound" && inside.length > 1)
+    reasons.push(`${nameOf(node)} can be in one of ${inside.map(nameOf).join(" and ")}, not in both`);
+  const entered = node.type === "parallel" ? children : inside.length === 0 && node.initial ? [node.initial] : inside;
+  for (const child of entered) {
+    active.add(child);
+    complete(child, active, reasons);
+  }
+}
+
+function historyOf(moving: Moving): Record<string, string[]> {
+  const { from, instance, notes } = moving;
+  const byReference = new Map(from.tree.nodes.map((node) => [reference(node).slice(1), node]));
+  const renamed = (id: string): StateNode | undefined => {
+    const old = byReference.get(id);
+    return old === undefined ? undefined : counterpart(moving, old).node;
+  };
+  const history: Record<string, string[]> = {};
+  for (const [id, remembered] of Object.entries(instance.history ?? {})) {
+    const place = renamed(id);
+    const states = remembered.map(renamed).filter((node) => node !== undefined);
+    const fits =
+      states.length === remembered.length && states.every((node) => place?.parent && isInside(node, place.parent));
+    if (place?.type === "history" && fits)
+      history[reference(place).slice(1)] = states.map((node) => reference(node).slice(1));
+    else notes.push(`What "${id}" remembers is forgotten`);
+  }
+  return history;
+}
+
+// ---------------------------------------------------------------- what states do
+
+const callsIn = ({ entry }: StateNode): Call[] => entry.filter((effect) => effect.kind === "call");
+const armsIn = ({ entry }: Pick<StateNode, "entry">): Arm[] => entry.filter((effect) => effect.kind === "arm");
+
+/** A state that would be active without having been entered must have nothing to do on entry but to wait. */
+function checkEntered({ reasons }: Moving, { active, known }: Places): void {
+  for (const node of active) {
+    if (known.has(node) || node.parent === undefined) continue;
+    const skipped = node.entry.filter(({ kind }) => kind !== "arm" && kind !== "log");
+    if (skipped.length > 0)
+      reasons.push(`${nameOf(node)} would be active without what it does on entry (${skipped.map(wordOf).join(", ")})`);
+    if (node.type === "final") reasons.push(`${nameOf(node)} would be reached without a transition`);
+  }
+}
+
+function wordOf(effect: Effect): string {
+  if (effect.kind === "deliver" || effect.kind === "call") return effect.action;
+  return effect.kind;
+}
+
+/** Whoever waits for an answer must go on waiting for it, and whoever would wait must have asked. */
+function checkCalls({ instance, reasons }: Moving, { active, known }: Places): void {
+  const awaited = new Set(active.flatMap(callsIn).map(({ id }) => id));
+  for (const id of Object.keys(instance.calls))
+    if (!awaited.has(id))
+      reasons.push(`It waits for the call "${id}", which no state would take the answer of; give it the same id`);
+  for (const [node, old] of known) {
+    const asked = new Set(callsIn(old).map(({ id }) => id));
+    for (const { id, action } of callsIn(node))
+      if (!asked.has(id)) reasons.push(`The call "${id}" (${action}) of ${nameOf(node)} would never be started`);
+  }
+}
+
+// ---------------------------------------------------------------- timers
+
+interface Given {
+  readonly timers: Leaving["timers"];
+  readonly context: JsonObject;
+  readonly event: JsonObject;
+}
+
+interface Armed {
+  readonly kept: Set<string>;
+  readonly set: { id: string; dueAtMs: number }[];
+}
+
+/** Timers that stay as they are, and those that are set: under a new name with their old due time, or anew from now. */
+function timersOf(moving: Moving, { active, known }: Places, given: Given): Armed {
+  const armed: Armed = { kept: new Set(), set: [] };
+  const { timers: running } = moving.instance;
+  for (const node of active) {
+    const arms = armsIn(node);
+    const before = armsIn(known.get(node) ?? NOTHING).map(({ id }) => id);
+    for (const { id } of arms) if (Object.hasOwn(running, id)) armed.kept.add(id);
+    const added = arms.filter(({ id }) => !before.includes(id));
+    const leftOver = before.filter((id) => Object.hasOwn(running, id) && !arms.some((arm) => arm.id === id));
+    // One timer there and one here: it is the same under another name, also when its duration, and so its name, was changed.
+    const isRenamed = added.length === 1 && leftOver.length === 1 && rename(moving, leftOver, added, { given, armed });
+    if (!isRenamed) for (const effect of added) armNow(moving, node, effect, { given, armed });
+  }
+  return armed;
+}
+
+const NOTHING: Pick<StateNode, "entry"> = { entry: [] };
+type Arm = Extract<Effect, { kind: "arm" }>;
+
+function rename(
+  { instance, notes }: Moving,
+  [old]: readonly string[],
+  [now]: readonly Arm[],
+  { given, armed }: { given: Given; armed: Armed },
+): boolean {
+  const row = given.timers.find(({ id, step }) => id === old && step === instance.timers[id]);
+  if (row === undefined || now === undefined) return false;
+  armed.set.push({ id: now.id, dueAtMs: row.dueAtMs });
+  notes.push(`The timer "${row.id}" is called "${now.id}" now and stays due when it was`);
+  return true;
+}
+
+function armNow({ turn, notes }: Moving, node: StateNode, effect: Arm, to: { given: Given; armed: Armed }): void {
+  const { context, event } = to.given;
+  perform(turn, effect, { context, event });
+  const dueAtMs = turn.armed.get(effect.id);
+  if (dueAtMs === undefined) return;
+  to.armed.set.push({ id: effect.id, dueAtMs });
+  notes.push(`The timer "${effect.id}" of ${nameOf(node)} runs from now`);
+}
+
+// ---------------------------------------------------------------- context
+
+/** What it has, with `migrate.context` over it. Every key that the new definition begins with must then be there. */
+function contextOf({ to, instance, turn, reasons }: Moving): JsonObject {
+  const sight = { context: instance.context, event: turn.view };
+  const context = assign(turn, to.migration.context, sight);
+  reasons.push(...turn.problems.map(({ message }) => `migrate.${message}`));
+  for (const { key } of to.tree.context)
+    if (!Object.hasOwn(context, key)) reasons.push(`context.${key} is new; say under migrate.context what it becomes`);
+  if (Buffer.byteLength(JSON.stringify(context)) > LIMITS.contextBytes) reasons.push(contextTooLarge());
+  return context;
+}

@@ -1,0 +1,233 @@
+/** Operations over a store and the running policy: the same for the API, the command line and tests. */
+import { createHash } from "node:crypto";
+import { changedRules, type Decided, type LoadedPolicy } from "../core/compare.ts";
+import type { CompiledMachine } from "../core/machine/file/compile.ts";
+import { handSignal, redelivered } from "../core/own-events.ts";
+import { messageOf, SignalboxError } from "../errors.ts";
+import type { AuditRow, Delivery, Event, Explanation, Json, TokenRow, Trace } from "../model.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Store } from "../ports/store.ts";
+import { type MoveDeps, moveOperations } from "./migrations.ts";
+import type { Actor, EventDetail, Operations, PolicyReport, StatusReport } from "./operations.ts";
+
+const TOKEN_USE_MS = 60_000;
+const DELIVERIES_MAX = 200;
+
+export interface OperateDeps {
+  store: Store;
+  clock: Clock;
+  /** Unique per call: an id for what is done once by hand. */
+  requestId(): string;
+  /** A new secret token in plain text. */
+  newToken(): string;
+  policy(): LoadedPolicy;
+  /** The policy of an earlier revision; undefined = its texts are gone or no longer load. */
+  policyAt(revision: string): Promise<LoadedPolicy | undefined>;
+  /** The compiled definition with this hash, from the files or from the store. */
+  definition(machine: string, hash: string): Promise<CompiledMachine | undefined>;
+  /** A definition that is not of the running policy. */
+  compile(machine: string, definition: Json): CompiledMachine | undefined;
+  report(): PolicyReport;
+  reload(): Promise<PolicyReport>;
+  describe(): Omit<StatusReport, "counts" | "policy">;
+  /** New work may be due. */
+  wake(): void;
+}
+
+export function createOperations(deps: OperateDeps): Operations {
+  const { store, clock } = deps;
+  const audit = (actor: Actor, row: Omit<AuditRow, "atMs" | "who">) =>
+    store.audit({ atMs: clock.now(), who: actor.who, ...row });
+  const detail = async (id: string): Promise<EventDetail> => {
+    const record = await store.event(id);
+    if (!record) throw missing("event", id);
+    const { items } = await store.deliveries({ event: id }, { limit: DELIVERIES_MAX });
+    return { ...record, deliveries: items };
+  };
+  const deliveryOf = async (id: string): Promise<Delivery> => {
+    const delivery = await store.delivery(id);
+    if (!delivery) throw missing("delivery", id);
+    return delivery;
+  };
+
+  const moving: MoveDeps = { ...deps, machine: (id) => deps.policy().machines.get(id), audit };
+
+  return {
+    async status() {
+      return { ...deps.describe(), counts: await store.counts(), policy: deps.report() };
+    },
+    async ready() {
+      try {
+        await store.counts();
+        const { current } = deps.report();
+        return { ok: true, detail: current ? "ready" : "ready, but policy: stale" };
+      } catch (error) {
+        return { ok: false, detail: messageOf(error) };
+      }
+    },
+    events: (filter, page) => store.events(filter, page),
+    event: detail,
+    async explain(id, at) {
+      const { event, decidedAtMs, trace, deliveries } = await detail(id);
+      const explained = explain(await policyOf(deps, at, { id, trace }), event);
+      if (decidedAtMs === undefined || !trace) return { ...explained, deliveries };
+      const changes = await changesSince(deps, { event, trace, deliveries });
+      return { ...explained, decided: { atMs: decidedAtMs, trace }, ...(changes ? { changes } : {}), deliveries };
+    },
+    decide: async (event) => explain(deps.policy(), event),
+    async redeliver(id, actor) {
+      const record = await store.event(id);
+      if (!record) throw missing("event", id);
+      const again = redelivered(record.event, clock.now(), deps.requestId());
+      await store.append([again]);
+      await audit(actor, { what: "redeliver", target: id, detail: { as: again.event.id } });
+      deps.wake();
+      return { id: again.event.id };
+    },
+    deliveries: (filter, page) => store.deliveries(filter, page),
+    delivery: deliveryOf,
+    async retry(id, actor) {
+      const { status } = await deliveryOf(id);
+      if (!(await store.retry(id, clock.now()))) {
+        throw new SignalboxError("SB0906", `Delivery "${id}" is ${status}; only dead or cancelled ones can be retried`);
+      }
+      await audit(actor, { what: "retry", target: id });
+      deps.wake();
+      return await deliveryOf(id);
+    },
+    ...instanceOperations(deps, audit),
+    ...moveOperations(moving),
+    refusals: (limit) => store.refusals(limit),
+    audits: (limit) => store.audits(limit),
+    policy: async () => deps.report(),
+    async reload(actor) {
+      const report = await deps.reload();
+      await audit(actor, { what: "reload", target: report.revision, detail: { current: report.current } });
+      return report;
+    },
+    ...tokenOperations(deps, audit),
+  };
+}
+
+type Audit = (actor: Actor, row: Omit<AuditRow, "atMs" | "who">) => Promise<void>;
+
+function instanceOperations(deps: OperateDeps, audit: Audit): Pick<Operations, "instances" | "instance" | "signal"> {
+  const { store, clock } = deps;
+  const instanceOf = async (machine: string, key: string) => (await store.instances([{ machine, key }]))[0];
+  return {
+    instances: (filter, page) => store.instanceList(filter, page),
+    async instance(machine, key) {
+      const instance = await instanceOf(machine, key);
+      if (!instance) throw missing("instance", `${machine}/${key}`);
+      const definition = await deps.definition(machine, instance.definition);
+      return { instance, timers: await store.timersOf({ machine, key }), accepts: definition?.accepts(instance) ?? [] };
+    },
+    async signal(machine, key, signal, actor) {
+      if (signal.event.startsWith("xstate.")) {
+        throw new SignalboxError("SB0907", `"${signal.event}" is reserved, event names may not start with "xstate."`);
+      }
+      if (!(await instanceOf(machine, key)) && !deps.policy().machines.get(machine)?.starts(signal.event)) {
+        throw missing("instance", `${machine}/${key}`);
+      }
+      const by = { who: actor.who, nowMs: clock.now(), requestId: deps.requestId() };
+      const event = handSignal({ machine, key }, signal, by);
+      await store.append([event]);
+      await audit(actor, {
+        what: "signal",
+        target: `${machine}/${key}`,
+        reason: signal.reason,
+        detail: { event: signal.event },
+      });
+      deps.wake();
+      return { id: event.event.id };
+    },
+  };
+}
+
+function tokenOperations(
+  deps: OperateDeps,
+  audit: Audit,
+): Pick<Operations, "tokens" | "createToken" | "revokeToken" | "authenticate"> {
+  const { store, clock } = deps;
+  return {
+    async tokens() {
+      return (await store.tokens()).map(({ hash: _, ...row }) => row);
+    },
+    async createToken({ name, scopes, expiresAtMs }, actor) {
+      if ((await store.tokens()).some((row) => row.name === name)) {
+        throw new SignalboxError("SB0906", `A token "${name}" exists already; revoke it first or choose another name`);
+      }
+      const token = deps.newToken();
+      const row: TokenRow = { name, hash: hashOf(token), scopes, createdAtMs: clock.now() };
+      if (expiresAtMs !== undefined) row.expiresAtMs = expiresAtMs;
+      await store.saveToken(row);
+      await audit(actor, { what: "token.create", target: name, detail: { scopes } });
+      return { token };
+    },
+    async revokeToken(name, actor) {
+      if (!(await store.dropToken(name))) throw missing("token", name);
+      await audit(actor, { what: "token.revoke", target: name });
+    },
+    async authenticate(token) {
+      const hash = hashOf(token);
+      const row = (await store.tokens()).find((one) => one.hash === hash);
+      const nowMs = clock.now();
+      if (!row || (row.expiresAtMs !== undefined && row.expiresAtMs <= nowMs)) return undefined;
+      if (nowMs - (row.usedAtMs ?? 0) > TOKEN_USE_MS) await store.saveToken({ ...row, usedAtMs: nowMs });
+      return row;
+    },
+  };
+}
+
+function explain({ revision, rules, vars }: LoadedPolicy, event: Event): Explanation {
+  const { rules: outcomes, notConsidered } = rules.explain(event, vars);
+  return {
+    event,
+    policy: revision,
+    rules: outcomes,
+    notConsidered: { count: notConsidered.length, ids: notConsidered.slice(0, 20) },
+    deliveries: [],
+  };
+}
+
+/** Shorter than any prefix that people copy from what we print. */
+const REVISION_CHARS_MIN = 4;
+
+/** The running policy, the one that `decided` the event, or one by its revision. */
+async function policyOf(
+  deps: OperateDeps,
+  at: string | undefined,
+  { id, trace }: { id: string; trace: Trace | undefined },
+): Promise<LoadedPolicy> {
+  const running = deps.policy();
+  if (at === undefined) return running;
+  if (at === "decided" && !trace)
+    throw new SignalboxError("SB0906", `Event "${id}" is not decided yet, no policy has decided it`);
+  const known = trace ? [trace.policy, running.revision] : [running.revision];
+  const named = known.find((one) => at.length >= REVISION_CHARS_MIN && one.startsWith(at)) ?? at;
+  const revision = at === "decided" && trace ? trace.policy : named;
+  const policy = await deps.policyAt(revision);
+  if (policy) return policy;
+  if (known.includes(revision)) {
+    throw new SignalboxError("SB0905", `The rules of policy "${revision}" are gone or no longer load`);
+  }
+  const decider = trace && trace.policy !== running.revision ? `, "${trace.policy}" decided this event` : "";
+  throw new SignalboxError("SB0905", `There is no policy "${at}"; "${running.revision}" runs${decider}`);
+}
+
+/** Nothing to compare when the running policy decided it. */
+async function changesSince(deps: OperateDeps, decided: Decided): Promise<Explanation["changes"]> {
+  const now = deps.policy();
+  if (decided.trace.policy === now.revision) return undefined;
+  const was = await deps.policyAt(decided.trace.policy);
+  const rules = changedRules(decided, { was, now }, deps.clock.now());
+  return { policy: now.revision, complete: was !== undefined, rules };
+}
+
+function hashOf(token: string): string {
+  return createHash("sha256").update(token).digest("hex");
+}
+
+function missing(what: string, id: string): SignalboxError {
+  return new SignalboxError("SB0905", `There is no ${what} "${id}"`);
+}

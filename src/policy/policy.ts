@@ -1,0 +1,282 @@
+/** rules/ + statemachines/ + templates → Policy, or all problems of all files at once, each with its place. Pure but for reading. */
+import { createHash } from "node:crypto";
+import type { TSchema } from "typebox";
+import { checker } from "../core/check.ts";
+import { lint } from "../core/lint/lint.ts";
+import { lintMachine } from "../core/lint/machines.ts";
+import { type CompiledMachine, compileMachine } from "../core/machine/file/compile.ts";
+import { type RuleSet, ruleSet } from "../core/match/rule-set.ts";
+import { type CompiledRule, type CompileEnv, compileRule } from "../core/match/rules.ts";
+import { compileValue } from "../core/render.ts";
+import { nearest, type Problem } from "../errors.ts";
+import { type Json, type JsonObject, LIMITS, Rule } from "../model.ts";
+import { type Path, placed, readYaml, wordAt, type YamlFile } from "../yaml.ts";
+import { isMachineFile, isRuleFile, isTemplateFile, type PolicyFiles } from "./files.ts";
+
+export { type PolicyFiles, readPolicyFiles } from "./files.ts";
+
+export interface Policy {
+  /** 12 hex digits over all files and the names of the actions there are. */
+  revision: string;
+  rules: RuleSet;
+  machines: ReadonlyMap<string, CompiledMachine>;
+  files: PolicyFiles;
+  vars: JsonObject;
+}
+
+export interface PolicyEnv {
+  /** `connection.action` → its parameters. */
+  actions: ReadonlyMap<string, { params: TSchema }>;
+  vars: JsonObject;
+  /** Whether warnings of what is well formed but hardly meant are wanted too; finding them takes longer than loading. */
+  lint?: boolean;
+}
+
+/** No policy when there is an error; warnings do not hinder. Problems are sorted by file and place. Never throws for data. */
+export function compilePolicy(files: PolicyFiles, env: PolicyEnv): { policy?: Policy; problems: Problem[] } {
+  const names = Object.keys(files).toSorted();
+  const templates = new Map(
+    names.filter(isTemplateFile).map((name) => [templateName(name), withoutLineEnd(files[name] ?? "")]),
+  );
+  const machineFiles = names.filter(isMachineFile).map((name) => source(name, files));
+  const ruleFiles = names.filter(isRuleFile).map((name) => source(name, files));
+  const machines = compileMachines(machineFiles, templates, env);
+  const ids = new Set(machineFiles.map(({ name }) => machineId(name)));
+  const rules = compileRules(ruleFiles, { templates, actions: env.actions, machines: ids });
+  const known = [
+    ...templateProblems(templates),
+    // Told above, once and in the template itself.
+    ...[...machines.problems, ...rules.problems].filter(({ message }) => !message.startsWith('In template "')),
+    ...deafMachines(rules.compiled, machines.byId),
+    ...(env.lint ? [...lintRules(rules.compiled), ...lintMachines(machines.placed, rules.compiled)] : []),
+  ];
+  const problems = sortedByPlace(known, names);
+  if (problems.some(({ severity }) => severity === "error")) return { problems };
+  const revision = createHash("sha256")
+    .update(JSON.stringify([names.map((name) => [name, files[name]]), [...env.actions.keys()].toSorted()]))
+    .digest("hex")
+    .slice(0, 12);
+  const set = ruleSet(rules.compiled.map(({ rule }) => rule));
+  return { policy: { revision, rules: set, machines: machines.byId, files, vars: env.vars }, problems };
+}
+
+/** `rules/templates/mail/late.hbs` → `mail/late`. */
+function templateName(file: string): string {
+  return file.replace(/^rules\/templates\//, "").replace(/\.hbs$/, "");
+}
+
+/** The line end with which editors close a file is not part of the message. */
+function withoutLineEnd(text: string): string {
+  return text.replace(/\r?\n$/, "");
+}
+
+/** How much there is, also in files that do not compile. */
+export function contentsOf(files: PolicyFiles): { rules: number; machines: number; templates: number } {
+  const names = Object.keys(files);
+  const rules = names.filter(isRuleFile).map((name) => {
+    const { value } = readYaml(name, files[name] ?? "");
+    return Array.isArray(value) ? value.length : 0;
+  });
+  return {
+    rules: rules.reduce((sum, count) => sum + count, 0),
+    machines: names.filter(isMachineFile).length,
+    templates: names.filter(isTemplateFile).length,
+  };
+}
+
+interface Source {
+  name: string;
+  yaml: YamlFile;
+}
+
+function source(name: string, files: PolicyFiles): Source {
+  return { name, yaml: readYaml(name, files[name] ?? "") };
+}
+
+/** Also of templates that nothing uses yet. */
+function templateProblems(templates: ReadonlyMap<string, string>): Problem[] {
+  return [...templates].flatMap(([name, text]) =>
+    compileValue(text, { templates }).problems.map((problem) => {
+      const { offset = 0 } = problem;
+      const before = text.slice(0, offset).split("\n");
+      const col = (before.at(-1)?.length ?? 0) + 1;
+      const endCol = col + wordAt(text, offset).length;
+      return { ...problem, file: `rules/templates/${name}.hbs`, line: before.length, col, endCol };
+    }),
+  );
+}
+
+// ---------------------------------------------------------------- machines
+
+function machineId(file: string): string {
+  return file.replace(/^statemachines\//, "").replace(/\.(?:ya?ml|json)$/, "");
+}
+
+function compileMachines(
+  files: readonly Source[],
+  templates: ReadonlyMap<string, string>,
+  env: PolicyEnv,
+): { byId: Map<string, CompiledMachine>; placed: PlacedMachine[]; problems: Problem[] } {
+  const byId = new Map<string, CompiledMachine>();
+  const all: PlacedMachine[] = [];
+  const problems: Problem[] = [];
+  const firsts = new Map<string, string>();
+  for (const { name, yaml } of files) {
+    const id = machineId(name);
+    const first = firsts.get(id);
+    firsts.set(id, first ?? name);
+    problems.push(...yaml.problems);
+    if (first !== undefined) problems.push(error("SB0302", `The machine "${id}" is in "${first}" already`, name));
+    if (yaml.value === undefined || first !== undefined) continue;
+    if (yaml.value === null) {
+      problems.push(error("SB0302", "The file is empty; a machine has at least id, initial and states", name));
+      continue;
+    }
+    const compiled = compileMachine(yaml.value, { id, templates, actions: env.actions, vars: env.vars });
+    const place = (problem: Problem) => placed(name, yaml, problem);
+    problems.push(...compiled.problems.map(place));
+    if (compiled.machine === undefined) continue;
+    byId.set(id, compiled.machine);
+    all.push({ machine: compiled.machine, place });
+  }
+  return { byId, placed: all, problems };
+}
+
+interface PlacedMachine {
+  machine: CompiledMachine;
+  /** Places a problem of this machine; its path starts at the file. */
+  place(problem: Problem): Problem;
+}
+
+// ---------------------------------------------------------------- rules
+
+interface Compiled {
+  rule: CompiledRule;
+  /** Places a problem of this rule; its path starts at the rule. */
+  place(problem: Problem): Problem;
+}
+
+type RuleEnv = Omit<CompileEnv, "place">;
+
+const checkRule = checker(Rule);
+
+function compileRules(files: readonly Source[], env: RuleEnv): { compiled: Compiled[]; problems: Problem[] } {
+  const compiled: Compiled[] = [];
+  const problems: Problem[] = [];
+  const firsts = new Map<string, Problem>();
+  let count = 0;
+  for (const { name, yaml } of files) {
+    problems.push(...yaml.problems);
+    const { value = null } = yaml;
+    if (value !== null && !Array.isArray(value)) problems.push(placed(name, yaml, NOT_A_LIST));
+    if (!Array.isArray(value)) continue;
+    const isOver = count <= LIMITS.rules && count + value.length > LIMITS.rules;
+    count += value.length;
+    if (isOver) problems.push(placed(name, yaml, error("SB0108", `There are more than ${LIMITS.rules} rules`, name)));
+    for (const [index, written] of value.entries()) {
+      const place = (problem: Problem) => placed(name, yaml, { ...problem, path: [index, ...(problem.path ?? [])] });
+      const result = compileOne(written, { ...env, place: (path) => placeOf(name, yaml, [index, ...path]) });
+      problems.push(...[...result.problems, ...repeated(written, firsts, place)].map(place));
+      if (result.rule !== undefined) compiled.push({ rule: result.rule, place });
+    }
+  }
+  return { compiled, problems };
+}
+
+const NOT_A_LIST: Problem = {
+  code: "SB0102",
+  severity: "error",
+  message: 'A file in rules/ is a list of rules; every rule starts with "- id:"',
+  path: [],
+};
+
+function compileOne(written: Json, env: CompileEnv): { rule?: CompiledRule; problems: Problem[] } {
+  const misfits = checkRule(written);
+  if (misfits.length === 0) return named(compileRule(written as unknown as Rule, env));
+  // With a misspelt key the rest can still be read, but for whether there is anything to do.
+  const isReadable = misfits.every(({ code }) => code === "SB0101");
+  const further = isReadable ? compileRule(written as unknown as Rule, env).problems : [];
+  return named({ problems: [...misfits, ...further.filter(({ code }) => code !== "SB0301")] });
+}
+
+/** The check does not know what the value at the top is called. */
+function named<T extends { problems: readonly Problem[] }>(result: T): T {
+  const problems = result.problems.map((problem) => {
+    const name = problem.path?.findLast((key) => typeof key === "string");
+    return {
+      ...problem,
+      message: problem.message.replace(/^The value/, name === undefined ? "The rule" : `"${name}"`),
+    };
+  });
+  return { ...result, problems };
+}
+
+/** A rule whose id another one has; the message names the place of the first. */
+function repeated(written: unknown, firsts: Map<string, Problem>, place: (problem: Problem) => Problem): Problem[] {
+  const id = typeof written === "object" && written !== null && "id" in written ? written.id : undefined;
+  if (typeof id !== "string") return [];
+  const here: Problem = { code: "SB0205", severity: "error", message: "", path: ["id"] };
+  const first = firsts.get(id);
+  if (first === undefined) firsts.set(id, place(here));
+  if (first === undefined) return [];
+  return [{ ...here, message: `The id "${id}" is taken by the rule at ${first.file}:${first.line}:${first.col}` }];
+}
+
+/** Signals that rules send and no state of the machine would ever take. */
+function deafMachines(compiled: readonly Compiled[], machines: ReadonlyMap<string, CompiledMachine>): Problem[] {
+  return compiled.flatMap(({ rule, place }) => {
+    const { send = [] } = rule.rule;
+    const isList = Array.isArray(send);
+    return [send].flat().flatMap(({ machine, event }, index): Problem[] => {
+      const target = machines.get(machine);
+      if (target === undefined || target.known(event) !== undefined || target.starts(event)) return [];
+      const suggestion = nearest(event, target.signals);
+      const message = `The machine "${machine}" never takes the signal "${event}"; it takes ${listOf(target.signals)}`;
+      const path: Path = isList ? ["send", index, "event"] : ["send", "event"];
+      return [
+        place({
+          code: "SB0303",
+          severity: "warning",
+          message,
+          path,
+          ...(suggestion === undefined ? {} : { suggestion }),
+        }),
+      ];
+    });
+  });
+}
+
+function lintRules(compiled: readonly Compiled[]): Problem[] {
+  const places = new Map(compiled.map(({ rule, place }) => [rule, place]));
+  const findings = lint(compiled.map(({ rule }) => rule));
+  return findings.flatMap(({ rule, problem }) => places.get(rule)?.(problem) ?? []);
+}
+
+function lintMachines(machines: readonly PlacedMachine[], compiled: readonly Compiled[]): Problem[] {
+  const sent = new Map<string, Set<string>>();
+  for (const { machine, event } of compiled.flatMap(({ rule }) => rule.sends))
+    sent.set(machine, (sent.get(machine) ?? new Set()).add(event));
+  return machines.flatMap(({ machine, place }) => lintMachine(machine, sent.get(machine.id) ?? new Set()).map(place));
+}
+
+function listOf(signals: ReadonlySet<string>): string {
+  const names = [...signals];
+  const shown = names.slice(0, 8).join(", ");
+  return names.length > 8 ? `${shown} and ${names.length - 8} more` : shown === "" ? "none" : shown;
+}
+
+function placeOf(file: string, yaml: YamlFile, path: Path) {
+  const { line, col } = yaml.place(path);
+  return { file, line, col };
+}
+
+function error(code: Problem["code"], message: string, file: string): Problem {
+  return { code, severity: "error", message, path: [], file, line: 1, col: 1, endCol: 2 };
+}
+
+/** Files in name order, then by place. */
+function sortedByPlace(problems: readonly Problem[], files: readonly string[]): Problem[] {
+  const rank = new Map(files.map((file, index) => [file, index]));
+  const of = ({ file = "" }: Problem) => rank.get(file) ?? -1;
+  return problems.toSorted((a, b) => of(a) - of(b) || (a.line ?? 0) - (b.line ?? 0) || (a.col ?? 0) - (b.col ?? 0));
+}

@@ -1,0 +1,159 @@
+/** The running policy: loaded whole or not at all, swapped in one assignment, its texts and definitions kept in the store. */
+import { Type } from "typebox";
+import { actionCatalogue, type Config } from "../config/config.ts";
+import type { CompiledMachine } from "../core/machine/file/compile.ts";
+import { compileMachine } from "../core/machine/file/compile.ts";
+import { type Problem, SignalboxError } from "../errors.ts";
+import type { Json, JsonObject } from "../model.ts";
+import type { PolicyReport } from "../operations/operations.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Observer } from "../ports/observe.ts";
+import type { Action, Provider } from "../ports/provider.ts";
+import type { Store } from "../ports/store.ts";
+import { compilePolicy, type Policy, type PolicyFiles, readPolicyFiles } from "./policy.ts";
+
+/** Earlier policies kept compiled: who looks at one event of those days soon looks at the next. */
+const EARLIER_MAX = 3;
+
+export interface PolicyHolder {
+  current(): Policy;
+  report(): PolicyReport;
+  /** A bad policy never replaces a good one: the report then says why. */
+  reload(): Promise<PolicyReport>;
+  /** The policy of that revision as its kept texts make it; undefined = they are gone or no longer load. */
+  at(revision: string): Promise<Policy | undefined>;
+  compile(machine: string, definition: Json): CompiledMachine | undefined;
+  definition(machine: string, hash: string): Promise<CompiledMachine | undefined>;
+}
+
+export interface PolicyHolderDeps {
+  config: Config;
+  providers: ReadonlyMap<string, Provider>;
+  store: Store;
+  clock: Clock;
+  observe: Observer;
+}
+
+/** Rejects with SB0401 and all problems when the first policy does not load. */
+export async function holdPolicy(deps: PolicyHolderDeps): Promise<PolicyHolder> {
+  const { config, store, clock, observe } = deps;
+  const actions = actionCatalogue(config.connections, deps.providers);
+  const load = async (): Promise<{ policy?: Policy; problems: Problem[] }> => {
+    try {
+      const files = await readPolicyFiles(config.dir);
+      const compiled = compilePolicy(files, { actions, vars: config.vars });
+      if (compiled.policy) await keep(store, compiled.policy, clock.now());
+      return compiled;
+    } catch (error) {
+      if (!(error instanceof SignalboxError)) throw error;
+      const { code, message } = error;
+      return { problems: error.problems.length > 0 ? [...error.problems] : [{ code, message, severity: "error" }] };
+    }
+  };
+  const first = await load();
+  if (!first.policy) {
+    const [problem] = first.problems.filter(({ severity }) => severity === "error");
+    const place = problem?.file === undefined ? "" : ` (${problem.file}:${problem.line}:${problem.col})`;
+    const message = `The policy does not load: ${problem?.message}${place}`;
+    throw new SignalboxError("SB0401", message, { problems: first.problems });
+  }
+  let policy = first.policy;
+  let report = reportOf(policy, clock.now(), first.problems);
+  const reload = async (): Promise<PolicyReport> => {
+    const next = await load();
+    observe({
+      kind: "policy",
+      ok: next.policy !== undefined,
+      revision: next.policy?.revision ?? policy.revision,
+      problems: next.problems.length,
+    });
+    if (next.policy) {
+      policy = next.policy;
+      report = reportOf(policy, clock.now(), next.problems);
+    } else report = { ...report, current: false, problems: next.problems };
+    return report;
+  };
+  const earlier = new Map<string, Policy>();
+  let turn: Promise<unknown> = Promise.resolve();
+
+  return {
+    current: () => policy,
+    report: () => report,
+    reload() {
+      // One after the other: files that were read earlier must not replace files that were read later.
+      const mine = turn.then(reload);
+      turn = mine.catch(() => undefined);
+      return mine;
+    },
+    async at(revision) {
+      if (revision === policy.revision) return policy;
+      const files = earlier.has(revision) ? undefined : await store.policy(revision);
+      const found = files ? compileEarlier(revision, files, { actions, vars: config.vars }) : earlier.get(revision);
+      if (!found) return undefined;
+      earlier.delete(revision);
+      earlier.set(revision, found);
+      for (const oldest of [...earlier.keys()].slice(0, -EARLIER_MAX)) earlier.delete(oldest);
+      return found;
+    },
+    compile: (machine, definition) => compileStored(machine, definition, policy, actions),
+    async definition(machine, hash) {
+      const current = policy.machines.get(machine);
+      if (current?.hash === hash) return current;
+      const stored = await store.definition(hash);
+      return stored === undefined ? undefined : compileStored(machine, stored, policy, actions);
+    },
+  };
+}
+
+type Actions = ReadonlyMap<string, Pick<Action, "params">>;
+
+/**
+ * A stored definition has its templates inside. Its actions are those of today, which say how text is escaped; one that is gone
+ * does not keep the instance from moving: its delivery is then rejected and says so.
+ */
+function compileStored(id: string, definition: Json, { vars }: Policy, actions: Actions): CompiledMachine | undefined {
+  const known = withGone(actions, actionsNamed(definition));
+  return compileMachine(definition, { id, templates: new Map(), actions: known, vars }).machine;
+}
+
+/** For looking back, never for deciding. Its revision is the one that it had with the connections of its time. */
+function compileEarlier(revision: string, files: PolicyFiles, env: { actions: Actions; vars: JsonObject }) {
+  const names = Object.values(files).flatMap((text) => text.match(/[\w-]+\.[\w-]+/g) ?? []);
+  const { policy } = compilePolicy(files, { ...env, actions: withGone(env.actions, names) });
+  return policy && { ...policy, revision };
+}
+
+const GONE = { params: Type.Object({}) };
+
+function withGone(actions: Actions, names: readonly string[]): Actions {
+  const gone = names.filter((name) => !actions.has(name)).map((name) => [name, GONE] as const);
+  return new Map([...actions, ...gone]);
+}
+
+/** Everything in a definition that has the form `connection.action`. */
+function actionsNamed(definition: Json): string[] {
+  if (typeof definition === "string") return /^[\w-]+\.[\w-]+$/.test(definition) ? [definition] : [];
+  if (typeof definition !== "object" || definition === null) return [];
+  return Object.entries(definition).flatMap(([key, value]) => [...actionsNamed(key), ...actionsNamed(value)]);
+}
+
+async function keep(store: Store, policy: Policy, nowMs: number): Promise<void> {
+  const definitions = [...policy.machines.values()].map(({ id, hash, definition }) => ({
+    hash,
+    machine: id,
+    definition,
+  }));
+  await store.saveDefinitions(definitions);
+  await store.savePolicy(policy.revision, policy.files, nowMs);
+}
+
+function reportOf(policy: Policy, loadedAtMs: number, problems: Problem[]): PolicyReport {
+  return {
+    revision: policy.revision,
+    loadedAtMs,
+    rules: policy.rules.rules.length,
+    machines: [...policy.machines.keys()],
+    current: true,
+    problems,
+  };
+}

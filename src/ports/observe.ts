@@ -1,0 +1,42 @@
+/** What is told to metrics and log. */
+import type { Outcome } from "../model.ts";
+
+/** Everything worth a metric or a log line, told once; metrics and log are two listeners. */
+export type Observation =
+  | {
+      kind: "received";
+      source: string;
+      status: number;
+      code?: string;
+      reason?: string;
+      event?: string;
+      duplicate?: boolean;
+      ms: number;
+      requestId: string;
+    }
+  | {
+      kind: "decided";
+      event: string;
+      type: string;
+      matched: string[];
+      considered: number;
+      problems: string[];
+      ms: number;
+    }
+  | {
+      kind: "attempted";
+      delivery: string;
+      action: string;
+      outcome: Outcome["kind"];
+      attempt: number;
+      ms: number;
+      detail: string;
+      dead: boolean;
+    }
+  | { kind: "fired"; machine: string; key: string; timer: string; lateMs: number }
+  | { kind: "stored"; operation: string; rows: number; ms: number }
+  | { kind: "policy"; ok: boolean; revision: string; problems: number }
+  | { kind: "cache"; ok: boolean; detail: string }
+  | { kind: "fault"; where: string; message: string };
+
+export type Observer = (observation: Observation) => void;

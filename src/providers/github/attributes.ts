@@ -1,0 +1,280 @@
+/** What a GitHub payload says in the attributes that mean the same for every provider. Pure; absent stays absent. */
+import { type Json, type JsonObject, LIMITS, type Status } from "../../model.ts";
+import type { EventDraft } from "../../ports/provider.ts";
+import { at, isObject, moment, present, textAt } from "../kit/body.ts";
+import { ticketKeys } from "../kit/tickets.ts";
+
+type Attributes = Omit<EventDraft, "type" | "data" | "dataText" | "delivery">;
+
+/** What the payload is about; `texts` and `branches` are searched for tickets in the order of section D: title, branch, rest. */
+interface Topic {
+  branch?: string | undefined;
+  sha?: string | undefined;
+  title?: string | undefined;
+  url?: string | undefined;
+  status?: Status | undefined;
+  time?: Json | undefined;
+  /** What follows the repository's name in the subject. */
+  subject?: string | undefined;
+  branches?: (string | undefined)[];
+  texts?: (string | undefined)[];
+}
+
+/** https://docs.github.com/en/rest/checks/runs and /deployments/statuses: conclusion when completed, else state. */
+const STATUSES: Readonly<Record<string, Status>> = {
+  success: "success",
+  failure: "failure",
+  error: "error",
+  timed_out: "error",
+  startup_failure: "error",
+  cancelled: "cancelled",
+  pending: "pending",
+  queued: "pending",
+  requested: "pending",
+  waiting: "pending",
+  in_progress: "pending",
+  action_required: "pending",
+};
+
+/** The attributes of a payload whose shape fits its event. */
+export function attributesOf(data: JsonObject, projects: readonly string[] | undefined): Attributes {
+  const topic = topicOf(data);
+  const repo = textAt(data, "repository", "full_name");
+  const about = repo ?? textAt(data, "organization", "login");
+  const tickets = ticketsOf(topic, projects);
+  return present({
+    repo,
+    branch: topic.branch,
+    sha: topic.sha,
+    number: numberOf(data),
+    title: topic.title,
+    actor: textAt(data, "sender", "login"),
+    url: topic.url ?? textAt(data, "repository", "html_url"),
+    status: topic.status,
+    time: moment(topic.time),
+    subject: about === undefined ? undefined : `${about}${topic.subject ?? ""}`,
+    tickets: tickets.length > 0 ? tickets : undefined,
+  });
+}
+
+function ticketsOf({ title, branches = [], texts = [] }: Topic, projects: readonly string[] | undefined): string[] {
+  const isText = (text: string | undefined): text is string => text !== undefined;
+  const found = [
+    ...ticketKeys([title].filter(isText), { projects }),
+    ...ticketKeys(branches.filter(isText), { projects, ignoreCase: true }),
+    ...ticketKeys(texts.filter(isText), { projects }),
+  ];
+  return [...new Set(found)].slice(0, LIMITS.tickets);
+}
+
+/** Not every sender of the GitHub shape has the number at the top of a pull request. */
+function numberOf(data: JsonObject): number | undefined {
+  const numbers = [data.number, ...["pull_request", "issue", "discussion"].map((key) => at(data, key, "number"))];
+  return numbers.find((number) => typeof number === "number" && Number.isSafeInteger(number)) as number | undefined;
+}
+
+/** The most specific thing in the payload: a deployment status names a run too, a review its pull request. */
+function topicOf(data: JsonObject): Topic {
+  for (const [key, topic] of TOPICS) {
+    const value = at(data, key);
+    if (isObject(value)) return topic(value, data);
+  }
+  if (textAt(data, "ref") && Array.isArray(data.commits)) return push(data);
+  if (textAt(data, "ref_type")) return reference(data);
+  return textAt(data, "sha") && textAt(data, "state") ? commitStatus(data) : {};
+}
+
+const TOPICS: readonly (readonly [string, (value: JsonObject, data: JsonObject) => Topic])[] = [
+  ["workflow_job", run],
+  ["deployment", deployment],
+  ["check_run", run],
+  ["check_suite", run],
+  ["workflow_run", run],
+  ["pull_request", pullRequest],
+  ["issue", issue],
+  ["discussion", issue],
+  ["release", release],
+  ["comment", commitComment],
+  ["forkee", (forkee) => ({ url: textAt(forkee, "html_url") })],
+  ["package", packageOf],
+  ["registry_package", packageOf],
+];
+
+function pullRequest(pull: JsonObject, data: JsonObject): Topic {
+  // merge_commit_sha is there before and without a merge: only `merged` tells.
+  const sha = pull.merged === true ? textAt(pull, "merge_commit_sha") : textAt(pull, "head", "sha");
+  return said(data, {
+    branch: textAt(pull, "base", "ref"),
+    sha,
+    title: textAt(pull, "title"),
+    url: textAt(pull, "html_url"),
+    time: timeOf(pull, data),
+    subject: numbered(data),
+    branches: [textAt(pull, "head", "ref")],
+    texts: [textAt(pull, "body")],
+  });
+}
+
+function issue(value: JsonObject, data: JsonObject): Topic {
+  return said(data, {
+    title: textAt(value, "title"),
+    url: textAt(value, "html_url"),
+    time: timeOf(value, data),
+    subject: numbered(data),
+    texts: [textAt(value, "body")],
+  });
+}
+
+/** A comment or review is newer than what it is about, and has an address of its own. */
+function said(data: JsonObject, topic: Topic): Topic {
+  const words = [at(data, "comment"), at(data, "review")].find(isObject);
+  if (!words) return topic;
+  return {
+    ...topic,
+    url: textAt(words, "html_url") ?? topic.url,
+    time: words.submitted_at ?? words.updated_at ?? topic.time,
+    texts: [...(topic.texts ?? []), textAt(words, "body")],
+  };
+}
+
+function timeOf(value: JsonObject, data: JsonObject): Json | undefined {
+  if (data.action === "closed") return value.closed_at ?? value.updated_at;
+  return data.action === "opened" ? (value.created_at ?? value.updated_at) : value.updated_at;
+}
+
+function numbered(data: JsonObject): string {
+  const number = numberOf(data);
+  return number === undefined ? "" : `#${number}`;
+}
+
+function push(data: JsonObject): Topic {
+  const ref = textAt(data, "ref") ?? "";
+  const messages = (Array.isArray(data.commits) ? data.commits : []).map((commit) => textAt(commit, "message"));
+  const head = textAt(data, "head_commit", "message");
+  return {
+    branch: branchOf(ref),
+    sha: shaOf(data.after),
+    title: head?.split("\n", 1)[0],
+    url: textAt(data, "compare"),
+    time: at(data, "repository", "pushed_at") ?? at(data, "head_commit", "timestamp"),
+    subject: `:${ref}`,
+    branches: [branchOf(ref)],
+    texts: [head, ...messages],
+  };
+}
+
+/** Branches and tags that come and go. GitHub writes their short names here, others the whole ref. */
+function reference(data: JsonObject): Topic {
+  const ref = textAt(data, "ref") ?? "";
+  const isBranch = data.ref_type === "branch";
+  const name = ref.replace(/^refs\/(heads|tags)\//, "");
+  return {
+    branch: isBranch ? name : undefined,
+    title: name,
+    time: at(data, "repository", "pushed_at"),
+    subject: `:refs/${isBranch ? "heads" : "tags"}/${name}`,
+    branches: [name],
+  };
+}
+
+function commitStatus(data: JsonObject): Topic {
+  const branches = (Array.isArray(data.branches) ? data.branches : []).map((branch) => textAt(branch, "name"));
+  const main = textAt(data, "repository", "default_branch");
+  const sha = shaOf(data.sha);
+  return {
+    // All branches whose head this commit is: which one was meant is not said, the default branch is likeliest.
+    branch: branches.includes(main) ? main : branches[0],
+    sha,
+    title: textAt(data, "context"),
+    url: textAt(data, "target_url") ?? textAt(data, "commit", "html_url"),
+    status: statusOf(data.state),
+    time: data.updated_at,
+    subject: sha && `@${sha}`,
+    branches,
+    texts: [textAt(data, "commit", "commit", "message")],
+  };
+}
+
+/** Check runs and suites, workflow runs and jobs. */
+function run(value: JsonObject): Topic {
+  const sha = shaOf(value.head_sha);
+  const branch = textAt(value, "head_branch") ?? textAt(value, "check_suite", "head_branch");
+  const isDone = value.status === undefined || value.status === "completed";
+  return {
+    branch,
+    sha,
+    title: textAt(value, "display_title") ?? textAt(value, "name"),
+    url: textAt(value, "html_url"),
+    status: statusOf(isDone ? value.conclusion : value.status),
+    time: value.completed_at ?? value.updated_at ?? value.started_at,
+    subject: sha && `@${sha}`,
+    branches: [branch],
+    texts: [textAt(value, "head_commit", "message")],
+  };
+}
+
+function deployment(value: JsonObject, data: JsonObject): Topic {
+  const status = [at(data, "deployment_status")].find(isObject);
+  const sha = shaOf(value.sha);
+  const ref = textAt(value, "ref");
+  return {
+    branch: ref === sha ? undefined : ref,
+    sha,
+    title: textAt(value, "environment"),
+    url: textAt(status, "target_url") ?? textAt(status, "environment_url") ?? textAt(value, "url"),
+    status: statusOf(status?.state),
+    time: status?.updated_at ?? status?.created_at ?? value.updated_at,
+    subject: sha && `@${sha}`,
+    branches: [ref],
+    texts: [textAt(value, "description")],
+  };
+}
+
+function release(value: JsonObject): Topic {
+  const tag = textAt(value, "tag_name");
+  const target = textAt(value, "target_commitish");
+  const sha = shaOf(target);
+  return {
+    branch: sha ? undefined : target,
+    sha,
+    title: textAt(value, "name") ?? tag,
+    url: textAt(value, "html_url"),
+    time: value.published_at ?? value.created_at,
+    subject: tag && `:refs/tags/${tag}`,
+    texts: [textAt(value, "body")],
+  };
+}
+
+function commitComment(comment: JsonObject): Topic {
+  const sha = shaOf(comment.commit_id);
+  return {
+    sha,
+    url: textAt(comment, "html_url"),
+    time: comment.updated_at,
+    subject: sha && `@${sha}`,
+    texts: [textAt(comment, "body")],
+  };
+}
+
+function packageOf(value: JsonObject): Topic {
+  return {
+    title: textAt(value, "name"),
+    url: textAt(value, "package_version", "html_url") ?? textAt(value, "html_url"),
+    time: value.updated_at ?? value.created_at,
+  };
+}
+
+function branchOf(ref: string): string | undefined {
+  return ref.startsWith("refs/heads/") ? ref.slice("refs/heads/".length) : undefined;
+}
+
+/** A commit's hash; forty zeros mean that there is none. */
+function shaOf(value: Json | undefined): string | undefined {
+  return typeof value === "string" && /^[0-9a-f]{40}([0-9a-f]{24})?$/.test(value) && !/^0+$/.test(value)
+    ? value
+    : undefined;
+}
+
+function statusOf(value: Json | undefined): Status | undefined {
+  return typeof value === "string" && Object.hasOwn(STATUSES, value) ? STATUSES[value] : undefined;
+}

@@ -1,0 +1,261 @@
+/** GitHub: receives webhooks, reports commit statuses, comments on issues and pull requests. */
+import { createHash } from "node:crypto";
+import { type Static, Type } from "typebox";
+import type { Outcome } from "../../model.ts";
+import type { HttpAnswer } from "../../ports/network.ts";
+import type { Action, ActionContext, Normalised, Provider, RawRequest, SourceConfig } from "../../ports/provider.ts";
+import { type AnswerClass, type Answered, cut, outcomeOf, type Reading, unsure } from "../kit/answer.ts";
+import { FORM_TYPE, JSON_TYPE, mediaType, parseFormJson, parseJson, textAt } from "../kit/body.ts";
+import { commonConnection, secret } from "../kit/connection.ts";
+import { sign, type Verifier, verifySignature } from "../kit/signature.ts";
+import { attributesOf } from "./attributes.ts";
+import { misfit } from "./payload-keys.ts";
+import { GITHUB_EVENTS } from "./samples.ts";
+
+/** https://docs.github.com/en/webhooks/testing-and-troubleshooting-webhooks/redelivering-webhooks: deliveries are kept 3 days. */
+const BODY_WINDOW_MS = 3 * 24 * 3_600_000;
+/** https://docs.github.com/en/rest/commits/statuses */
+const DESCRIPTION_CHARS_MAX = 140;
+/** A secondary rate limit that names no time: "wait for at least one minute". https://docs.github.com/en/rest/using-the-rest-api */
+const RATE_LIMIT_MS = 60_000;
+/** An uncertain comment is at most as old as a delivery's attempts last. */
+const PROBE_WINDOW_MS = 25 * 3_600_000;
+const PROBE_PAGES_MAX = 10;
+const PAGE_SIZE = 100;
+
+const SHA256 = {
+  kind: "hmac",
+  digest: "sha256",
+  encoding: "hex",
+  signatureHeader: "x-hub-signature-256",
+  prefix: "sha256=",
+  key: "utf8",
+  message: ["body"],
+} as const satisfies Verifier;
+const SHA1 = { ...SHA256, digest: "sha1", signatureHeader: "x-hub-signature", prefix: "sha1=" } as const;
+
+const Settings = Type.Object(
+  {
+    legacySha1: Type.Optional(
+      Type.Boolean({ description: "Also take X-Hub-Signature (SHA-1) from servers that send nothing newer" }),
+    ),
+  },
+  { additionalProperties: false },
+);
+type Settings = Static<typeof Settings>;
+
+const Connection = Type.Object(
+  {
+    url: Type.Optional(
+      Type.String({ pattern: "^https?://", description: "Root of the REST API, default https://api.github.com" }),
+    ),
+    token: secret("Personal access token or installation token"),
+    ...commonConnection,
+  },
+  { additionalProperties: false },
+);
+type Connection = Static<typeof Connection>;
+type Context = ActionContext<Connection>;
+
+// ---------------------------------------------------------------- source
+
+function normalise(request: RawRequest, source: SourceConfig<Settings>): Normalised {
+  // With content type form the whole form is signed, and the event is JSON in one field of it.
+  const isForm = mediaType(request.headers) === FORM_TYPE;
+  const parsed = isForm ? parseFormJson(request.body, "payload") : parseJson(request.body);
+  if (!parsed.ok) return { kind: "malformed", detail: parsed.detail };
+  const event = request.headers["x-github-event"] ?? "";
+  if (!/^[a-z][a-z0-9_]{0,63}$/.test(event)) return { kind: "malformed", detail: "X-GitHub-Event names no event" };
+  const { data, text } = parsed;
+  const wrong = misfit(event, data);
+  if (wrong !== undefined) return { kind: "malformed", detail: `The payload is not that of "${event}": ${wrong}` };
+
+  const action = textAt(data, "action");
+  const delivery = request.headers["x-github-delivery"];
+  const draft = {
+    type: `github.${event}${action && /^[a-z_]{1,64}$/.test(action) ? `.${action}` : ""}`,
+    ...(delivery && delivery.length <= 200 ? { delivery } : {}),
+    ...attributesOf(data, source.ticketProjects),
+    data,
+    ...(text === undefined ? {} : { dataText: text }),
+  };
+  const answer = { status: 200, contentType: "text/plain", body: "pong" };
+  return { kind: "events", events: [draft], bodyWindowMs: BODY_WINDOW_MS, ...(event === "ping" ? { answer } : {}) };
+}
+
+/** In the form of a UUID, as GitHub's are; the same for the same request. */
+function deliveryId(body: string, nowMs: number): string {
+  const hex = createHash("sha256").update(`${nowMs}\n${body}`).digest("hex");
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12}).*$/, "$1-$2-$3-$4-$5");
+}
+
+// ---------------------------------------------------------------- actions
+
+// Names of owners and repositories; ".." would climb out of the path.
+const repo = Type.String({
+  pattern: "^(?!\\.)[A-Za-z0-9_.-]+/(?!\\.{1,2}$)[A-Za-z0-9_.-]+$",
+  maxLength: 200,
+  description: "owner/name",
+});
+
+const StatusParams = Type.Object(
+  {
+    repo,
+    sha: Type.String({ pattern: "^[0-9a-f]{40}([0-9a-f]{24})?$", description: "The commit, in full" }),
+    state: Type.Union([
+      Type.Literal("error"),
+      Type.Literal("failure"),
+      Type.Literal("pending"),
+      Type.Literal("success"),
+    ]),
+    context: Type.Optional(
+      Type.String({ minLength: 1, maxLength: 255, description: 'Which check this is, default "signalbox"' }),
+    ),
+    description: Type.Optional(
+      Type.String({ description: `One short line; cut after ${DESCRIPTION_CHARS_MAX} characters`, escape: "none" }),
+    ),
+    targetUrl: Type.Optional(Type.String({ pattern: "^https?://", description: "Where the details are" })),
+  },
+  { additionalProperties: false },
+);
+type StatusParams = Static<typeof StatusParams>;
+
+const status: Action<StatusParams, Connection> = {
+  summary: "Sets a commit status; the newest of a context counts",
+  params: StatusParams,
+  example: {
+    repo: "acme/web",
+    sha: "9f31c2e4d1b0a7c65e8f3d2b1a0c9e8f7d6c5b4a",
+    state: "success",
+    context: "signalbox/gate",
+    description: "Push and CI have passed",
+    targetUrl: "https://signalbox.example/instances/deploy-gate",
+  },
+  idempotency: "state",
+  async perform(params, context) {
+    const answer = await call(context, "POST", `/repos/${params.repo}/statuses/${params.sha}`, {
+      state: params.state,
+      context: params.context ?? "signalbox",
+      ...(params.description === undefined ? {} : { description: cut(params.description, DESCRIPTION_CHARS_MAX) }),
+      ...(params.targetUrl === undefined ? {} : { target_url: params.targetUrl }),
+    });
+    return outcome(answer, context, { repeatable: true, ok: (code) => code === 201 });
+  },
+};
+
+const CommentParams = Type.Object(
+  {
+    repo,
+    number: Type.Integer({ minimum: 1, description: "Of the issue or pull request" }),
+    body: Type.String({ minLength: 1, maxLength: 65_000, description: "Markdown", escape: "markdown" }),
+  },
+  { additionalProperties: false },
+);
+type CommentParams = Static<typeof CommentParams>;
+
+const comment: Action<CommentParams, Connection> = {
+  summary: "Comments on an issue or pull request, once",
+  params: CommentParams,
+  example: { repo: "acme/web", number: 412, body: "Released with **1.4.0**" },
+  idempotency: "read-before-write",
+  async perform({ repo, number, body }, context) {
+    const text = `${body}\n\n${marker(context)}`;
+    const answer = await call(context, "POST", `/repos/${repo}/issues/${number}/comments`, { body: text });
+    return outcome(answer, context, { ok: (code) => code === 201 });
+  },
+  async probe({ repo, number }, context) {
+    const since = new Date(context.nowMs - PROBE_WINDOW_MS).toISOString();
+    for (let page = 1; page <= PROBE_PAGES_MAX; page++) {
+      const query = `per_page=${PAGE_SIZE}&page=${page}&since=${encodeURIComponent(since)}`;
+      const answer = await call(context, "GET", `/repos/${repo}/issues/${number}/comments?${query}`);
+      const list = listOf(answer);
+      if (!list) return unsure(unread(outcome(answer, context, { repeatable: true }), answer));
+      const found = list.find((one) => textAt(one, "body")?.includes(marker(context)));
+      if (found) return { kind: "done", result: resultOf(found), note: "An earlier attempt had been taken" };
+      if (list.length < PAGE_SIZE) return undefined;
+    }
+    const message = `github: ${PROBE_PAGES_MAX * PAGE_SIZE} comments were read and more are left`;
+    return { kind: "rejected", error: { message, code: "uncertain" } };
+  },
+};
+
+/** Invisible in the rendered comment. */
+function marker({ idempotencyKey }: Context): string {
+  return `<!-- signalbox:${idempotencyKey} -->`;
+}
+
+function call(context: Context, method: string, path: string, body?: object): Promise<HttpAnswer> {
+  const { url = "https://api.github.com", token } = context.connection.settings;
+  return context.http.request({
+    method,
+    url: `${url.replace(/\/+$/, "")}${path}`,
+    headers: {
+      accept: "application/vnd.github+json",
+      authorization: `Bearer ${token}`,
+      "x-github-api-version": "2022-11-28",
+      ...(body ? { "content-type": JSON_TYPE } : {}),
+    },
+    ...(body ? { body: JSON.stringify(body) } : {}),
+  });
+}
+
+function outcome(answer: HttpAnswer, { nowMs }: Context, reading: Partial<Reading>): Outcome {
+  const result = outcomeOf(answer, { target: "github", classify: rateLimit, ...reading, nowMs });
+  if (result.kind === "done") {
+    const parsed = answer.kind === "answer" ? parseJson(Buffer.from(answer.text)) : undefined;
+    return parsed?.ok ? { ...result, result: resultOf(parsed.data) } : result;
+  }
+  const isLimited = result.kind === "retry" && result.error.code === "rate_limited";
+  return isLimited ? { afterMs: RATE_LIMIT_MS, ...result } : result;
+}
+
+/** A 403 may be a rate limit. https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api */
+function rateLimit({ status: code, headers, text }: Answered): AnswerClass | undefined {
+  if (code !== 403) return undefined;
+  const isLimit = "retry-after" in headers || headers["x-ratelimit-remaining"] === "0" || /rate limit/i.test(text);
+  return isLimit ? "retry" : undefined;
+}
+
+function resultOf(value: Parameters<typeof textAt>[0]) {
+  return { url: textAt(value, "html_url") ?? textAt(value, "url") ?? null };
+}
+
+function listOf(answer: HttpAnswer): Parameters<typeof textAt>[0][] | undefined {
+  if (answer.kind !== "answer" || answer.status !== 200) return undefined;
+  const parsed = parseJson(Buffer.from(`{"list":${answer.text}}`));
+  return parsed.ok && Array.isArray(parsed.data.list) ? parsed.data.list : undefined;
+}
+
+/** An answer that confirms but cannot be read tells nothing about the comment. */
+function unread(result: Outcome, answer: HttpAnswer): Outcome {
+  if (result.kind !== "done") return result;
+  const code = answer.kind === "answer" ? { status: answer.status } : {};
+  return { kind: "uncertain", error: { message: "github: the list of comments cannot be read", ...code } };
+}
+
+export default {
+  name: "github",
+  summary: "Receives GitHub webhooks, sets commit statuses, comments on issues and pull requests",
+  docs: "https://docs.github.com/en/webhooks",
+  source: {
+    summary: "Repository, organisation and app webhooks, as JSON or form",
+    settings: Settings,
+    needsSecret: true,
+    contentTypes: [JSON_TYPE, FORM_TYPE],
+    verify(request: RawRequest, source: SourceConfig<Settings>, { nowMs }) {
+      // The newer signature is never passed over: an old one beside it would be a way down.
+      const isOld = source.settings.legacySha1 === true && request.headers["x-hub-signature-256"] === undefined;
+      return verifySignature(isOld ? SHA1 : SHA256, request, source.secrets, nowMs);
+    },
+    normalise,
+    events: GITHUB_EVENTS,
+    sign(sample, source, nowMs) {
+      const body = JSON.stringify(sample.body);
+      const delivery = deliveryId(body, nowMs);
+      const signature = sign(SHA256, body, source.secrets[0] ?? "", nowMs, delivery);
+      return { "x-github-delivery": delivery, ...sample.headers, ...signature };
+    },
+  },
+  connection: Connection,
+  actions: { status, comment },
+} satisfies Provider;

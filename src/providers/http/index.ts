@@ -1,0 +1,220 @@
+/** Any sender whose signature can be described, any receiver that speaks HTTP: what has no provider of its own. */
+import { Type } from "typebox";
+import { type Json, type JsonObject, LIMITS, STATUSES, type Status } from "../../model.ts";
+import type { EventDraft, Normalised, Provider, RawRequest, SourceConfig } from "../../ports/provider.ts";
+import {
+  at,
+  FORM_TYPE,
+  JSON_TYPE,
+  mediaType,
+  moment,
+  type Parsed,
+  parseFormJson,
+  parseJson,
+  present,
+} from "../kit/body.ts";
+import { formFields } from "../kit/form.ts";
+import { sign, Verifier, verifySignature } from "../kit/signature.ts";
+import { ticketKeys } from "../kit/tickets.ts";
+import { Connection, request } from "./request.ts";
+
+const strict = { additionalProperties: false };
+const TYPE = "^[a-z][a-z0-9_-]*(\\.[a-z0-9_-]+)*$";
+
+const path = Type.String({ minLength: 1, description: "Dotted path into the body, e.g. build.branch" });
+const header = Type.String({ pattern: "^[a-z0-9-]+$", description: "Name of a header, in lower case" });
+const prefix = Type.Optional(
+  Type.String({ pattern: TYPE, maxLength: 100, description: 'What stands before the value, default "http"' }),
+);
+
+const Settings = Type.Object(
+  {
+    verify: Verifier,
+    type: Type.Optional(
+      Type.Union(
+        [
+          Type.String({ pattern: TYPE, maxLength: LIMITS.eventNameChars, description: "The type of every event" }),
+          Type.Object({ header, prefix }, strict),
+          Type.Object({ field: path, prefix }, strict),
+        ],
+        { description: 'Event type; default "http.received"' },
+      ),
+    ),
+    id: Type.Optional(
+      Type.Union([Type.Object({ header }, strict), Type.Object({ field: path }, strict)], {
+        description: "The sender's delivery id; default webhook-id where that is signed",
+      }),
+    ),
+    attributes: Type.Optional(
+      Type.Object(
+        {
+          ...Object.fromEntries(
+            ["repo", "branch", "sha", "number", "title", "actor", "url", "status", "subject", "time"].map((name) => [
+              name,
+              Type.Optional(path),
+            ]),
+          ),
+          tickets: Type.Optional(Type.Array(path, { description: "Texts in which ticket keys are looked for" })),
+        },
+        { ...strict, description: "Which field of the body is which attribute of the event" },
+      ),
+    ),
+    statuses: Type.Optional(
+      Type.Record(Type.String(), Type.Union(STATUSES.map((status) => Type.Literal(status))), {
+        description: "The sender's words for a status, e.g. { ready: success }; others leave the status out",
+      }),
+    ),
+  },
+  {
+    ...strict,
+    examples: [
+      {
+        verify: {
+          kind: "hmac",
+          digest: "sha256",
+          encoding: "hex",
+          signatureHeader: "x-signature",
+          prefix: "sha256=",
+          key: "utf8",
+          message: ["body"],
+        },
+      },
+    ],
+  },
+);
+
+/** Written out: the paths are all optional strings, and the schema's own type would be a page long. */
+interface Settings {
+  verify: Verifier;
+  type?: string | { header: string; prefix?: string } | { field: string; prefix?: string };
+  id?: { header: string } | { field: string };
+  attributes?: Partial<Record<TextAttribute | "number" | "status" | "time", string>> & { tickets?: string[] };
+  statuses?: Record<string, Status>;
+}
+type TextAttribute = "repo" | "branch" | "sha" | "title" | "actor" | "url" | "subject";
+const TEXT_ATTRIBUTES: readonly TextAttribute[] = ["repo", "branch", "sha", "title", "actor", "url", "subject"];
+
+/** Words for a status that mean the same wherever they are used; anything else is named in `statuses` or left out. */
+const WORDS: Readonly<Record<string, Status>> = {
+  ...(Object.fromEntries(STATUSES.map((status) => [status, status])) as Record<Status, Status>),
+  true: "success",
+  passed: "success",
+  succeeded: "success",
+  false: "failure",
+  failed: "failure",
+  errored: "error",
+  canceled: "cancelled",
+  aborted: "cancelled",
+  queued: "pending",
+  running: "pending",
+};
+
+function normalise(request: RawRequest, source: SourceConfig<Settings>): Normalised {
+  const { settings } = source;
+  const parsed = parse(request, settings.verify);
+  if (!parsed.ok) return { kind: "malformed", detail: parsed.detail };
+  const { data, text } = parsed;
+  const draft: EventDraft = {
+    type: typeOf(settings.type, request, data),
+    ...present({ delivery: deliveryOf(settings, request, data) }),
+    ...attributesOf(settings, data, source.ticketProjects),
+    data,
+    ...(text === undefined ? {} : { dataText: text }),
+  };
+  return { kind: "events", events: [draft] };
+}
+
+/** Where one field of a form is signed, only that field was proven: it is the event, as JSON. */
+function parse({ headers, body }: RawRequest, verifier: Verifier): Parsed {
+  if (mediaType(headers) !== FORM_TYPE) return parseJson(body);
+  const parts = "message" in verifier ? verifier.message : [];
+  const field = parts.find((part) => part.startsWith("formfield:"))?.slice("formfield:".length);
+  if (field !== undefined && !parts.includes("body")) return parseFormJson(body, field);
+  const fields = formFields(body);
+  return fields ? parseJson(Buffer.from(JSON.stringify(fields))) : { ok: false, detail: "The form cannot be decoded" };
+}
+
+function typeOf(type: Settings["type"], { headers }: RawRequest, data: JsonObject): string {
+  if (typeof type === "string") return type;
+  const value = type && ("header" in type ? headers[type.header] : valueAt(data, type.field));
+  const name = String(value ?? "")
+    .toLowerCase()
+    .replace(/[^a-z0-9_.-]+/g, "_")
+    .split(".")
+    .filter((part) => part !== "")
+    .join(".");
+  return `${type?.prefix ?? "http"}.${name || "received"}`.slice(0, LIMITS.eventNameChars);
+}
+
+function deliveryOf({ id, verify }: Settings, { headers }: RawRequest, data: JsonObject): string | undefined {
+  const isSigned = "message" in verify && verify.message.includes("header:webhook-id");
+  const from = id ?? (isSigned ? { header: "webhook-id" } : undefined);
+  const value = from && ("header" in from ? headers[from.header] : valueAt(data, from.field));
+  return value !== undefined && value !== "" && String(value).length <= 200 ? String(value) : undefined;
+}
+
+function attributesOf({ attributes = {}, statuses = {} }: Settings, data: JsonObject, projects?: readonly string[]) {
+  const at = (path: string | undefined) => (path === undefined ? undefined : valueAt(data, path));
+  const text = (path: string | undefined) => {
+    const value = at(path);
+    return value === undefined || value === "" ? undefined : String(value);
+  };
+  const number = Number(at(attributes.number) ?? Number.NaN);
+  const word = text(attributes.status) ?? "";
+  const searched = attributes.tickets ?? [attributes.title ?? "", attributes.branch ?? ""];
+  const tickets = ticketKeys(
+    searched.flatMap((path) => text(path) ?? []),
+    { projects },
+  );
+  return present({
+    ...Object.fromEntries(TEXT_ATTRIBUTES.map((name) => [name, text(attributes[name])])),
+    number: Number.isSafeInteger(number) ? number : undefined,
+    status: lookUp(statuses, word) ?? lookUp(WORDS, word.toLowerCase()),
+    time: moment(at(attributes.time)),
+    tickets: tickets.length > 0 ? tickets : undefined,
+  });
+}
+
+function lookUp(table: Readonly<Record<string, Status>>, word: string): Status | undefined {
+  return Object.hasOwn(table, word) ? table[word] : undefined;
+}
+
+/** A text, number or truth value; anything else is none. */
+function valueAt(data: JsonObject, path: string): Exclude<Json, null | object> | undefined {
+  const value = at(data, ...path.split("."));
+  return typeof value === "object" || value === undefined ? undefined : value;
+}
+
+export default {
+  name: "http",
+  summary: "Receives webhooks of any sender whose signature can be described, and calls any HTTP API",
+  docs: "https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md",
+  source: {
+    summary: "JSON or form bodies with a signature, token or address that `verify` describes",
+    settings: Settings,
+    needsSecret: (settings: Settings) => settings.verify.kind !== "ip",
+    contentTypes: [JSON_TYPE, FORM_TYPE],
+    verify(incoming: RawRequest, source: SourceConfig<Settings>, { nowMs }) {
+      return verifySignature(source.settings.verify, incoming, source.secrets, nowMs);
+    },
+    normalise,
+    events: {
+      "http.received": {
+        summary: "A verified request; `type` in the source's settings gives it another name",
+        sample: () => ({
+          headers: { "content-type": JSON_TYPE },
+          body: { event: "deploy", app: "web", state: "success", branch: "main", title: "WEB-17 add login" },
+        }),
+      },
+    },
+    sign(sample, source: SourceConfig<Settings>, nowMs) {
+      const body = JSON.stringify(sample.body);
+      return {
+        ...sample.headers,
+        ...sign(source.settings.verify, body, source.secrets[0] ?? "", nowMs, `msg_${nowMs}`),
+      };
+    },
+  },
+  connection: Connection,
+  actions: { request },
+} satisfies Provider;

@@ -1,0 +1,345 @@
+/** Jira Cloud, Server and Data Center: moves an issue to a status by whatever transition leads there now, and comments once. */
+import { createHash } from "node:crypto";
+import { type Static, Type } from "typebox";
+import type { Json, JsonObject, Outcome } from "../../model.ts";
+import type { HttpAnswer } from "../../ports/network.ts";
+import type { Action, Provider } from "../../ports/provider.ts";
+import { unsure } from "../kit/answer.ts";
+import {
+  hasFailedLogin,
+  isCloud,
+  JiraConnection,
+  type JiraContext,
+  jsonOf,
+  objectOf,
+  outcomeOfJira,
+  type Read,
+  readJira,
+  send,
+} from "./rest.ts";
+import { document, wiki } from "./text.ts";
+import {
+  type Edge,
+  forgetOffers,
+  type Issue,
+  isSame,
+  isStatus,
+  type Offer,
+  type Offers,
+  planWay,
+  readIssue,
+  readOffers,
+  type Status,
+} from "./workflow.ts";
+
+const HOPS_MAX = 5;
+/** How often a refusal makes us look again: transitions that were kept too long, or colleagues who move the issue meanwhile. */
+const REPLANS_MAX = 2;
+/** Our own comment is among the newest; a page holds 100. */
+const COMMENT_PAGES_MAX = 10;
+
+const IssueKey = Type.String({
+  pattern: "^([A-Za-z][A-Za-z0-9_]*-[0-9]+|[0-9]+)$",
+  description: "Issue key, e.g. WEB-17",
+});
+
+// ---------------------------------------------------------------- transition
+
+const Transition = Type.Object(
+  {
+    issue: IssueKey,
+    to: Type.String({ minLength: 1, description: "Name or id of the status the issue shall be in" }),
+    via: Type.Optional(
+      Type.String({ minLength: 1, description: "Name of the transition, when several lead to the status" }),
+    ),
+    fields: Type.Optional(
+      Type.Record(Type.String(), Type.Unknown(), {
+        description: 'Fields of the transition\'s screen, e.g. { resolution: { name: "Done" } }',
+      }),
+    ),
+    comment: Type.Optional(
+      Type.String({ minLength: 1, description: "Plain text, added by a transition that has a screen" }),
+    ),
+    hops: Type.Optional(
+      Type.Union([Type.Boolean(), Type.Integer({ minimum: 1, maximum: HOPS_MAX })], {
+        description: `How many transitions may lead there, by what was seen of the workflow; true = ${HOPS_MAX}, default 1`,
+      }),
+    ),
+    through: Type.Optional(
+      Type.Array(Type.String({ minLength: 1 }), {
+        maxItems: HOPS_MAX - 1,
+        description:
+          "Statuses on the way, in order, for when no transition leads straight there; nothing need have been seen",
+      }),
+    ),
+  },
+  { additionalProperties: false },
+);
+type Transition = Static<typeof Transition>;
+
+/** What happened so far on the way to the target. */
+interface Walk {
+  params: Transition;
+  from?: string;
+  /** Ids of the statuses that were left. */
+  left: string[];
+  /** Names of the transitions that were taken. */
+  names: string[];
+  replans: number;
+  /** The last request, when Jira refused it. */
+  refused?: { status: Status; fresh: boolean; answer: HttpAnswer };
+}
+
+/** Status based: performing it twice does no harm. */
+async function transition(params: Transition, context: JiraContext): Promise<Outcome> {
+  const walk: Walk = { params, left: [], names: [], replans: 0 };
+  for (;;) {
+    const read = await readIssue(params.issue, context);
+    if (!read.ok) return read.outcome;
+    const end = ended(walk, read.value, context) ?? (await step(walk, read.value, context));
+    if (end) return end;
+  }
+}
+
+/**
+ * Why the walk ends here; undefined = it goes on. After a refusal the status decides and not Jira's text, which says too little: the
+ * issue is where it was, and transitions are read afresh, or others moved it, and the way is planned from there.
+ */
+function ended(walk: Walk, { key, status }: Issue, context: JiraContext): Outcome | undefined {
+  if (isStatus(status, walk.params.to)) return arrived(walk, key, status);
+  if (walk.left.includes(status.id)) return rejected(`${key} is back in "${status.name}"`);
+  const { refused } = walk;
+  if (!refused) return undefined;
+  const hasMoved = status.id !== refused.status.id;
+  if (!hasMoved && refused.fresh) return outcomeOfJira(refused.answer, context);
+  walk.replans += 1;
+  if (walk.replans <= REPLANS_MAX) return undefined;
+  return { kind: "retry", error: { message: `${key} is being moved by somebody else` } };
+}
+
+function arrived({ from, names }: Walk, issue: string, { name }: Status): Outcome {
+  const result: JsonObject = { issue, from: from ?? name, to: name };
+  if (names.length === 0) return { kind: "done", result, note: "already there" };
+  const way: JsonObject = names.length > 1 ? { way: names } : {};
+  return { kind: "done", result: { ...result, transition: names.at(-1) ?? "", ...way } };
+}
+
+/** Takes one transition; undefined = look at the issue again. */
+async function step(walk: Walk, issue: Issue, context: JiraContext): Promise<Outcome | undefined> {
+  const next = await nextOffer(walk, issue, context);
+  if (!next.ok) return next.outcome;
+  const { offer, fresh } = next.value;
+  if (context.signal.aborted) return STOPPED;
+  const answer = await take(issue, offer, walk.params, context);
+  if (isConflict(answer)) {
+    await forgetOffers(issue, context);
+    walk.refused = { status: issue.status, fresh, answer };
+    return undefined;
+  }
+  const outcome = outcomeOfJira(answer, context);
+  if (outcome.kind !== "done") return outcome;
+  walk.from ??= issue.status.name;
+  walk.left.push(issue.status.id);
+  walk.names.push(offer.name);
+  delete walk.refused;
+  return isStatus(offer.to, walk.params.to) ? arrived(walk, issue.key, offer.to) : undefined;
+}
+
+/** 404: of the transition, or of an issue that went; looking again tells. */
+function isConflict(answer: HttpAnswer): boolean {
+  return answer.kind === "answer" && [400, 404, 409].includes(answer.status) && !hasFailedLogin(answer);
+}
+
+type Next = Read<{ offer: Offer; fresh: boolean }>;
+
+/** The transition to take now. What was kept is believed for taking a transition, never for refusing. */
+async function nextOffer(walk: Walk, issue: Issue, context: JiraContext): Promise<Next> {
+  const kept = await readOffers(issue, context);
+  if (!kept.ok) return kept;
+  const choice = await choose({ walk, issue, ...kept.value }, context);
+  if (choice.ok || kept.value.fresh) return choice;
+  await forgetOffers(issue, context);
+  const read = await readOffers(issue, context);
+  return read.ok ? choose({ walk, issue, ...read.value }, context) : read;
+}
+
+async function choose(at: Offers & { walk: Walk; issue: Issue }, context: JiraContext): Promise<Next> {
+  const { offers, fresh, issue, walk } = at;
+  const { params, left, names } = walk;
+  const leads = ({ to, name }: Edge) => isStatus(to, params.to) && (!params.via || isSame(name, params.via));
+  const hopsAllowed = params.hops === true || params.through ? HOPS_MAX : Number(params.hops || 1);
+  const hopsMax = hopsAllowed - names.length;
+  const direct = hopsMax > 0 ? offers.filter(leads) : [];
+  const known = direct.length > 0 ? direct : hopsMax > 1 ? named(offers, params.through ?? [], issue, left) : [];
+  const ways = known.length > 0 ? known : await planWay(issue, offers, { leads, hopsMax, left }, context);
+  const offer = ways.find((way) => missing(way, params).length === 0);
+  if (offer) return { ok: true, value: { offer, fresh } };
+  const [way] = ways;
+  const needs = way && `${issue.key}: "${way.name}" needs ${missing(way, params).join(", ")}`;
+  return { ok: false, outcome: rejected(needs ?? noWay(issue, params, offers)) };
+}
+
+/** The transitions to the statuses that were put on the way and lie ahead, the one nearest to the target first. */
+function named(offers: Offer[], through: readonly string[], { status }: Issue, left: readonly string[]): Offer[] {
+  const ahead = through.slice(through.findIndex((name) => isStatus(status, name)) + 1).toReversed();
+  return ahead.flatMap((name) => offers.filter(({ to }) => isStatus(to, name) && !left.includes(to.id)));
+}
+
+function missing({ needs }: Offer, { fields = {}, comment }: Transition): string[] {
+  const isGiven = (field: string) => Object.hasOwn(fields, field) || (field === "comment" && comment !== undefined);
+  return needs.filter(({ field }) => !isGiven(field)).map(({ label }) => label);
+}
+
+function noWay({ key, status }: Issue, { to, via }: Transition, offers: Offer[]): string {
+  const reachable = offers.map((offer) => `"${offer.to.name}" by "${offer.name}"`).join(", ");
+  const wanted = `${key} is in "${status.name}" and cannot go to "${to}"${via ? ` by "${via}"` : ""}`;
+  return reachable ? `${wanted}; it can go to ${reachable}` : `${wanted}; the account may not move it anywhere`;
+}
+
+function take(issue: Issue, offer: Offer, params: Transition, context: JiraContext): Promise<HttpAnswer> {
+  const isLast = isStatus(offer.to, params.to);
+  const fields = Object.entries(params.fields ?? {}).filter(([field]) => isLast || offer.takes.includes(field));
+  const comment = isLast && params.comment ? textFor(params.comment, context) : undefined;
+  return send(context, "POST", `issue/${issue.key}/transitions`, {
+    transition: { id: offer.id },
+    ...(fields.length > 0 ? { fields: Object.fromEntries(fields) as JsonObject } : {}),
+    ...(comment ? { update: { comment: [{ add: { body: comment } }] } } : {}),
+  });
+}
+
+const transitionAction: Action<Transition, JiraConnection> = {
+  summary:
+    "Moves an issue to a status by whatever transition leads there now; nothing is done when it is there already",
+  params: Transition,
+  example: { issue: "WEB-17", to: "Done" },
+  idempotency: "state",
+  perform: transition,
+  async probe(params, context) {
+    const read = await readIssue(params.issue, context);
+    if (!read.ok) return unsure(read.outcome);
+    const { key, status } = read.value;
+    return isStatus(status, params.to) ? arrived({ params, left: [], names: [], replans: 0 }, key, status) : undefined;
+  },
+};
+
+// ---------------------------------------------------------------- read
+
+const Reading = Type.Object({ issue: IssueKey }, { additionalProperties: false });
+type Reading = Static<typeof Reading>;
+
+const readAction: Action<Reading, JiraConnection> = {
+  summary: "Reads which status an issue is in, and changes nothing",
+  params: Reading,
+  example: { issue: "WEB-17" },
+  idempotency: "state",
+  async perform({ issue }, context) {
+    const read = await readIssue(issue, context);
+    return read.ok ? { kind: "done", result: { issue: read.value.key, status: read.value.status.name } } : read.outcome;
+  },
+};
+
+// ---------------------------------------------------------------- comment
+
+const Comment = Type.Object(
+  {
+    issue: IssueKey,
+    body: Type.String({ minLength: 1, description: "Plain text; empty lines part paragraphs, addresses become links" }),
+    visibility: Type.Optional(
+      Type.Object(
+        {
+          type: Type.Union([Type.Literal("role"), Type.Literal("group")]),
+          value: Type.String({ minLength: 1, description: "Name of the role or group" }),
+        },
+        { additionalProperties: false, description: "Who may read it; default: whoever may read the issue" },
+      ),
+    ),
+  },
+  { additionalProperties: false },
+);
+type Comment = Static<typeof Comment>;
+
+/** https://developer.atlassian.com/cloud/jira/platform/rest/v3/api-group-issue-comments/ */
+async function comment(params: Comment, context: JiraContext): Promise<Outcome> {
+  const earlier = await findComment(params, context);
+  if (!earlier.ok) return earlier.outcome;
+  if (earlier.value) return earlier.value;
+  if (context.signal.aborted) return STOPPED;
+  const text = textFor(params.body, context);
+  const answer = await send(context, "POST", `issue/${params.issue}/comment`, {
+    body: typeof text === "string" ? `${text}\n${anchor(context)}` : text,
+    ...(isCloud(context) ? { properties: [{ key: "signalbox", value: { id: context.idempotencyKey } }] } : {}),
+    ...(params.visibility ? { visibility: params.visibility } : {}),
+  });
+  const outcome = outcomeOfJira(answer, context);
+  return outcome.kind === "done" ? commented(params.issue, jsonOf(answer)) : outcome;
+}
+
+function commented(issue: string, { id }: JsonObject, note?: string): Outcome {
+  return { kind: "done", result: { issue, comment: id ?? null }, ...(note ? { note } : {}) };
+}
+
+/** The comment that an earlier attempt of this delivery left, looked for among the newest. */
+async function findComment(params: Comment, context: JiraContext): Promise<Read<Outcome | undefined>> {
+  let startAt = 0;
+  for (let page = 0; page < COMMENT_PAGES_MAX; page++) {
+    const query = `orderBy=-created&expand=properties&maxResults=100&startAt=${startAt}`;
+    const read = await readJira(context, `issue/${params.issue}/comment?${query}`, parseComments);
+    if (!read.ok) return read;
+    const found = read.value.comments.find((one) => isOurs(one, context));
+    if (found) return { ok: true, value: commented(params.issue, found, "already there") };
+    startAt += read.value.comments.length;
+    if (read.value.comments.length === 0 || startAt >= read.value.total) break;
+  }
+  return { ok: true, value: undefined };
+}
+
+function parseComments({ comments, total }: JsonObject): { comments: JsonObject[]; total: number } | undefined {
+  if (!Array.isArray(comments)) return undefined;
+  return { comments: comments.map(objectOf), total: typeof total === "number" ? total : comments.length };
+}
+
+function isOurs({ properties, body }: JsonObject, context: JiraContext): boolean {
+  if (typeof body === "string") return body.includes(anchor(context));
+  const marks = Array.isArray(properties) ? properties.map(objectOf) : [];
+  return marks.some(({ key, value }) => key === "signalbox" && objectOf(value).id === context.idempotencyKey);
+}
+
+/** Server keeps no properties with a new comment; an anchor is the one thing in wiki markup that readers do not see. */
+function anchor({ idempotencyKey }: JiraContext): string {
+  return `{anchor:signalbox-${createHash("sha256").update(idempotencyKey).digest("hex").slice(0, 32)}}`;
+}
+
+const commentAction: Action<Comment, JiraConnection> = {
+  summary: "Comments on an issue; a marker that readers do not see keeps it from being said twice",
+  params: Comment,
+  example: { issue: "WEB-17", body: "Released with v2.4.0: https://example.com/releases/v2.4.0" },
+  idempotency: "read-before-write",
+  perform: comment,
+  async probe(params, context) {
+    const earlier = await findComment(params, context);
+    return earlier.ok ? earlier.value : unsure(earlier.outcome);
+  },
+};
+
+// ---------------------------------------------------------------- both
+
+function textFor(text: string, context: JiraContext): Json {
+  return isCloud(context) ? document(text) : wiki(text);
+}
+
+/** Nothing is changed any more after the time of an attempt is over, or what looks next would not see it. */
+const STOPPED: Outcome = { kind: "retry", error: { message: "Stopped before anything was changed" } };
+
+function rejected(message: string): Outcome {
+  return { kind: "rejected", error: { message } };
+}
+
+const jira: Provider = {
+  name: "jira",
+  summary: "Moves and comments on issues of Jira Cloud, Server and Data Center",
+  docs: "https://developer.atlassian.com/cloud/jira/platform/rest/v3/intro/",
+  connection: JiraConnection,
+  actions: { transition: transitionAction, read: readAction, comment: commentAction },
+};
+
+export default jira;

@@ -1,0 +1,115 @@
+/** Jira's REST interface: who asks, how, and what its answers mean. Version 3 on Cloud, 2 on Server and Data Center. */
+import { type Static, Type } from "typebox";
+import type { Json, JsonObject, Outcome } from "../../model.ts";
+import type { HttpAnswer } from "../../ports/network.ts";
+import type { ActionContext } from "../../ports/provider.ts";
+import { type Answered, cut, outcomeOf } from "../kit/answer.ts";
+import { isObject, parseJson } from "../kit/body.ts";
+import { commonConnection, secret } from "../kit/connection.ts";
+
+const WORDS_CHARS_MAX = 500;
+
+export const JiraConnection = Type.Object(
+  {
+    url: Type.String({ pattern: "^https?://", description: "Site, e.g. https://acme.atlassian.net" }),
+    email: Type.Optional(Type.String({ minLength: 1, description: "Account of the API token (Cloud)" })),
+    token: secret("API token of the account (Cloud), or a personal access token (Server, Data Center)"),
+    flavour: Type.Optional(
+      Type.Union([Type.Literal("cloud"), Type.Literal("server")], {
+        description: "Default: cloud when an email is given, else server",
+      }),
+    ),
+    ...commonConnection,
+  },
+  { additionalProperties: false },
+);
+export type JiraConnection = Static<typeof JiraConnection>;
+
+export type JiraContext = ActionContext<JiraConnection>;
+
+/** What was read, or the outcome of an action that cannot go on without it. */
+export type Read<T> = { ok: true; value: T } | { ok: false; outcome: Outcome };
+
+/** Whether this is Cloud, where texts are documents and comments have properties. */
+export function isCloud({ connection: { settings } }: JiraContext): boolean {
+  return (settings.flavour ?? (settings.email ? "cloud" : "server")) === "cloud";
+}
+
+/** The site without a slash at its end. */
+export function siteOf({ connection }: JiraContext): string {
+  return connection.settings.url.replace(/\/+$/, "");
+}
+
+/** One request; `path` follows /rest/api/<version>/. */
+export function send(context: JiraContext, method: "GET" | "POST", path: string, body?: Json): Promise<HttpAnswer> {
+  const { email, token } = context.connection.settings;
+  const credentials = email ? `Basic ${Buffer.from(`${email}:${token}`).toString("base64")}` : `Bearer ${token}`;
+  return context.http.request({
+    method,
+    url: `${siteOf(context)}/rest/api/${isCloud(context) ? 3 : 2}/${path}`,
+    headers: {
+      authorization: credentials,
+      accept: "application/json",
+      ...(body === undefined ? {} : { "content-type": "application/json" }),
+    },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+}
+
+/** Reads what `parse` makes of the answer; undefined = it is not what Jira answers, so something stands in between. */
+export async function readJira<T>(
+  context: JiraContext,
+  path: string,
+  parse: (json: JsonObject) => T | undefined,
+): Promise<Read<T>> {
+  const answer = await send(context, "GET", path);
+  const outcome = outcomeOfJira(answer, context, { repeatable: true });
+  if (outcome.kind !== "done") return { ok: false, outcome };
+  const value = parse(jsonOf(answer));
+  if (value !== undefined) return { ok: true, value };
+  return { ok: false, outcome: { kind: "retry", error: { message: "Jira's answer is not of the documented form" } } };
+}
+
+/** What an answer means, in Jira's own words where it gives any. */
+export function outcomeOfJira(answer: HttpAnswer, { nowMs }: JiraContext, { repeatable = false } = {}): Outcome {
+  const outcome = outcomeOf(answer, { target: "Jira", nowMs, repeatable, classify });
+  if (outcome.kind === "done" || answer.kind !== "answer") return outcome;
+  if (hasFailedLogin(answer)) {
+    return { kind: "rejected", error: { ...outcome.error, message: "Jira does not accept the credentials" } };
+  }
+  const words = wordsOf(answer);
+  return words ? { ...outcome, error: { ...outcome.error, message: `${outcome.error.message}: ${words}` } } : outcome;
+}
+
+function classify(answer: Answered) {
+  if (hasFailedLogin(answer)) return "auth";
+  // A change by somebody else that is not finished: Atlassian's advice is to ask again.
+  return answer.status === 409 ? "retry" : undefined;
+}
+
+/**
+ * Data Center serves a request with a wrong password as nobody's, with 200 or 404.
+ * https://support.atlassian.com/jira/kb/rest-api-calls-with-a-wrong-password-return-http-200/
+ */
+export function hasFailedLogin({ headers }: Answered): boolean {
+  return /AUTHENTICATED_FAILED|AUTHENTICATION_DENIED/i.test(headers["x-seraph-loginreason"] ?? "");
+}
+
+/** For people only: Jira words one cause in several ways, so nothing is ever decided by them. */
+function wordsOf(answer: Answered): string {
+  const { errorMessages, errors } = jsonOf(answer);
+  const messages = Array.isArray(errorMessages) ? errorMessages.filter((one) => typeof one === "string") : [];
+  const fields = Object.entries(objectOf(errors)).map(([field, text]) => `${field}: ${String(text)}`);
+  return cut([...messages, ...fields].join("; "), WORDS_CHARS_MAX);
+}
+
+/** The object of an answer's JSON; empty when it is none. */
+export function jsonOf(answer: HttpAnswer): JsonObject {
+  const parsed = answer.kind === "answer" ? parseJson(Buffer.from(answer.text)) : undefined;
+  return parsed?.ok ? parsed.data : {};
+}
+
+/** The value when it is an object, else an empty one. */
+export function objectOf(value: Json | undefined): JsonObject {
+  return isObject(value) ? value : {};
+}

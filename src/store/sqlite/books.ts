@@ -1,0 +1,121 @@
+/** What is kept beside the log: refusals, definitions, policies, tokens, audit, counts. Runs inside the caller's transaction. */
+import { REFUSALS_MAX } from "../rows.ts";
+import type { Prepare } from "./prepare.ts";
+
+const ADD_REFUSAL = `
+  insert into refusals (source, body)
+  values (?, ?)`;
+
+const DROP_OLD_REFUSALS = `
+  delete from refusals
+  where source = ?
+    and n <= (
+      select n
+      from refusals
+      where source = ?
+      order by n desc
+      limit 1 offset ${REFUSALS_MAX}
+    )`;
+
+const REFUSALS = `
+  select body
+  from refusals
+  order by n desc
+  limit ?`;
+
+const ADD_DEFINITION = `
+  insert into definitions (hash, machine, definition)
+  values (?, ?, ?)
+  on conflict (hash) do nothing`;
+
+const DEFINITION = `
+  select definition
+  from definitions
+  where hash = ?`;
+
+const ADD_POLICY = `
+  insert into policies (revision, files, saved_at_ms)
+  values (?, ?, ?)
+  on conflict (revision) do nothing`;
+
+const POLICY = `
+  select files
+  from policies
+  where revision = ?`;
+
+const TOKENS = `
+  select body
+  from tokens
+  order by name`;
+
+const SAVE_TOKEN = `
+  insert into tokens (name, body)
+  values (?, ?)
+  on conflict (name) do update
+  set body = excluded.body`;
+
+const DROP_TOKEN = `
+  delete from tokens
+  where name = ?`;
+
+const ADD_AUDIT = `
+  insert into audit (at_ms, body)
+  values (?, ?)`;
+
+const AUDITS = `
+  select body
+  from audit
+  order by n desc
+  limit ?`;
+
+const COUNTS = `
+  select name, n
+  from counters`;
+
+export interface DefinitionRow {
+  hash: string;
+  machine: string;
+  definition: string;
+}
+
+/** Bodies are JSON text throughout. */
+export function bookTables(prepare: Prepare) {
+  const addRefusal = prepare(ADD_REFUSAL);
+  const dropOldRefusals = prepare(DROP_OLD_REFUSALS);
+  const refusals = prepare<{ body: string }>(REFUSALS);
+  const addDefinition = prepare(ADD_DEFINITION);
+  const definition = prepare<{ definition: string }>(DEFINITION);
+  const addPolicy = prepare(ADD_POLICY);
+  const policy = prepare<{ files: string }>(POLICY);
+  const tokens = prepare<{ body: string }>(TOKENS);
+  const saveToken = prepare(SAVE_TOKEN);
+  const dropToken = prepare(DROP_TOKEN);
+  const addAudit = prepare(ADD_AUDIT);
+  const audits = prepare<{ body: string }>(AUDITS);
+  const counts = prepare<{ name: string; n: number }>(COUNTS);
+  return {
+    refuse(source: string, body: string): void {
+      addRefusal.run(source, body);
+      dropOldRefusals.run(source, source);
+    },
+    refusals: (limit: number) => refusals.all(limit).map(({ body }) => body),
+    saveDefinitions(rows: readonly DefinitionRow[]): void {
+      for (const { hash, machine, definition } of rows) addDefinition.run(hash, machine, definition);
+    },
+    definition: (hash: string) => definition.get(hash)?.definition,
+    savePolicy(revision: string, files: string, nowMs: number): void {
+      addPolicy.run(revision, files, nowMs);
+    },
+    policy: (revision: string) => policy.get(revision)?.files,
+    tokens: () => tokens.all().map(({ body }) => body),
+    saveToken(name: string, body: string): void {
+      saveToken.run(name, body);
+    },
+    dropToken: (name: string) => dropToken.run(name).changes === 1,
+    audit(atMs: number, body: string): void {
+      addAudit.run(atMs, body);
+    },
+    audits: (limit: number) => audits.all(limit).map(({ body }) => body),
+    counts: () => Object.fromEntries(counts.all().map(({ name, n }) => [name, n])),
+  };
+}

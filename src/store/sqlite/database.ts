@@ -1,0 +1,132 @@
+/** One SQLite file and the calls it answers: synchronous, many calls in one transaction. Knows nothing of threads. */
+import { closeSync, mkdirSync, openSync } from "node:fs";
+import { dirname } from "node:path";
+import SqliteDatabase, { type Database } from "better-sqlite3";
+import { bookTables } from "./books.ts";
+import { decisionTables } from "./decisions.ts";
+import { deliveryTables } from "./deliveries.ts";
+import { logTables } from "./log.ts";
+import { preparer } from "./prepare.ts";
+import { retentionTables } from "./retention.ts";
+import { migrate } from "./schema.ts";
+
+/** How long another process may hold the file before a call fails. */
+const BUSY_MS = 10_000;
+const CACHE_KIB = 64 * 1024;
+
+export type Tables = ReturnType<typeof tables>;
+export type Method = keyof Tables;
+
+export interface Call {
+  id: number;
+  method: Method;
+  args: readonly unknown[];
+}
+
+export type Answer = { id: number; value: unknown } | { id: number; error: string };
+
+export interface SqliteFile {
+  /** Answers in order, durable; a call that fails leaves no trace and does not harm the others. */
+  run(calls: readonly Call[]): Answer[];
+  /** Copies the write-ahead log back and lets go. */
+  close(): void;
+}
+
+const READS: ReadonlySet<Method> = new Set([
+  "undecided",
+  "load",
+  "instances",
+  "refusals",
+  "definition",
+  "policy",
+  "event",
+  "events",
+  "delivery",
+  "deliveries",
+  "instanceList",
+  "timersOf",
+  "counts",
+  "tokens",
+  "audits",
+]);
+
+/** Opens or creates the file, for its owner only, and brings its tables up to date. Throws what SQLite throws, and SB0702. */
+export function openSqliteFile(path: string): SqliteFile {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  // SQLite gives -wal and -shm the mode of the file itself, so it is enough to be the one who creates it.
+  closeSync(openSync(path, "a", 0o600));
+  const db = new SqliteDatabase(path, { timeout: BUSY_MS });
+  try {
+    db.pragma("journal_mode = wal");
+    db.pragma("synchronous = full");
+    db.pragma("foreign_keys = on");
+    db.pragma(`cache_size = -${CACHE_KIB}`);
+    migrate(db);
+    return {
+      run: batchRunner(db),
+      close() {
+        db.pragma("wal_checkpoint(truncate)");
+        db.close();
+      },
+    };
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+}
+
+function tables(db: Database) {
+  const prepare = preparer(db);
+  return {
+    ...logTables(prepare),
+    ...decisionTables(prepare),
+    ...deliveryTables(prepare),
+    ...bookTables(prepare),
+    ...retentionTables(prepare),
+  };
+}
+
+/** Group commit: one transaction and one fsync for the whole batch, a savepoint for each call. */
+function batchRunner(db: Database): SqliteFile["run"] {
+  const methods = tables(db);
+  const begin = { reading: db.prepare("begin"), writing: db.prepare("begin immediate") };
+  const commit = db.prepare("commit");
+  const rollback = db.prepare("rollback");
+  const savepoint = db.prepare("savepoint one_call");
+  const undo = db.prepare("rollback to one_call");
+  const release = db.prepare("release one_call");
+
+  function answer({ id, method, args }: Call): Answer {
+    const perform = methods[method] as (...args: readonly unknown[]) => unknown;
+    savepoint.run();
+    try {
+      const value = perform(...args);
+      // Everywhere in the port, false says that nothing happened.
+      if (value === false) undo.run();
+      release.run();
+      return { id, value };
+    } catch (error) {
+      // A full disk or a failing one ends the transaction itself: then no call of the batch was kept.
+      if (!db.inTransaction) throw error;
+      undo.run();
+      release.run();
+      return { id, error: reason(error) };
+    }
+  }
+
+  return (calls) => {
+    try {
+      (calls.every(({ method }) => READS.has(method)) ? begin.reading : begin.writing).run();
+      const answers = calls.map(answer);
+      commit.run();
+      return answers;
+    } catch (error) {
+      if (db.inTransaction) rollback.run();
+      return calls.map(({ id }) => ({ id, error: reason(error) }));
+    }
+  };
+}
+
+function reason(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
