@@ -254,7 +254,7 @@ export const ERRORS = {
 export type ErrorCode = keyof typeof ERRORS;
 
 /** A person's mistake in a file: where, what, and what to write instead. Core gives the path; policy.ts adds the place. */
-export interface Problem {
+export interface Diagnostic {
   code: ErrorCode;
   severity: "error" | "warning";
   /** Capital letter, quoted values, no full stop, and what would be right. */
@@ -276,8 +276,8 @@ export interface Problem {
 /** A mistake that ends a command or answers a request. Never thrown for data inside core. */
 export class SignalboxError extends Error {
   readonly code: ErrorCode;
-  readonly problems: readonly Problem[];
-  constructor(code: ErrorCode, message: string, options: { cause?: unknown; problems?: readonly Problem[] } = {}) {
+  readonly problems: readonly Diagnostic[];
+  constructor(code: ErrorCode, message: string, options: { cause?: unknown; problems?: readonly Diagnostic[] } = {}) {
     super(message, { cause: options.cause });
     this.name = "SignalboxError";
     this.code = code;

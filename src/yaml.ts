@@ -17,7 +17,7 @@ import {
   type YAMLError,
   type YAMLMap,
 } from "yaml";
-import type { Problem } from "./errors.ts";
+import type { Diagnostic } from "./errors.ts";
 import { type Json, type JsonObject, LIMITS } from "./model.ts";
 import { forbiddenCharacter, type Mistake, syntaxMistake, unquotedTemplate } from "./yaml/words.ts";
 
@@ -37,7 +37,7 @@ export interface YamlFile {
   /** undefined = unreadable, see problems; null = empty. Parts may be shared where the file uses aliases. */
   value: Json | undefined;
   /** Placed. */
-  problems: Problem[];
+  problems: Diagnostic[];
   /** Of the value at the path (or its key), or of the deepest part of the path that exists. */
   place(path: Path, at?: { atKey?: boolean | undefined; offset?: number | undefined }): Range;
   /** The text with the values at these paths blotted out, for values that nobody may see. */
@@ -50,8 +50,8 @@ export function readYaml(file: string, text: string): YamlFile {
   const tokens = [...new Parser(lines.addNewLine).parse(text)];
   const range = (start: number, end: number) => rangeOf(text, lines, start, end);
   const blank: YamlFile = { value: null, problems: [], place: () => range(0, 0), hidden: () => text };
-  const unreadable = (problems: Problem[]): YamlFile => ({ ...blank, value: undefined, problems });
-  const problemAt = ({ code, message, start, end, suggestion }: Mistake): Problem => ({
+  const unreadable = (problems: Diagnostic[]): YamlFile => ({ ...blank, value: undefined, problems });
+  const problemAt = ({ code, message, start, end, suggestion }: Mistake): Diagnostic => ({
     code,
     severity: "error",
     message,
@@ -92,7 +92,7 @@ export function readYaml(file: string, text: string): YamlFile {
 }
 
 /** The problem with its file and place filled in. */
-export function placed(file: string, yaml: YamlFile, problem: Problem): Problem {
+export function placed(file: string, yaml: YamlFile, problem: Diagnostic): Diagnostic {
   return { ...problem, file, ...yaml.place(problem.path ?? [], problem) };
 }
 
@@ -174,7 +174,7 @@ function toJson(contents: Node | null, lineOf: (offset: number) => number): Whol
   const mistakes: Mistake[] = [];
   const anchors = new Map<string, { node: Node; read?: Read }>();
   const targets = new Map<Node, Node>();
-  const wrong = (node: Node | null, message: string, code: Problem["code"] = "SB0001"): Read => {
+  const wrong = (node: Node | null, message: string, code: Diagnostic["code"] = "SB0001"): Read => {
     const [start, end] = spanOf(node);
     mistakes.push({ code, message, start, end });
     return { value: null, size: 1, height: 0 };

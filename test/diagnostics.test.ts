@@ -11,7 +11,7 @@ import {
   summaryLine,
 } from "../src/cli/terminal/diagnostics.ts";
 import { loadConfig } from "../src/config/config.ts";
-import type { Problem } from "../src/errors.ts";
+import type { Diagnostic } from "../src/errors.ts";
 import { compilePolicy } from "../src/policy/policy.ts";
 import { ACTIONS, PROVIDERS } from "./support/providers.ts";
 
@@ -23,7 +23,7 @@ const golden = (name: string) => join(FOLDER, name.replace(/\.yaml$/, ".txt"));
 const lacking = broken.filter((name) => !existsSync(golden(name)));
 
 interface Told {
-  problems: readonly Problem[];
+  problems: readonly Diagnostic[];
   sources: ReadonlyMap<string, string>;
 }
 
@@ -84,7 +84,7 @@ describe.each(broken)("%s", (name) => {
   });
 });
 
-const ONE: Problem = {
+const ONE: Diagnostic = {
   code: "SB0101",
   severity: "error",
   message: '"whne" is not known here',

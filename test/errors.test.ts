@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { actionCatalogue, loadConfig } from "../src/config/config.ts";
-import { ERRORS, type ErrorCode, type Problem } from "../src/errors.ts";
+import { type Diagnostic, ERRORS, type ErrorCode } from "../src/errors.ts";
 import { compilePolicy } from "../src/policy/policy.ts";
 import { loadProviders } from "../src/providers/index.ts";
 
@@ -57,7 +57,7 @@ describe("the example of", () => {
 /** What is only warned of is looked for where it is the point: other examples leave much out. */
 const CODE_OF_LINT = /^SB03[1-9]/;
 
-async function problemsOf(code: string, file: string, text: string): Promise<Problem[]> {
+async function problemsOf(code: string, file: string, text: string): Promise<Diagnostic[]> {
   const providers = await loadProviders();
   if (file === "signalbox.yaml") {
     const dir = mkdtempSync(join(tmpdir(), "signalbox-errors-"));

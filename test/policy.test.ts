@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import { checkReport } from "../src/cli/check-report.ts";
-import { type Problem, SignalboxError } from "../src/errors.ts";
+import { type Diagnostic, SignalboxError } from "../src/errors.ts";
 import { LIMITS } from "../src/model.ts";
 import { compilePolicy, type PolicyFiles, readPolicyFiles } from "../src/policy/policy.ts";
 import { ACTIONS, PROVIDERS } from "./support/providers.ts";
@@ -17,7 +17,7 @@ const rule = (id: string, rest = 'do: [{ slack.post: { channel: "#dev", text: pu
 const FILES: PolicyFiles = { "rules/push.yaml": RULE, "statemachines/ticket.yaml": TICKET };
 
 const compile = (files: PolicyFiles, vars = {}) => compilePolicy(files, { actions: ACTIONS, vars });
-const brief = (problems: readonly Problem[]) =>
+const brief = (problems: readonly Diagnostic[]) =>
   problems.map(({ code, severity, file, line, col }) => `${severity} ${code} ${file}:${line}:${col}`);
 
 const folders: string[] = [];
@@ -35,7 +35,7 @@ function folderWith(files: Record<string, string | Uint8Array>): string {
   return folder;
 }
 
-async function refusal(folder: string): Promise<readonly Problem[]> {
+async function refusal(folder: string): Promise<readonly Diagnostic[]> {
   const error = await readPolicyFiles(folder).then(
     () => undefined,
     (reason: unknown) => reason,

@@ -2,7 +2,7 @@
 import { relative, resolve } from "node:path";
 import { actionCatalogue, type Config, loadConfig } from "../config/config.ts";
 import { type Finding, unseen } from "../core/lint/lint.ts";
-import { type Problem, SignalboxError } from "../errors.ts";
+import { type Diagnostic, SignalboxError } from "../errors.ts";
 import type { JsonObject } from "../model.ts";
 import { compilePolicy, contentsOf, type Policy, type PolicyFiles, readPolicyFiles } from "../policy/policy.ts";
 import type { Provider } from "../ports/provider.ts";
@@ -12,7 +12,7 @@ import type { Summary } from "./terminal/diagnostics.ts";
 
 export interface CheckReport {
   /** Placed, in the order of files and lines. */
-  problems: Problem[];
+  problems: Diagnostic[];
   summary: Summary;
   /** What new instances would be started with; none while there is an error. */
   machines: { id: string; definition: JsonObject }[];
@@ -49,7 +49,8 @@ export async function checkReport(options: CheckOptions): Promise<CheckReport> {
   const found = read.problems.length > 0 ? read.problems : inOrder([...policyProblems, ...compared.problems]);
   const all = [...loaded.problems, ...found];
   const problems = chosen(all, paths, { dir, names: [...sources.keys()] });
-  const count = (severity: Problem["severity"]) => problems.filter((problem) => problem.severity === severity).length;
+  const count = (severity: Diagnostic["severity"]) =>
+    problems.filter((problem) => problem.severity === severity).length;
   const summary: Summary = {
     ...contentsOf(read.files),
     errors: count("error"),
@@ -71,7 +72,7 @@ function compareWithEvents(
   policy: Policy | undefined,
   config: Config | undefined,
   providers: ReadonlyMap<string, Provider>,
-): { problems: Problem[]; recorded: number } {
+): { problems: Diagnostic[]; recorded: number } {
   if (policy === undefined || config === undefined) return { problems: [], recorded: 0 };
   const { rules } = policy.rules;
   const known = knownEvents(rules, config, providers);
@@ -79,7 +80,7 @@ function compareWithEvents(
 }
 
 /** A rule knows its file; where it stands in it is found by its id. */
-function placedIn(files: PolicyFiles, findings: readonly Finding[]): Problem[] {
+function placedIn(files: PolicyFiles, findings: readonly Finding[]): Diagnostic[] {
   const read = new Map<string, { yaml: YamlFile; ids: unknown[] }>();
   return findings.flatMap(({ rule, problem }) => {
     const { file } = rule.place([]) ?? {};
@@ -96,8 +97,8 @@ function withIds(yaml: YamlFile): { yaml: YamlFile; ids: unknown[] } {
 }
 
 /** By file and place. */
-function inOrder(problems: readonly Problem[]): Problem[] {
-  const order = ({ file = "", line = 0, col = 0 }: Problem) => ({ file, line, col });
+function inOrder(problems: readonly Diagnostic[]): Diagnostic[] {
+  const order = ({ file = "", line = 0, col = 0 }: Diagnostic) => ({ file, line, col });
   return problems.toSorted((one, other) => {
     const [a, b] = [order(one), order(other)];
     if (a.file !== b.file) return a.file < b.file ? -1 : 1;
@@ -105,7 +106,7 @@ function inOrder(problems: readonly Problem[]): Problem[] {
   });
 }
 
-async function filesOf(dir: string): Promise<{ files: PolicyFiles; problems: readonly Problem[] }> {
+async function filesOf(dir: string): Promise<{ files: PolicyFiles; problems: readonly Diagnostic[] }> {
   try {
     return { files: await readPolicyFiles(dir), problems: [] };
   } catch (error) {
@@ -116,10 +117,10 @@ async function filesOf(dir: string): Promise<{ files: PolicyFiles; problems: rea
 
 /** The problems of the chosen paths; a path that chooses nothing is itself a problem. */
 function chosen(
-  problems: readonly Problem[],
+  problems: readonly Diagnostic[],
   paths: readonly string[],
   { dir, names }: { dir: string; names: readonly string[] },
-): Problem[] {
+): Diagnostic[] {
   if (paths.length === 0) return [...problems];
   const wanted = paths.map((path) => ({ path, name: relative(dir, resolve(dir, path)).replaceAll("\\", "/") }));
   const lies = (file: string, { name }: { name: string }) =>
@@ -128,7 +129,7 @@ function chosen(
   const named = [...names, ...problems.flatMap(({ file }) => file ?? [])];
   const lost = wanted.filter((each) => !named.some((file) => lies(file, each)));
   const missing = lost.map(
-    ({ path }): Problem => ({ code: "SB0003", severity: "error", message: `No file to check is at "${path}"` }),
+    ({ path }): Diagnostic => ({ code: "SB0003", severity: "error", message: `No file to check is at "${path}"` }),
   );
   return [...missing, ...told];
 }

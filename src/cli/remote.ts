@@ -1,6 +1,6 @@
 /** Operations of a running server, asked over its API. */
 import { API_VERSION } from "../engine.ts";
-import { ERRORS, type ErrorCode, type Problem, SignalboxError } from "../errors.ts";
+import { type Diagnostic, ERRORS, type ErrorCode, SignalboxError } from "../errors.ts";
 import type { Operations } from "../operations/operations.ts";
 
 export interface RemoteOptions {
@@ -110,7 +110,7 @@ function refused(answer: unknown, { url, status }: { url: string; status: number
   if (typeof code !== "string" || !Object.hasOwn(ERRORS, code)) return strange(url, status);
   const message = String(detail ?? title ?? ERRORS[code as ErrorCode].title);
   return new SignalboxError(code as ErrorCode, message, {
-    problems: Array.isArray(problems) ? (problems as Problem[]) : [],
+    problems: Array.isArray(problems) ? (problems as Diagnostic[]) : [],
   });
 }
 

@@ -1,12 +1,12 @@
 /** `store:` and `cache:`: one line that says what kind and where. */
 import { resolve } from "node:path";
-import type { Problem } from "../errors.ts";
+import type { Diagnostic } from "../errors.ts";
 
 export type StoreConfig = { kind: "sqlite"; path: string } | { kind: "memory" } | { kind: "postgres"; url: string };
 export type CacheConfig = { kind: "memory" } | { kind: "redis"; url: string };
 
 /** A path is relative to `dir`. */
-export function storeOf(text: string, dir: string): StoreConfig | Problem {
+export function storeOf(text: string, dir: string): StoreConfig | Diagnostic {
   if (text === "memory") return { kind: "memory" };
   const path = /^sqlite:(?!\/\/)(.+)$/.exec(text)?.[1];
   if (path !== undefined) return { kind: "sqlite", path: resolve(dir, path) };
@@ -17,14 +17,14 @@ export function storeOf(text: string, dir: string): StoreConfig | Problem {
   });
 }
 
-export function cacheOf(text: string): CacheConfig | Problem {
+export function cacheOf(text: string): CacheConfig | Diagnostic {
   if (text === "memory") return { kind: "memory" };
   if (/^rediss?:\/\//.test(text) && URL.canParse(text)) return { kind: "redis", url: text };
   return wrong("cache", text, "memory or redis://host:6379", { redis: "redis://127.0.0.1:6379" });
 }
 
 // Only the scheme is quoted: the rest may hold a password.
-function wrong(key: string, text: string, forms: string, near: Readonly<Record<string, string>>): Problem {
+function wrong(key: string, text: string, forms: string, near: Readonly<Record<string, string>>): Diagnostic {
   const scheme = /^[A-Za-z0-9+.-]*/.exec(text)?.[0].slice(0, 20) ?? "";
   const suggestion = Object.entries(near).find(([name]) => scheme.toLowerCase().startsWith(name))?.[1];
   return {

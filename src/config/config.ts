@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import type { TSchema } from "typebox";
 import { checker } from "../core/check.ts";
-import type { Problem } from "../errors.ts";
+import type { Diagnostic } from "../errors.ts";
 import type { Json, JsonObject } from "../model.ts";
 import type { Provider } from "../ports/provider.ts";
 import { placed, readYaml, type YamlFile } from "../yaml.ts";
@@ -68,7 +68,7 @@ export interface Loaded {
   /** Only when no problem is an error. */
   config?: Config;
   /** Placed, in the order of the file. */
-  problems: Problem[];
+  problems: Diagnostic[];
   /** The file's text without literal secrets, for showing beside the problems. */
   sources: ReadonlyMap<string, string>;
 }
@@ -120,8 +120,13 @@ export function actionCatalogue(
 
 // ---------------------------------------------------------------- steps
 
-async function textOf(file: string, name: string): Promise<string | Problem> {
-  const wrong = (code: Problem["code"], message: string): Problem => ({ code, severity: "error", message, file: name });
+async function textOf(file: string, name: string): Promise<string | Diagnostic> {
+  const wrong = (code: Diagnostic["code"], message: string): Diagnostic => ({
+    code,
+    severity: "error",
+    message,
+    file: name,
+  });
   try {
     const bytes = await readFile(file);
     if (bytes.length > FILE_BYTES_MAX) return wrong("SB0108", "The file is larger than 1 MiB");
@@ -162,7 +167,7 @@ function checkAll(
   { value, schema, unknown }: ReturnType<typeof resolveAll>,
   providers: ReadonlyMap<string, Provider>,
   dir: string,
-): { complete: JsonObject; parts: Parts; problems: Problem[] } {
+): { complete: JsonObject; parts: Parts; problems: Diagnostic[] } {
   const misfits = checker(schema)(value).filter(({ path = [] }) => !unknown.has(path.join(".")));
   const names = nameProblems(value, providers);
   const sound = soundPart(value, [...misfits, ...names]);
@@ -173,7 +178,7 @@ function checkAll(
 }
 
 /** What fits the schema of an unsound file: the rest of it is still worth checking. */
-function soundPart(value: Json, problems: readonly Problem[]): JsonObject {
+function soundPart(value: Json, problems: readonly Diagnostic[]): JsonObject {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return {};
   const isSound = (...prefix: string[]) =>
     !problems.some(({ path = [] }) => prefix.every((part, i) => path[i] === part));
@@ -191,11 +196,11 @@ function partsOf(
   complete: ConfigFile,
   providers: ReadonlyMap<string, Provider>,
   dir: string,
-): { parts: Parts; problems: Problem[] } {
-  const problems: Problem[] = [];
-  const taken = <T extends object>(parsed: T | Problem, otherwise: T): T => {
+): { parts: Parts; problems: Diagnostic[] } {
+  const problems: Diagnostic[] = [];
+  const taken = <T extends object>(parsed: T | Diagnostic, otherwise: T): T => {
     if (!("code" in parsed)) return parsed;
-    problems.push(parsed as Problem);
+    problems.push(parsed as Diagnostic);
     return otherwise;
   };
   const kept = (key: "events" | "deliveries") =>
@@ -218,13 +223,13 @@ function partsOf(
   return { parts, problems: [...problems, ...sources.problems, ...schedules.problems] };
 }
 
-function placedIn(file: string, yaml: YamlFile, problem: Problem): Problem {
+function placedIn(file: string, yaml: YamlFile, problem: Diagnostic): Diagnostic {
   if (problem.file !== undefined) return problem;
   return placed(file, yaml, { ...problem, message: problem.message.replace(/^The value/, "The file") });
 }
 
 /** Without the network and the secrets of production a file can still be right. */
-function softened(problem: Problem, offline: boolean): Problem {
+function softened(problem: Diagnostic, offline: boolean): Diagnostic {
   const isOutside = problem.code === "SB0207" || problem.code === "SB0210";
   return offline && isOutside ? { ...problem, severity: "warning" } : problem;
 }

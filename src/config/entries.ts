@@ -1,6 +1,6 @@
 /** Sources, connections and schedules of a checked file, with what no schema can say about them. */
 import { formatDuration, parseDuration } from "../core/duration.ts";
-import { nearest, type Problem } from "../errors.ts";
+import { type Diagnostic, nearest } from "../errors.ts";
 import type { Json, JsonObject } from "../model.ts";
 import { LIMITS } from "../model.ts";
 import type { ConnectionConfig, Provider, Source, SourceConfig } from "../ports/provider.ts";
@@ -37,11 +37,11 @@ export interface ScheduleConfig {
 }
 
 type Providers = ReadonlyMap<string, Provider>;
-type Parts<T> = { items: T[]; problems: Problem[] };
+type Parts<T> = { items: T[]; problems: Diagnostic[] };
 
 /** Names and providers, on a file that may not fit its schema. */
-export function nameProblems(value: Json, providers: Providers): Problem[] {
-  const problems: Problem[] = [];
+export function nameProblems(value: Json, providers: Providers): Diagnostic[] {
+  const problems: Diagnostic[] = [];
   for (const section of ["sources", "connections", "schedules"] as const) {
     for (const [name, entry] of entriesOf(value, section)) {
       if (!NAME.test(name)) {
@@ -57,7 +57,7 @@ export function nameProblems(value: Json, providers: Providers): Problem[] {
   return problems;
 }
 
-function providerProblem(section: string, name: string, wanted: string, providers: Providers): Problem[] {
+function providerProblem(section: string, name: string, wanted: string, providers: Providers): Diagnostic[] {
   const able = (provider: Provider) => (section === "sources" ? provider.source : provider.actions) !== undefined;
   const provider = providers.get(wanted);
   if (provider !== undefined && able(provider)) return [];
@@ -74,7 +74,7 @@ function providerProblem(section: string, name: string, wanted: string, provider
 
 /** One source per entry whose provider is known. A secret that could not be had is empty and left out. */
 export function sourcesOf(file: ConfigFile, providers: Providers): Parts<SourceEntry> {
-  const problems: Problem[] = [];
+  const problems: Diagnostic[] = [];
   const items = Object.entries(file.sources ?? {}).flatMap(([name, entry]) => {
     const source = providers.get(entry.provider)?.source;
     return source === undefined ? [] : [sourceOf(name, entry, source, problems)];
@@ -84,7 +84,7 @@ export function sourcesOf(file: ConfigFile, providers: Providers): Parts<SourceE
 
 type SourceFile = NonNullable<ConfigFile["sources"]>[string];
 
-function sourceOf(name: string, entry: SourceFile, source: Source, problems: Problem[]): SourceEntry {
+function sourceOf(name: string, entry: SourceFile, source: Source, problems: Diagnostic[]): SourceEntry {
   const path = ["sources", name];
   const settings = pick(entry, keysOf(source.settings));
   const { provider, secret, secrets = [], paths = [], tickets } = entry;
@@ -105,7 +105,7 @@ function needsSecret({ needsSecret: needs }: Source, settings: JsonObject): bool
   return typeof needs === "function" ? needs(settings) : needs;
 }
 
-function secretProblems(name: string, { secret, secrets }: SourceFile, isEnough: boolean): Problem[] {
+function secretProblems(name: string, { secret, secrets }: SourceFile, isEnough: boolean): Diagnostic[] {
   const path = ["sources", name];
   if (secret !== undefined && secrets !== undefined) {
     return [{ ...problem("SB0102", 'Write "secret" or "secrets", not both', [...path, "secrets"]), atKey: true }];
@@ -126,7 +126,7 @@ export function connectionsOf(file: ConfigFile, providers: Providers): Connectio
 }
 
 export function schedulesOf(file: ConfigFile): Parts<ScheduleConfig> {
-  const problems: Problem[] = [];
+  const problems: Diagnostic[] = [];
   const items = Object.entries(file.schedules ?? {}).map(([id, { cron, timezone, data }]) => {
     const wrong = cronProblem(cron);
     if (wrong !== undefined) problems.push(problem("SB0102", wrong, ["schedules", id, "cron"]));
@@ -145,7 +145,7 @@ export function duration(
   text: string | undefined,
   path: Path,
   { min, max }: { min: number; max: number },
-  problems: Problem[],
+  problems: Diagnostic[],
 ): number | undefined {
   if (text === undefined) return undefined;
   const ms = parseDuration(text);
@@ -158,7 +158,7 @@ export function duration(
   return undefined;
 }
 
-function bodyBytes(text: string | undefined, path: Path, problems: Problem[]): number {
+function bodyBytes(text: string | undefined, path: Path, problems: Diagnostic[]): number {
   const bytes = text === undefined ? LIMITS.bodyBytes : parseBytes(text);
   if (bytes === undefined || bytes === 0) {
     problems.push(problem("SB0102", `"${text}" is not a size; write 512KiB or 5MiB`, path));
@@ -169,9 +169,9 @@ function bodyBytes(text: string | undefined, path: Path, problems: Problem[]): n
 }
 
 /** Every path that a second source claims. */
-function pathProblems(sources: readonly SourceEntry[], file: ConfigFile): Problem[] {
+function pathProblems(sources: readonly SourceEntry[], file: ConfigFile): Diagnostic[] {
   const owners = new Map<string, string>();
-  const problems: Problem[] = [];
+  const problems: Diagnostic[] = [];
   for (const { config, paths } of sources) {
     for (const path of paths) {
       const owner = owners.get(path);
@@ -194,6 +194,6 @@ function pick(entry: object, keys: readonly string[]): JsonObject {
   return Object.fromEntries(Object.entries(entry).filter(([key]) => keys.includes(key)));
 }
 
-function problem(code: Problem["code"], message: string, path: Path): Problem {
+function problem(code: Diagnostic["code"], message: string, path: Path): Diagnostic {
   return { code, severity: "error", message, path };
 }

@@ -1,6 +1,6 @@
 /** Keeps what was told in secret out of everything that is shown. */
 import { createHash } from "node:crypto";
-import type { Problem } from "../errors.ts";
+import type { Diagnostic } from "../errors.ts";
 import type { Path, YamlFile } from "../yaml.ts";
 import { isReference } from "./environment.ts";
 
@@ -13,7 +13,7 @@ export function fingerprint(secret: string): string {
 const REDACTED_CHARS_MIN = 4;
 
 /** The problem without any of the secrets. */
-export function redacted(problem: Problem, secrets: readonly string[]): Problem {
+export function redacted(problem: Diagnostic, secrets: readonly string[]): Diagnostic {
   const told = secrets.filter(({ length }) => length >= REDACTED_CHARS_MIN);
   const clean = (text: string) => told.reduce((rest, secret) => rest.replaceAll(secret, "••••"), text);
   const { suggestion } = problem;

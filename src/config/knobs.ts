@@ -1,5 +1,5 @@
 /** What the command line and the environment override, and where each value in force comes from. */
-import type { Problem } from "../errors.ts";
+import type { Diagnostic } from "../errors.ts";
 import type { Json, JsonObject } from "../model.ts";
 import type { YamlFile } from "../yaml.ts";
 import type { Environment } from "./environment.ts";
@@ -51,7 +51,7 @@ function set(value: Json | undefined, path: readonly string[], leaf: Json): Json
 }
 
 /** A problem with a value that does not stand in the file says where it came from instead. */
-export function overrideProblem(problem: Problem, list: readonly Override[]): Problem | undefined {
+export function overrideProblem(problem: Diagnostic, list: readonly Override[]): Diagnostic | undefined {
   const found = list.find(({ knob }) => knob === problem.path?.join("."));
   if (found === undefined) return undefined;
   const { code, severity, message } = problem;

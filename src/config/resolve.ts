@@ -1,13 +1,13 @@
 /** The file's values with ${…} filled in, secrets fetched and defaults added, led by the schema. */
 import type { TSchema } from "typebox";
-import type { ErrorCode, Problem } from "../errors.ts";
+import type { Diagnostic, ErrorCode } from "../errors.ts";
 import type { Json, JsonObject } from "../model.ts";
 import type { Path } from "../yaml.ts";
 import { type Environment, interpolate, isReference, resolveSecret } from "./environment.ts";
 
 export interface Resolved {
   value: Json;
-  problems: Problem[];
+  problems: Diagnostic[];
   /** Every secret value, for redaction. */
   secrets: string[];
   /** Where each value behind a reference came from: path joined with "." → origin. */
@@ -23,7 +23,7 @@ export interface Resolved {
 /** Never throws; what is missing is a problem and an empty text in the value. */
 export function resolveValues(value: Json, schema: TSchema, environment: Environment, dir: string): Resolved {
   const resolved = nothingYet();
-  const tell = (code: ErrorCode, message: string, path: Path, extra: Partial<Problem> = {}) => {
+  const tell = (code: ErrorCode, message: string, path: Path, extra: Partial<Diagnostic> = {}) => {
     resolved.problems.push({ code, severity: "error", message, path, ...extra });
     resolved.unknown.add(path.join("."));
   };

@@ -2,11 +2,11 @@
 import { Ajv, type ErrorObject } from "ajv";
 import addFormats from "ajv-formats";
 import type { TSchema } from "typebox";
-import { nearest, type Problem } from "../errors.ts";
+import { type Diagnostic, nearest } from "../errors.ts";
 import { describe, isOneWord, quoted, typeName, typeOf } from "./words.ts";
 
 /** The problems of a value, at most 50; none = it fits. */
-export type Check = (value: unknown) => Problem[];
+export type Check = (value: unknown) => Diagnostic[];
 
 type Path = (string | number)[];
 
@@ -175,12 +175,12 @@ function meantBranch(choice: Located, inside: readonly Located[]): number | unde
 
 // ---------------------------------------------------------------- errors in words
 
-function unique(problems: readonly Problem[]): Problem[] {
+function unique(problems: readonly Diagnostic[]): Diagnostic[] {
   const seen = new Map(problems.map((problem) => [JSON.stringify([problem.path, problem.message]), problem]));
   return [...seen.values()];
 }
 
-function problemOf({ error, path }: Located, root: unknown): Problem[] {
+function problemOf({ error, path }: Located, root: unknown): Diagnostic[] {
   const value = valueAt(root, path);
   const keys = keyProblem(error, path, value);
   if (keys !== undefined) return [keys];
@@ -191,12 +191,12 @@ function problemOf({ error, path }: Located, root: unknown): Problem[] {
   return [withSuggestion({ code: "SB0102", severity: "error", message, path }, suggestionFor(error, value))];
 }
 
-function withSuggestion(problem: Problem, suggestion: string | undefined): Problem {
+function withSuggestion(problem: Diagnostic, suggestion: string | undefined): Diagnostic {
   return suggestion === undefined ? problem : { ...problem, suggestion };
 }
 
 /** Missing, unknown and misnamed keys. */
-function keyProblem(error: ErrorObject, path: Path, value: unknown): Problem | undefined {
+function keyProblem(error: ErrorObject, path: Path, value: unknown): Diagnostic | undefined {
   const params = error.params as Record<string, unknown>;
   if (error.keyword === "required" || error.keyword === "dependentRequired" || error.keyword === "dependencies") {
     const key = String(params.missingProperty);
@@ -218,7 +218,7 @@ function keyProblem(error: ErrorObject, path: Path, value: unknown): Problem | u
   const known = knownKeys(error, value);
   const listed = known.length === 0 ? "no key is" : `known ${known.length === 1 ? "is" : "are"} ${known.join(", ")}`;
   const message = `"${key}" is not known here, ${listed}`;
-  const problem: Problem = { code: "SB0101", severity: "error", message, path: [...path, key], atKey: true };
+  const problem: Diagnostic = { code: "SB0101", severity: "error", message, path: [...path, key], atKey: true };
   return withSuggestion(problem, nearest(key, known));
 }
 

@@ -3,7 +3,7 @@
  * two mix freely. An evaluation costs a bounded number of steps, reads own properties only and answers in plain JSON.
  */
 import { Environment } from "@marcbachmann/cel-js";
-import { nearest, type Problem } from "../errors.ts";
+import { type Diagnostic, nearest } from "../errors.ts";
 import { type Event, type Json, type JsonObject, LIMITS } from "../model.ts";
 import { toCel, toJson, Unfit } from "./cel-json.ts";
 import { regex } from "./regex.ts";
@@ -40,7 +40,7 @@ const OPERAND_PER_STEP = 64;
 /** The expression, or SB0105 with the offset at which it goes wrong. */
 export function compileExpression(
   source: string,
-): { ok: true; expression: Expression } | { ok: false; problem: Problem } {
+): { ok: true; expression: Expression } | { ok: false; problem: Diagnostic } {
   if (typeof source !== "string" || source.trim() === "") return refuse("A CEL expression must not be empty", 0);
   if (source.length > SOURCE_CHARS_MAX)
     return refuse(`A CEL expression has at most ${SOURCE_CHARS_MAX} characters, this one has ${source.length}`, 0);
@@ -293,12 +293,12 @@ function pathOf(node: Node, bound: ReadonlySet<string>): string | undefined {
   return head !== undefined && typeof key === "string" ? `${head}.${key}` : undefined;
 }
 
-function refuse(message: string, offset: number, suggestion?: string): { ok: false; problem: Problem } {
-  const problem: Problem = { code: "SB0105", severity: "error", message, offset };
+function refuse(message: string, offset: number, suggestion?: string): { ok: false; problem: Diagnostic } {
+  const problem: Diagnostic = { code: "SB0105", severity: "error", message, offset };
   return { ok: false, problem: suggestion === undefined ? problem : { ...problem, suggestion } };
 }
 
-function explainError(error: unknown): { ok: false; problem: Problem } {
+function explainError(error: unknown): { ok: false; problem: Diagnostic } {
   const { summary, offset } = celError(error);
   const unknown = /^Unknown variable: (\w+)$/.exec(summary)?.[1];
   if (unknown === undefined) return refuse(`The CEL expression is not well formed: ${summary}`, offset);

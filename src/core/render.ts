@@ -4,7 +4,7 @@
  */
 import Handlebars from "handlebars";
 import type { TSchema } from "typebox";
-import { nearest, type Problem } from "../errors.ts";
+import { type Diagnostic, nearest } from "../errors.ts";
 import { type Json, type JsonObject, LIMITS } from "../model.ts";
 import { ESCAPES, type Escape, wellFormed } from "./escape.ts";
 import { compileExpression, type Scope } from "./expr.ts";
@@ -46,7 +46,7 @@ type Part = (run: Run) => Json;
 
 interface Compiling {
   templates: ReadonlyMap<string, string>;
-  problems: Problem[];
+  problems: Diagnostic[];
   reads: Set<string>;
 }
 
@@ -54,7 +54,7 @@ interface Compiling {
 export function compileValue(
   value: unknown,
   options: CompileOptions = {},
-): { renderer: Renderer; problems: Problem[] } {
+): { renderer: Renderer; problems: Diagnostic[] } {
   const compiling: Compiling = { templates: options.templates ?? new Map(), problems: [], reads: new Set() };
   const part = compilePart(value, slotOf(options.schema, options.escape ?? "none"), [], compiling);
   const renderer: Renderer = { reads: [...compiling.reads], render: (scope) => renderPart(part, scope) };
@@ -120,7 +120,7 @@ function filePart(name: unknown, slot: Slot, path: Path, compiling: Compiling): 
   const source = typeof name === "string" ? compiling.templates.get(name) : undefined;
   if (source !== undefined) return textPart(source, slot, path, compiling, String(name));
   const message = `There is no template "${String(name)}" in rules/templates/`;
-  const problem: Problem = { code: "SB0204", severity: "error", message, path: [...path, "template"] };
+  const problem: Diagnostic = { code: "SB0204", severity: "error", message, path: [...path, "template"] };
   const suggestion = nearest(String(name), compiling.templates.keys());
   compiling.problems.push(suggestion === undefined ? problem : { ...problem, suggestion });
   return constant(null);
@@ -134,7 +134,7 @@ function textPart(source: string, slot: Slot, path: Path, compiling: Compiling, 
     compiling.problems.push({ ...parsed.problem, message: `${where}${parsed.problem.message}`, path: at });
     return constant(null);
   }
-  const problems: Problem[] = [];
+  const problems: Diagnostic[] = [];
   const reading: Reading = {
     source,
     problems,
@@ -202,7 +202,7 @@ function counted(text: string, run: Run, path: Path): string {
 
 // ---------------------------------------------------------------- parsing
 
-type Parsed = { ok: true; program: ProgramNode } | { ok: false; problem: Problem };
+type Parsed = { ok: true; program: ProgramNode } | { ok: false; problem: Diagnostic };
 
 function parse(source: string): Parsed {
   try {
@@ -212,7 +212,7 @@ function parse(source: string): Parsed {
   }
 }
 
-function partialOf(name: string, templates: ReadonlyMap<string, string>, problems: Problem[]) {
+function partialOf(name: string, templates: ReadonlyMap<string, string>, problems: Diagnostic[]) {
   const source = templates.get(name);
   if (source === undefined) return undefined;
   const parsed = parse(source);
@@ -222,7 +222,7 @@ function partialOf(name: string, templates: ReadonlyMap<string, string>, problem
 }
 
 /** The parser tells in its own words, and where by a drawing; both are translated. */
-function parseProblem(source: string, error: unknown): Problem {
+function parseProblem(source: string, error: unknown): Diagnostic {
   const { message, lineNumber, column } = error as { message: string; lineNumber?: number; column?: number };
   const crossed = /^(.+) doesn't match (.+) - \d+:\d+$/.exec(message);
   if (crossed !== null) {
@@ -249,7 +249,12 @@ function parseProblem(source: string, error: unknown): Problem {
   return syntax(syntaxWords(message), offset);
 }
 
-const syntax = (message: string, offset: number): Problem => ({ code: "SB0106", severity: "error", message, offset });
+const syntax = (message: string, offset: number): Diagnostic => ({
+  code: "SB0106",
+  severity: "error",
+  message,
+  offset,
+});
 
 /** The position in a text of a position in the same text without its newlines. */
 function unflatten(source: string, flatOffset: number): number {

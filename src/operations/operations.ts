@@ -1,5 +1,5 @@
 /** What people may ask of and do to a running engine: the one list behind the API and the command line. */
-import type { Problem } from "../errors.ts";
+import type { Diagnostic } from "../errors.ts";
 import type {
   AuditRow,
   Delivery,
@@ -33,7 +33,7 @@ export interface PolicyReport {
   machines: string[];
   /** False while the files on disk were rejected; then `problems` says why. */
   current: boolean;
-  problems: Problem[];
+  problems: Diagnostic[];
   /** After a reload: machines that have instances of earlier definitions. */
   moves?: Moves[];
 }

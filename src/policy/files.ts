@@ -1,7 +1,7 @@
 /** The files of a policy, read from disk: all of them, or the reasons why not. */
 import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { type Problem, SignalboxError } from "../errors.ts";
+import { type Diagnostic, SignalboxError } from "../errors.ts";
 
 /** A hundred thousand rules fit in a few such files; nobody writes one. */
 const FILE_BYTES_MAX = 8 * 1024 * 1024;
@@ -22,7 +22,7 @@ export const isMachineFile = (name: string) => /^statemachines\/[^/]*\.(?:ya?ml|
  * rejects with SignalboxError (SB0003, SB0001 not UTF-8, SB0108 too large) that carries all problems.
  */
 export async function readPolicyFiles(dir: string): Promise<PolicyFiles> {
-  const problems: Problem[] = [];
+  const problems: Diagnostic[] = [];
   const names = [...(await namesBelow(dir, "rules", problems)), ...(await namesBelow(dir, "statemachines", problems))];
   const files: PolicyFiles = {};
   for (const name of names.toSorted()) {
@@ -36,7 +36,7 @@ export async function readPolicyFiles(dir: string): Promise<PolicyFiles> {
   return files;
 }
 
-async function namesBelow(dir: string, folder: string, problems: Problem[], depth = 1): Promise<string[]> {
+async function namesBelow(dir: string, folder: string, problems: Diagnostic[], depth = 1): Promise<string[]> {
   try {
     const entries = (await readdir(join(dir, folder))).filter((entry) => !entry.startsWith("."));
     const names: string[] = [];
@@ -62,7 +62,7 @@ async function isDirectory(path: string): Promise<boolean> {
   );
 }
 
-async function read(dir: string, name: string, problems: Problem[]): Promise<string | undefined> {
+async function read(dir: string, name: string, problems: Diagnostic[]): Promise<string | undefined> {
   try {
     const path = join(dir, name);
     const { size } = await stat(path);
@@ -81,6 +81,6 @@ function unreadable(what: string, name: string, error: unknown): string {
   return code === "ENOENT" ? `The ${what} "${name}" does not exist` : `The ${what} "${name}" cannot be read (${code})`;
 }
 
-function problem(code: Problem["code"], file: string, message: string): Problem {
+function problem(code: Diagnostic["code"], file: string, message: string): Diagnostic {
   return { code, severity: "error", message, file };
 }

@@ -8,7 +8,7 @@ import { type CompiledMachine, compileMachine } from "../core/machine/file/compi
 import { type RuleSet, ruleSet } from "../core/match/rule-set.ts";
 import { type CompiledRule, type CompileEnv, compileRule } from "../core/match/rules.ts";
 import { compileValue } from "../core/render.ts";
-import { nearest, type Problem } from "../errors.ts";
+import { type Diagnostic, nearest } from "../errors.ts";
 import { type Json, type JsonObject, LIMITS, Rule } from "../model.ts";
 import { type Path, placed, readYaml, wordAt, type YamlFile } from "../yaml.ts";
 import { isMachineFile, isRuleFile, isTemplateFile, type PolicyFiles } from "./files.ts";
@@ -33,7 +33,7 @@ export interface PolicyEnv {
 }
 
 /** No policy when there is an error; warnings do not hinder. Problems are sorted by file and place. Never throws for data. */
-export function compilePolicy(files: PolicyFiles, env: PolicyEnv): { policy?: Policy; problems: Problem[] } {
+export function compilePolicy(files: PolicyFiles, env: PolicyEnv): { policy?: Policy; problems: Diagnostic[] } {
   const names = Object.keys(files).toSorted();
   const templates = new Map(
     names.filter(isTemplateFile).map((name) => [templateName(name), withoutLineEnd(files[name] ?? "")]),
@@ -94,7 +94,7 @@ function source(name: string, files: PolicyFiles): Source {
 }
 
 /** Also of templates that nothing uses yet. */
-function templateProblems(templates: ReadonlyMap<string, string>): Problem[] {
+function templateProblems(templates: ReadonlyMap<string, string>): Diagnostic[] {
   return [...templates].flatMap(([name, text]) =>
     compileValue(text, { templates }).problems.map((problem) => {
       const { offset = 0 } = problem;
@@ -116,10 +116,10 @@ function compileMachines(
   files: readonly Source[],
   templates: ReadonlyMap<string, string>,
   env: PolicyEnv,
-): { byId: Map<string, CompiledMachine>; placed: PlacedMachine[]; problems: Problem[] } {
+): { byId: Map<string, CompiledMachine>; placed: PlacedMachine[]; problems: Diagnostic[] } {
   const byId = new Map<string, CompiledMachine>();
   const all: PlacedMachine[] = [];
-  const problems: Problem[] = [];
+  const problems: Diagnostic[] = [];
   const firsts = new Map<string, string>();
   for (const { name, yaml } of files) {
     const id = machineId(name);
@@ -133,7 +133,7 @@ function compileMachines(
       continue;
     }
     const compiled = compileMachine(yaml.value, { id, templates, actions: env.actions, vars: env.vars });
-    const place = (problem: Problem) => placed(name, yaml, problem);
+    const place = (problem: Diagnostic) => placed(name, yaml, problem);
     problems.push(...compiled.problems.map(place));
     if (compiled.machine === undefined) continue;
     byId.set(id, compiled.machine);
@@ -145,7 +145,7 @@ function compileMachines(
 interface PlacedMachine {
   machine: CompiledMachine;
   /** Places a problem of this machine; its path starts at the file. */
-  place(problem: Problem): Problem;
+  place(problem: Diagnostic): Diagnostic;
 }
 
 // ---------------------------------------------------------------- rules
@@ -153,17 +153,17 @@ interface PlacedMachine {
 interface Compiled {
   rule: CompiledRule;
   /** Places a problem of this rule; its path starts at the rule. */
-  place(problem: Problem): Problem;
+  place(problem: Diagnostic): Diagnostic;
 }
 
 type RuleEnv = Omit<CompileEnv, "place">;
 
 const checkRule = checker(Rule);
 
-function compileRules(files: readonly Source[], env: RuleEnv): { compiled: Compiled[]; problems: Problem[] } {
+function compileRules(files: readonly Source[], env: RuleEnv): { compiled: Compiled[]; problems: Diagnostic[] } {
   const compiled: Compiled[] = [];
-  const problems: Problem[] = [];
-  const firsts = new Map<string, Problem>();
+  const problems: Diagnostic[] = [];
+  const firsts = new Map<string, Diagnostic>();
   let count = 0;
   for (const { name, yaml } of files) {
     problems.push(...yaml.problems);
@@ -174,7 +174,7 @@ function compileRules(files: readonly Source[], env: RuleEnv): { compiled: Compi
     count += value.length;
     if (isOver) problems.push(placed(name, yaml, error("SB0108", `There are more than ${LIMITS.rules} rules`, name)));
     for (const [index, written] of value.entries()) {
-      const place = (problem: Problem) => placed(name, yaml, { ...problem, path: [index, ...(problem.path ?? [])] });
+      const place = (problem: Diagnostic) => placed(name, yaml, { ...problem, path: [index, ...(problem.path ?? [])] });
       const result = compileOne(written, { ...env, place: (path) => placeOf(name, yaml, [index, ...path]) });
       problems.push(...[...result.problems, ...repeated(written, firsts, place)].map(place));
       if (result.rule !== undefined) compiled.push({ rule: result.rule, place });
@@ -183,14 +183,14 @@ function compileRules(files: readonly Source[], env: RuleEnv): { compiled: Compi
   return { compiled, problems };
 }
 
-const NOT_A_LIST: Problem = {
+const NOT_A_LIST: Diagnostic = {
   code: "SB0102",
   severity: "error",
   message: 'A file in rules/ is a list of rules; every rule starts with "- id:"',
   path: [],
 };
 
-function compileOne(written: Json, env: CompileEnv): { rule?: CompiledRule; problems: Problem[] } {
+function compileOne(written: Json, env: CompileEnv): { rule?: CompiledRule; problems: Diagnostic[] } {
   const misfits = checkRule(written);
   if (misfits.length === 0) return named(compileRule(written as unknown as Rule, env));
   // With a misspelt key the rest can still be read, but for whether there is anything to do.
@@ -200,7 +200,7 @@ function compileOne(written: Json, env: CompileEnv): { rule?: CompiledRule; prob
 }
 
 /** The check does not know what the value at the top is called. */
-function named<T extends { problems: readonly Problem[] }>(result: T): T {
+function named<T extends { problems: readonly Diagnostic[] }>(result: T): T {
   const problems = result.problems.map((problem) => {
     const name = problem.path?.findLast((key) => typeof key === "string");
     return {
@@ -212,10 +212,14 @@ function named<T extends { problems: readonly Problem[] }>(result: T): T {
 }
 
 /** A rule whose id another one has; the message names the place of the first. */
-function repeated(written: unknown, firsts: Map<string, Problem>, place: (problem: Problem) => Problem): Problem[] {
+function repeated(
+  written: unknown,
+  firsts: Map<string, Diagnostic>,
+  place: (problem: Diagnostic) => Diagnostic,
+): Diagnostic[] {
   const id = typeof written === "object" && written !== null && "id" in written ? written.id : undefined;
   if (typeof id !== "string") return [];
-  const here: Problem = { code: "SB0205", severity: "error", message: "", path: ["id"] };
+  const here: Diagnostic = { code: "SB0205", severity: "error", message: "", path: ["id"] };
   const first = firsts.get(id);
   if (first === undefined) firsts.set(id, place(here));
   if (first === undefined) return [];
@@ -223,11 +227,11 @@ function repeated(written: unknown, firsts: Map<string, Problem>, place: (proble
 }
 
 /** Signals that rules send and no state of the machine would ever take. */
-function deafMachines(compiled: readonly Compiled[], machines: ReadonlyMap<string, CompiledMachine>): Problem[] {
+function deafMachines(compiled: readonly Compiled[], machines: ReadonlyMap<string, CompiledMachine>): Diagnostic[] {
   return compiled.flatMap(({ rule, place }) => {
     const { send = [] } = rule.rule;
     const isList = Array.isArray(send);
-    return [send].flat().flatMap(({ machine, event }, index): Problem[] => {
+    return [send].flat().flatMap(({ machine, event }, index): Diagnostic[] => {
       const target = machines.get(machine);
       if (target === undefined || target.known(event) !== undefined || target.starts(event)) return [];
       const suggestion = nearest(event, target.signals);
@@ -246,13 +250,13 @@ function deafMachines(compiled: readonly Compiled[], machines: ReadonlyMap<strin
   });
 }
 
-function lintRules(compiled: readonly Compiled[]): Problem[] {
+function lintRules(compiled: readonly Compiled[]): Diagnostic[] {
   const places = new Map(compiled.map(({ rule, place }) => [rule, place]));
   const findings = lint(compiled.map(({ rule }) => rule));
   return findings.flatMap(({ rule, problem }) => places.get(rule)?.(problem) ?? []);
 }
 
-function lintMachines(machines: readonly PlacedMachine[], compiled: readonly Compiled[]): Problem[] {
+function lintMachines(machines: readonly PlacedMachine[], compiled: readonly Compiled[]): Diagnostic[] {
   const sent = new Map<string, Set<string>>();
   for (const { machine, event } of compiled.flatMap(({ rule }) => rule.sends))
     sent.set(machine, (sent.get(machine) ?? new Set()).add(event));
@@ -270,13 +274,13 @@ function placeOf(file: string, yaml: YamlFile, path: Path) {
   return { file, line, col };
 }
 
-function error(code: Problem["code"], message: string, file: string): Problem {
+function error(code: Diagnostic["code"], message: string, file: string): Diagnostic {
   return { code, severity: "error", message, path: [], file, line: 1, col: 1, endCol: 2 };
 }
 
 /** Files in name order, then by place. */
-function sortedByPlace(problems: readonly Problem[], files: readonly string[]): Problem[] {
+function sortedByPlace(problems: readonly Diagnostic[], files: readonly string[]): Diagnostic[] {
   const rank = new Map(files.map((file, index) => [file, index]));
-  const of = ({ file = "" }: Problem) => rank.get(file) ?? -1;
+  const of = ({ file = "" }: Diagnostic) => rank.get(file) ?? -1;
   return problems.toSorted((a, b) => of(a) - of(b) || (a.line ?? 0) - (b.line ?? 0) || (a.col ?? 0) - (b.col ?? 0));
 }

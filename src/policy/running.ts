@@ -3,7 +3,7 @@ import { Type } from "typebox";
 import { actionCatalogue, type Config } from "../config/config.ts";
 import type { CompiledMachine } from "../core/machine/file/compile.ts";
 import { compileMachine } from "../core/machine/file/compile.ts";
-import { type Problem, SignalboxError } from "../errors.ts";
+import { type Diagnostic, SignalboxError } from "../errors.ts";
 import type { Json, JsonObject } from "../model.ts";
 import type { PolicyReport } from "../operations/operations.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -38,7 +38,7 @@ export interface PolicyHolderDeps {
 export async function holdPolicy(deps: PolicyHolderDeps): Promise<PolicyHolder> {
   const { config, store, clock, observe } = deps;
   const actions = actionCatalogue(config.connections, deps.providers);
-  const load = async (): Promise<{ policy?: Policy; problems: Problem[] }> => {
+  const load = async (): Promise<{ policy?: Policy; problems: Diagnostic[] }> => {
     try {
       const files = await readPolicyFiles(config.dir);
       const compiled = compilePolicy(files, { actions, vars: config.vars });
@@ -147,7 +147,7 @@ async function keep(store: Store, policy: Policy, nowMs: number): Promise<void> 
   await store.savePolicy(policy.revision, policy.files, nowMs);
 }
 
-function reportOf(policy: Policy, loadedAtMs: number, problems: Problem[]): PolicyReport {
+function reportOf(policy: Policy, loadedAtMs: number, problems: Diagnostic[]): PolicyReport {
   return {
     revision: policy.revision,
     loadedAtMs,

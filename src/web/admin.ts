@@ -2,7 +2,7 @@
 import { createServer, type Server } from "node:http";
 import express, { type Express, type NextFunction, type Request, type Response } from "express";
 import { checker } from "../core/check.ts";
-import { ERRORS, type ErrorCode, type Problem, SignalboxError } from "../errors.ts";
+import { type Diagnostic, ERRORS, type ErrorCode, SignalboxError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { Operations } from "../operations/operations.ts";
 
@@ -136,7 +136,7 @@ function numbered({ query }: Endpoint, given: Readonly<Record<string, unknown>>)
   return Object.fromEntries(Object.entries(given).map(read));
 }
 
-function named(part: string, problems: readonly Problem[]): Problem[] {
+function named(part: string, problems: readonly Diagnostic[]): Diagnostic[] {
   return problems.map((one) => ({ ...one, path: [part, ...(one.path ?? [])] }));
 }
 
@@ -165,7 +165,7 @@ function refuse({ log }: AdminOptions) {
 function spoken(error: SignalboxError | undefined): {
   detail?: string;
   status?: number;
-  problems?: readonly Problem[];
+  problems?: readonly Diagnostic[];
 } {
   if (!error) return {};
   const { message: detail, problems } = error;

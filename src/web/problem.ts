@@ -1,5 +1,5 @@
 /** Problem details (RFC 9457) as the listeners answer them; what flow/receive answers has the same form. */
-import { ERRORS, type ErrorCode, type Problem } from "../errors.ts";
+import { type Diagnostic, ERRORS, type ErrorCode } from "../errors.ts";
 
 export interface ProblemDetails {
   type: "about:blank";
@@ -12,7 +12,7 @@ export interface ProblemDetails {
   hint: string;
   /** The request's id, also in `x-api-uuid`. */
   instance: string;
-  problems?: readonly Problem[];
+  problems?: readonly Diagnostic[];
 }
 
 export const PROBLEM_TYPE = "application/problem+json";
@@ -20,7 +20,7 @@ export const PROBLEM_TYPE = "application/problem+json";
 /** The status is that of the error table unless one is named; 500 where the table has none. */
 export function problem(
   code: ErrorCode,
-  options: { requestId: string; detail?: string; status?: number; problems?: readonly Problem[] },
+  options: { requestId: string; detail?: string; status?: number; problems?: readonly Diagnostic[] },
 ): ProblemDetails {
   const { title, help, status }: { title: string; help: string; status?: number } = ERRORS[code];
   return {

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { type TSchema, Type } from "typebox";
 import { describe, expect, test } from "vitest";
 import { checker } from "../../src/core/check.ts";
-import type { Problem } from "../../src/errors.ts";
+import type { Diagnostic } from "../../src/errors.ts";
 import { Rule, RuleFile } from "../../src/model.ts";
 
 const Params = Type.Object(
@@ -19,7 +19,7 @@ const Params = Type.Object(
   { additionalProperties: false },
 );
 
-const check = (value: unknown, schema: TSchema = Params): Problem[] => checker(schema)(value);
+const check = (value: unknown, schema: TSchema = Params): Diagnostic[] => checker(schema)(value);
 
 test("what fits has no problems", () => {
   expect(
@@ -27,7 +27,7 @@ test("what fits has no problems", () => {
   ).toStrictEqual([]);
 });
 
-test.each<[unknown, Partial<Problem>, string]>([
+test.each<[unknown, Partial<Diagnostic>, string]>([
   [{ channel: 5 }, { code: "SB0102", path: ["channel"] }, '"channel" must be a text, not 5'],
   [{ channel: "" }, { path: ["channel"] }, '"channel" must not be empty'],
   [{}, { code: "SB0103", path: [] }, 'The value needs the key "channel"'],
@@ -83,7 +83,7 @@ describe("a choice gives one useful message", () => {
     Type.Object({ kind: Type.Literal("send"), to: Type.String() }, { additionalProperties: false }),
     Type.String(),
   ]);
-  test.each<[unknown, string, Partial<Problem>]>([
+  test.each<[unknown, string, Partial<Diagnostic>]>([
     [{ kind: "wait", ms: "5" }, '"ms" must be a number', { path: ["ms"] }],
     [{ kind: "send" }, 'needs the key "to"', { code: "SB0103" }],
     [{ kind: "send", to: "x", form: 1 }, '"form" is not known here', { code: "SB0101", path: ["form"] }],

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { lint, unseen } from "../../src/core/lint/lint.ts";
 import { isSlip } from "../../src/core/lint/written.ts";
 import { type CompiledRule, type CompileEnv, compileRule } from "../../src/core/match/rules.ts";
-import type { Problem } from "../../src/errors.ts";
+import type { Diagnostic } from "../../src/errors.ts";
 import type { Event, JsonObject, Rule } from "../../src/model.ts";
 
 const env: CompileEnv = {
@@ -21,10 +21,10 @@ function compiled(rule: Written): CompiledRule {
   if (made === undefined) throw new Error("no rule");
   return made;
 }
-const found = (...rules: Written[]): Problem[] => lint(rules.map(compiled)).map(({ problem }) => problem);
+const found = (...rules: Written[]): Diagnostic[] => lint(rules.map(compiled)).map(({ problem }) => problem);
 const inPattern = (match: unknown, rule: Written = {}) => found({ ...rule, match });
 /** `SB0310 match.number → 412`. */
-const brief = ({ code, path = [], suggestion }: Problem) =>
+const brief = ({ code, path = [], suggestion }: Diagnostic) =>
   `${code} ${path.join("/")}${suggestion === undefined ? "" : ` → ${suggestion}`}`;
 
 describe("an attribute", () => {
@@ -357,7 +357,7 @@ function unseenIn(
   match: unknown,
   known: { samples?: Event[]; recorded?: Event[] },
   selector: string | string[] = TYPE,
-): Problem[] {
+): Diagnostic[] {
   const rules = [compiled({ event: selector, match })];
   return unseen(rules, { samples: [], recorded: [], ...known }).map(({ problem }) => problem);
 }

@@ -1,5 +1,5 @@
 /** Problems as people, editors and build servers read them. */
-import { ERRORS, type Problem } from "../../errors.ts";
+import { type Diagnostic, ERRORS } from "../../errors.ts";
 import type { JsonObject } from "../../model.ts";
 
 /** Longer source lines are cut around the marked place. */
@@ -17,7 +17,7 @@ export interface Summary {
 
 /** Each problem with its line and a caret below the exact place; help once per code. Ends with a newline unless empty. */
 export function renderProblems(
-  problems: readonly Problem[],
+  problems: readonly Diagnostic[],
   options: { sources: ReadonlyMap<string, string>; color: boolean },
 ): string {
   const paint = painter(options.color);
@@ -43,12 +43,12 @@ export function summaryLine({ rules, machines, templates, errors, warnings, ms }
 }
 
 /** One line each, for problem matchers: `file:line:col: severity SBnnnn: message`. */
-export function compactProblems(problems: readonly Problem[]): string {
+export function compactProblems(problems: readonly Diagnostic[]): string {
   return problems.map((problem) => `${where(problem)}${problem.severity} ${problem.code}: ${told(problem)}\n`).join("");
 }
 
 /** https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands#setting-an-error-message */
-export function githubAnnotations(problems: readonly Problem[]): string {
+export function githubAnnotations(problems: readonly Diagnostic[]): string {
   return problems
     .map((problem) => {
       const { file, line, col, endCol, code } = problem;
@@ -61,7 +61,7 @@ export function githubAnnotations(problems: readonly Problem[]): string {
 }
 
 /** The `diagnostics` of machine-readable output. Columns are 1-based, `endColumn` is the one after the last. */
-export function problemsJson(problems: readonly Problem[]): JsonObject[] {
+export function problemsJson(problems: readonly Diagnostic[]): JsonObject[] {
   return problems.map(({ code, severity, message, file, line, col, endCol, suggestion }) => ({
     code,
     severity,
@@ -78,12 +78,12 @@ export function problemsJson(problems: readonly Problem[]): JsonObject[] {
 
 // ---------------------------------------------------------------- parts of a block
 
-function head({ code, severity, message }: Problem, paint: Painter): string {
+function head({ code, severity, message }: Diagnostic, paint: Painter): string {
   const label = `${severity}[${code}]`;
   return `${severity === "error" ? paint.red(label) : paint.yellow(label)}${paint.bold(`: ${printable(message)}`)}`;
 }
 
-function excerpt(problem: Problem, lines: readonly string[], paint: Painter): string[] {
+function excerpt(problem: Diagnostic, lines: readonly string[], paint: Painter): string[] {
   const { file, line, col } = problem;
   if (file === undefined) return [];
   const width = " ".repeat(String(line ?? 0).length);
@@ -106,7 +106,7 @@ function excerpt(problem: Problem, lines: readonly string[], paint: Painter): st
 }
 
 function caret(
-  { severity, col = 1, endCol = col + 1, suggestion }: Problem,
+  { severity, col = 1, endCol = col + 1, suggestion }: Diagnostic,
   text: string,
   from: number,
   paint: Painter,
@@ -119,7 +119,7 @@ function caret(
   return `${lead}${severity === "error" ? paint.red(marks + advice) : paint.yellow(marks + advice)}`;
 }
 
-function more({ code }: Problem, width: string, paint: Painter): string[] {
+function more({ code }: Diagnostic, width: string, paint: Painter): string[] {
   const equals = `${width} ${paint.blue("=")}`;
   return [`${equals} help: ${ERRORS[code].help}`, `${equals} more: signalbox explain ${code}`];
 }
@@ -142,11 +142,11 @@ function printable(text: string): string {
   return text.replaceAll(/[\u0000-\u0008\u000a-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, "\ufffd");
 }
 
-function told({ message, suggestion }: Problem): string {
+function told({ message, suggestion }: Diagnostic): string {
   return suggestion === undefined ? message : `${message}; did you mean "${suggestion}"?`;
 }
 
-function where({ file, line, col }: Problem): string {
+function where({ file, line, col }: Diagnostic): string {
   return file === undefined ? "" : `${[file, line, col].filter((part) => part !== undefined).join(":")}: `;
 }
 

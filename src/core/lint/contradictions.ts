@@ -1,5 +1,5 @@
 /** Two conditions on one field, of which both must be met and no value meets both. */
-import type { Problem } from "../../errors.ts";
+import type { Diagnostic } from "../../errors.ts";
 import type { Leaf } from "../match/pattern.ts";
 import { isScalarAttribute, type Scope, soNever } from "./never.ts";
 import { disjoint, type Shape, shapesOf } from "./shapes.ts";
@@ -11,11 +11,11 @@ const PAIRS_MAX = 10_000;
 const COMPARISONS_MAX = 200_000;
 
 /** SB0311 with paths inside the pattern, at the later or inner one of the two; one for each leaf at most. */
-export function contradictions(scopes: readonly Scope[]): Problem[] {
+export function contradictions(scopes: readonly Scope[]): Diagnostic[] {
   let left = COMPARISONS_MAX;
   return scopes.flatMap((scope) => {
     const before = [...scope.around];
-    return scope.own.flatMap((leaf): Problem[] => {
+    return scope.own.flatMap((leaf): Diagnostic[] => {
       left -= before.length;
       if (left < 0) return [];
       const found = before.map((other) => conflict(other, leaf, scope)).find((problem) => problem !== undefined);
@@ -25,7 +25,7 @@ export function contradictions(scopes: readonly Scope[]): Problem[] {
   });
 }
 
-function conflict(other: Leaf, leaf: Leaf, scope: Scope): Problem | undefined {
+function conflict(other: Leaf, leaf: Leaf, scope: Scope): Diagnostic | undefined {
   const depth = Math.min(other.path.length, leaf.path.length);
   for (let i = 0; i < depth; i++) if (other.path[i] !== leaf.path[i]) return undefined;
   const message =

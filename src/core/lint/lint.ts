@@ -3,7 +3,7 @@
  * always stops before it, and fields and values that no known event has. Only what is certain is told, as warnings: a policy with findings
  * still loads.
  */
-import type { Problem } from "../../errors.ts";
+import type { Diagnostic } from "../../errors.ts";
 import type { Leaf } from "../match/pattern.ts";
 import type { CompiledRule } from "../match/rules.ts";
 import { quoted } from "../words.ts";
@@ -16,7 +16,7 @@ export { type KnownEvents, unseen } from "./unseen.ts";
 /** A warning about a rule; its path starts at the rule. */
 export interface Finding {
   rule: CompiledRule;
-  problem: Problem;
+  problem: Diagnostic;
 }
 
 /** Findings about rules in the order in which they are asked (SB0310 to SB0314), as far as the rules alone tell. */
@@ -29,10 +29,10 @@ export function lint(rules: readonly CompiledRule[]): Finding[] {
   });
 }
 
-function patternProblems(rule: CompiledRule): Problem[] {
+function patternProblems(rule: CompiledRule): Diagnostic[] {
   if (rule.pattern === undefined) return [];
   const scopes = scopesOf(rule.pattern.written);
-  const told = new Map<string, Problem>();
+  const told = new Map<string, Diagnostic>();
   const dead = new Set<Leaf>();
   for (const scope of scopes) {
     for (const leaf of scope.own) {
@@ -51,7 +51,7 @@ function patternProblems(rule: CompiledRule): Problem[] {
 }
 
 /** A `when` that reads nothing gives the same for every event. */
-function conditionProblems({ when }: CompiledRule): Problem[] {
+function conditionProblems({ when }: CompiledRule): Diagnostic[] {
   if (when === undefined || when.reads.length > 0) return [];
   const given = when.evaluate({ event: {} });
   if (!given.ok || given.value === true) return [];

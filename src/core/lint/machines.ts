@@ -2,7 +2,7 @@
  * What a reader of a machine file does not see: states that nothing reaches or leaves, waits without an end, calls whose failure nobody
  * takes, transitions that are never taken. Guards count as true unless they are certain not to be, so that no warning is a false alarm.
  */
-import { nearest, type Problem } from "../../errors.ts";
+import { type Diagnostic, nearest } from "../../errors.ts";
 import type { CompiledMachine } from "../machine/file/compile.ts";
 import {
   type Call,
@@ -17,7 +17,7 @@ import {
 } from "../machine/file/tree.ts";
 
 /** Problems with paths inside the machine's file. `sent`: the signals that rules send to it; undefined = rules are not known. */
-export function lintMachine(machine: CompiledMachine, sent: ReadonlySet<string> | undefined): Problem[] {
+export function lintMachine(machine: CompiledMachine, sent: ReadonlySet<string> | undefined): Diagnostic[] {
   const { tree } = machine;
   const found: Found = { machine, problems: [], reached: reachedFrom(machine) };
   lintStates(found);
@@ -34,16 +34,16 @@ export function lintMachine(machine: CompiledMachine, sent: ReadonlySet<string> 
 
 interface Found {
   readonly machine: CompiledMachine;
-  readonly problems: Problem[];
+  readonly problems: Diagnostic[];
   readonly reached: ReadonlySet<StateNode>;
 }
 
 function warn(
   { problems }: Found,
-  code: Problem["code"],
+  code: Diagnostic["code"],
   path: Path,
   message: string,
-  more: Partial<Problem> = {},
+  more: Partial<Diagnostic> = {},
 ): void {
   problems.push({ code, severity: "warning", message, path, ...more });
 }

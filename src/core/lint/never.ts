@@ -1,5 +1,5 @@
 /** Conditions that no event can meet, or that every event meets, whatever it holds: an event's attributes are a closed list with types. */
-import type { Problem } from "../../errors.ts";
+import type { Diagnostic } from "../../errors.ts";
 import { type Event, STATUSES } from "../../model.ts";
 import type { Alternative } from "../match/operators.ts";
 import type { All, Leaf } from "../match/pattern.ts";
@@ -85,7 +85,7 @@ export const soNever = ({ inBranch }: Pick<Scope, "inBranch">): string =>
   inBranch ? "so this branch of $or never matches" : "so the rule never matches";
 
 /** SB0310, SB0313 and SB0314 about attributes, with paths inside the pattern. */
-export function attributeProblems(rule: CompiledRule, leaf: Leaf, scope: Scope): Problem[] {
+export function attributeProblems(rule: CompiledRule, leaf: Leaf, scope: Scope): Diagnostic[] {
   const [name = "", below] = leaf.path;
   const kind = attributeOf(name);
   if (kind === undefined) return [strange(leaf, scope)];
@@ -94,7 +94,7 @@ export function attributeProblems(rule: CompiledRule, leaf: Leaf, scope: Scope):
   return valueProblems(rule, leaf, scope);
 }
 
-function strange(leaf: Leaf, scope: Scope): Problem {
+function strange(leaf: Leaf, scope: Scope): Diagnostic {
   const [name = ""] = leaf.path;
   const { at, parts } = keyOf(leaf, 0);
   const isAlone = leaf.path.length === 1;
@@ -107,13 +107,13 @@ function strange(leaf: Leaf, scope: Scope): Problem {
   return { ...never(`${what}, ${soNever(scope)}${further}`, at), atKey: true, suggestion };
 }
 
-function mappingAsValue(leaf: Leaf, scope: Scope): Problem {
+function mappingAsValue(leaf: Leaf, scope: Scope): Diagnostic {
   const what = `"${leaf.path[0]}" is a mapping and never a value`;
   if (leaf.absent) return always(`${what}, so this condition always holds`, { path: leaf.at });
   return never(`${what}, ${soNever(scope)}; name a field in it`, leaf.at);
 }
 
-function belowScalar(leaf: Leaf, scope: Scope): Problem {
+function belowScalar(leaf: Leaf, scope: Scope): Diagnostic {
   const [name = "", below] = leaf.path;
   const { at } = keyOf(leaf, 1);
   const what = `"${name}" is ${kindWords(name)} and has no field "${below}"`;
@@ -121,8 +121,8 @@ function belowScalar(leaf: Leaf, scope: Scope): Problem {
   return { ...never(`${what}, ${soNever(scope)}`, at), atKey: true };
 }
 
-const never = (message: string, path: Path): Problem => ({ code: "SB0310", severity: "warning", message, path });
-const always = (message: string, rest: Partial<Problem>): Problem => ({
+const never = (message: string, path: Path): Diagnostic => ({ code: "SB0310", severity: "warning", message, path });
+const always = (message: string, rest: Partial<Diagnostic>): Diagnostic => ({
   code: "SB0313",
   severity: "warning",
   message,
@@ -137,7 +137,7 @@ function kindWords(name: string): string {
 // ---------------------------------------------------------------- values
 
 /** Alternatives that no value of the attribute meets. When none is left the leaf is never met, else it is never met by these. */
-function valueProblems(rule: CompiledRule, leaf: Leaf, scope: Scope): Problem[] {
+function valueProblems(rule: CompiledRule, leaf: Leaf, scope: Scope): Diagnostic[] {
   const [name = ""] = leaf.path;
   const domain = domainOf(name, rule);
   const isDead = (alternative: Alternative) => {
@@ -149,12 +149,12 @@ function valueProblems(rule: CompiledRule, leaf: Leaf, scope: Scope): Problem[] 
   const dead = leaf.alternatives.map(isDead);
   if (!dead.includes(true)) return [];
   const isAllDead = dead.every((each) => each);
-  return leaf.alternatives.flatMap((alternative, i): Problem[] => {
+  return leaf.alternatives.flatMap((alternative, i): Diagnostic[] => {
     if (!dead[i]) return [];
     const so = isAllDead ? soNever(scope) : "so this alternative is never met";
     const path = alternativeAt(rule, leaf, i);
     const suggestion = suggestionFor(name, alternative, path === leaf.at);
-    const problem: Problem = {
+    const problem: Diagnostic = {
       code: isAllDead ? "SB0310" : "SB0314",
       severity: "warning",
       message: `${whyDead(name, alternative, rule)}, ${so}`,

@@ -1,5 +1,5 @@
 /** Rules that are never asked, because an earlier one with `stop` matches whenever they would. */
-import type { Problem } from "../../errors.ts";
+import type { Diagnostic } from "../../errors.ts";
 import type { Leaf } from "../match/pattern.ts";
 import type { CompiledRule } from "../match/rules.ts";
 import { selector } from "../match/selector.ts";
@@ -12,8 +12,8 @@ import { implies, type Shape, shapesOf } from "./shapes.ts";
 const COMPARISONS_MAX = 3_000_000;
 
 /** SB0312 for every rule that is never asked, by its position in the order of asking; paths are inside the rule. */
-export function shadows(rules: readonly CompiledRule[]): Map<number, Problem> {
-  const found = new Map<number, Problem>();
+export function shadows(rules: readonly CompiledRule[]): Map<number, Diagnostic> {
+  const found = new Map<number, Diagnostic>();
   const stoppers: Stoppers = { count: 0, byType: new Map(), left: COMPARISONS_MAX };
   for (const [position, rule] of rules.entries()) {
     const first = stopperOf(rule, stoppers);
@@ -24,7 +24,7 @@ export function shadows(rules: readonly CompiledRule[]): Map<number, Problem> {
   return found;
 }
 
-function shadowed(rule: CompiledRule, by: CompiledRule): Problem {
+function shadowed(rule: CompiledRule, by: CompiledRule): Diagnostic {
   const place = by.place(["id"]);
   const where = place === undefined ? "" : ` at ${place.file}:${place.line}:${place.col}`;
   const message = `Rule "${rule.id}" is never asked: whenever it would match, "${by.id}"${where} matches before and stops`;

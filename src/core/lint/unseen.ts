@@ -3,7 +3,7 @@
  * hold: rules are written for what is rare. So a missing field is told only when enough recorded events lack it or its name is nearly that
  * of one that is there, and a value only when it is nearly one that is there, of another kind than all that are, or no part of the type.
  */
-import { nearest, type Problem } from "../../errors.ts";
+import { type Diagnostic, nearest } from "../../errors.ts";
 import type { Event } from "../../model.ts";
 import type { Alternative } from "../match/operators.ts";
 import type { All, Leaf } from "../match/pattern.ts";
@@ -132,7 +132,7 @@ interface Asked {
   looking: Looking;
 }
 
-function leafProblems(asked: Asked): Problem[] {
+function leafProblems(asked: Asked): Diagnostic[] {
   const { leaf, ground } = asked;
   const [name = ""] = leaf.path;
   const isData = name === "data" && leaf.path.length > 1;
@@ -147,7 +147,7 @@ function leafProblems(asked: Asked): Problem[] {
 }
 
 /** Only a mapping was ever seen there. One that may be null is asked for rightly. */
-function mapping({ leaf, ground }: Asked, { keys }: Facts): Problem | undefined {
+function mapping({ leaf, ground }: Asked, { keys }: Facts): Diagnostic | undefined {
   const takesNull = leaf.alternatives.some(({ test }) => test(null));
   if (keys.size === 0 || !ground.isExact || (takesNull && !ground.isWell)) return undefined;
   const message = `"${leaf.path.join(".")}" is a mapping and no value in ${all(ground)}; name a field in it: ${listed([...keys], "or")}`;
@@ -158,7 +158,7 @@ function mapping({ leaf, ground }: Asked, { keys }: Facts): Problem | undefined 
 function blocked(
   { leaf, ground }: Asked,
   { blocked: count, blockedBy, missing: part, siblings }: Facts,
-): Problem | undefined {
+): Diagnostic | undefined {
   if (blockedBy === undefined || !ground.isExact || count < ground.events.length) return undefined;
   if (siblings.size > 0 && part >= blockedBy.part) return undefined;
   const holder = leaf.path.slice(0, blockedBy.part).join(".");
@@ -166,7 +166,7 @@ function blocked(
   return { code: "SB0313", severity: "warning", message, path: keyOf(leaf, blockedBy.part).at, atKey: true };
 }
 
-function misnamed(asked: Asked, { missing: part, siblings }: Facts): Problem | undefined {
+function misnamed(asked: Asked, { missing: part, siblings }: Facts): Diagnostic | undefined {
   const { leaf, ground } = asked;
   const wrong = leaf.path[part] ?? "";
   const leads = (...parts: readonly string[]) =>
@@ -184,13 +184,13 @@ function misnamed(asked: Asked, { missing: part, siblings }: Facts): Problem | u
 function missing(
   { leaf, ground }: Asked,
   instead: { part: number; parts: readonly string[] | undefined } | undefined,
-): Problem {
+): Diagnostic {
   const key = keyOf(leaf, instead?.part ?? 0);
   const field = `"${leaf.path.join(".")}"`;
   const count = ground.events.length;
   const message =
     count === 1 ? `The one known ${typesOf(ground)} event has no ${field}` : `None of ${all(ground)} has ${field}`;
-  const problem: Problem = { code: "SB0313", severity: "warning", message, path: key.at, atKey: true };
+  const problem: Diagnostic = { code: "SB0313", severity: "warning", message, path: key.at, atKey: true };
   if (instead?.parts === undefined) return problem;
   const at = instead.part - key.from;
   return { ...problem, suggestion: key.parts.toSpliced(at, 1, ...instead.parts).join(".") };
@@ -205,19 +205,24 @@ function all(ground: Ground): string {
 
 // ---------------------------------------------------------------- values
 
-function valueProblems(asked: Asked, facts: Facts): Problem[] {
+function valueProblems(asked: Asked, facts: Facts): Diagnostic[] {
   const { leaf, ground } = asked;
   if (leaf.path[0] === "data" && ground.isExact && isOfOtherKind(leaf, facts))
     return leaf.alternatives.map((_, i) => otherKind(asked, facts, i));
   if (facts.values.size > VALUES_MAX) return [];
-  return leaf.alternatives.flatMap((alternative, i): Problem[] => {
+  return leaf.alternatives.flatMap((alternative, i): Diagnostic[] => {
     const { want, exact } = alternative;
     if (!exact || typeof want !== "string" || facts.values.has(want)) return [];
     const meant = facts.recorded >= RECORDED_MIN ? slipOf(want, leaf.alternatives, facts) : undefined;
     if (meant === undefined && !isPartOfType(asked, facts)) return [];
     const values = [...facts.values].map(quoted);
     const message = `${quoted(want)} is never the value of "${leaf.path.join(".")}": in ${all(ground)} it is ${listed(values, "or")}`;
-    const problem: Problem = { code: "SB0314", severity: "warning", message, path: alternativeAt(asked.rule, leaf, i) };
+    const problem: Diagnostic = {
+      code: "SB0314",
+      severity: "warning",
+      message,
+      path: alternativeAt(asked.rule, leaf, i),
+    };
     return [meant === undefined ? problem : { ...problem, suggestion: meant }];
   });
 }
@@ -244,7 +249,7 @@ function isOfOtherKind({ alternatives }: Leaf, { kinds }: Facts): boolean {
   return alternatives.every((each) => !each.test(null) && !shapeOf(each).kinds.some((kind) => kinds.has(kind)));
 }
 
-function otherKind({ rule, leaf, ground }: Asked, { kinds }: Facts, index: number): Problem {
+function otherKind({ rule, leaf, ground }: Asked, { kinds }: Facts, index: number): Diagnostic {
   const alternative = leaf.alternatives[index] as Alternative;
   const path: Path = alternativeAt(rule, leaf, index);
   const is = [...kinds].map(typeName).join(" or ");
@@ -254,7 +259,7 @@ function otherKind({ rule, leaf, ground }: Asked, { kinds }: Facts, index: numbe
     : `${alternative.op} is met by ${wanted} only`;
   const message = `"${leaf.path.join(".")}" is ${is} in ${all(ground)} and ${what}`;
   const suggestion = alternative.exact ? sameLetters(alternative.want, kinds) : undefined;
-  const problem: Problem = { code: "SB0314", severity: "warning", message, path };
+  const problem: Diagnostic = { code: "SB0314", severity: "warning", message, path };
   return suggestion === undefined ? problem : { ...problem, suggestion };
 }
 

@@ -1,5 +1,5 @@
 /** The alternatives of a pattern's leaf: what each operator accepts, and precise words for what it cannot mean. */
-import { nearest, type Problem } from "../../errors.ts";
+import { type Diagnostic, nearest } from "../../errors.ts";
 import type { Json } from "../../model.ts";
 import { cidr } from "./address.ts";
 import { fold, wildcard } from "./text.ts";
@@ -54,9 +54,9 @@ export const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
 /** The alternative that a member of a leaf's list means; a problem is added instead when it means nothing. */
-export function alternative(written: unknown, path: Path, problems: Problem[]): Alternative | undefined {
+export function alternative(written: unknown, path: Path, problems: Diagnostic[]): Alternative | undefined {
   const refuse = (message: string, at: Path = [], suggestion?: string): undefined => {
-    const problem: Problem = { code: "SB0104", severity: "error", message, path: [...path, ...at] };
+    const problem: Diagnostic = { code: "SB0104", severity: "error", message, path: [...path, ...at] };
     problems.push(suggestion === undefined ? problem : { ...problem, suggestion });
   };
   if (!isObject(written)) {

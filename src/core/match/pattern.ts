@@ -2,7 +2,7 @@
  * Event patterns as EventBridge has them, read and checked: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-event-patterns.html
  * plus shorthand: a bare value is a list of one, dotted keys are nesting. `$or` is multiplied out here, once.
  */
-import type { Problem } from "../../errors.ts";
+import type { Diagnostic } from "../../errors.ts";
 import { LIMITS } from "../../model.ts";
 import { type Alternative, alternative, COMPARISON_SIGNS, isObject, OPERATORS } from "./operators.ts";
 
@@ -57,12 +57,12 @@ const PATHS_MAX = 256;
 const DEPTH_MAX = 50;
 
 interface Reading {
-  problems: Problem[];
+  problems: Diagnostic[];
   conditions: number;
 }
 
 /** The pattern of what can be read, and every problem (SB0104, SB0108) with its path inside `match`. */
-export function compilePattern(match: unknown): { pattern: Pattern; problems: Problem[] } {
+export function compilePattern(match: unknown): { pattern: Pattern; problems: Diagnostic[] } {
   const reading: Reading = { problems: [], conditions: 0 };
   const written = readAll(match, { path: [], at: [] }, reading);
   const { problems } = reading;
@@ -85,7 +85,7 @@ export function compilePattern(match: unknown): { pattern: Pattern; problems: Pr
   return { pattern: { written, conjunctions }, problems };
 }
 
-const tooMuch = (message: string): Problem => ({ code: "SB0108", severity: "error", message, path: [] });
+const tooMuch = (message: string): Diagnostic => ({ code: "SB0108", severity: "error", message, path: [] });
 
 // ---------------------------------------------------------------- reading
 
@@ -94,7 +94,7 @@ interface Here {
   at: Path;
 }
 
-function refuse(reading: Reading, at: Path, message: string, rest: Partial<Problem> = {}): void {
+function refuse(reading: Reading, at: Path, message: string, rest: Partial<Diagnostic> = {}): void {
   reading.problems.push({ code: "SB0104", severity: "error", message, path: at, ...rest });
 }
 

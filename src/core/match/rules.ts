@@ -1,6 +1,6 @@
 /** A rule as written, checked and made ready. */
 import type { TSchema } from "typebox";
-import { nearest, type Problem } from "../../errors.ts";
+import { type Diagnostic, nearest } from "../../errors.ts";
 import { LIMITS, type Place, type Rule, type Send } from "../../model.ts";
 import { checker } from "../check.ts";
 import { compileExpression, type Expression } from "../expr.ts";
@@ -37,9 +37,9 @@ export interface CompiledRule {
 }
 
 /** The rule when it has no error, and every problem with its path inside the rule. Never throws. */
-export function compileRule(rule: Rule, env: CompileEnv): { rule?: CompiledRule; problems: Problem[] } {
-  const problems: Problem[] = [...selectorProblems(rule.event)];
-  const add = (found: readonly Problem[], at: Path) => {
+export function compileRule(rule: Rule, env: CompileEnv): { rule?: CompiledRule; problems: Diagnostic[] } {
+  const problems: Diagnostic[] = [...selectorProblems(rule.event)];
+  const add = (found: readonly Diagnostic[], at: Path) => {
     for (const problem of found) problems.push({ ...problem, path: [...at, ...(problem.path ?? [])] });
   };
   const pattern = rule.match === undefined ? undefined : compilePattern(rule.match);
@@ -68,7 +68,7 @@ export function compileRule(rule: Rule, env: CompileEnv): { rule?: CompiledRule;
   return { rule: compiled, problems };
 }
 
-type Add = (found: readonly Problem[], at: Path) => void;
+type Add = (found: readonly Diagnostic[], at: Path) => void;
 
 function expression(source: string | undefined, key: string, add: Add): Expression | undefined {
   if (source === undefined) return undefined;
@@ -143,7 +143,7 @@ function compileAction(
   return { action, params: compiled.renderer };
 }
 
-function unknownAction(action: string, actions: ReadonlyMap<string, unknown>): Problem {
+function unknownAction(action: string, actions: ReadonlyMap<string, unknown>): Diagnostic {
   const [connection = ""] = action.split(".");
   const names = [...actions.keys()];
   const own = names.filter((name) => name.startsWith(`${connection}.`));
@@ -154,14 +154,14 @@ function unknownAction(action: string, actions: ReadonlyMap<string, unknown>): P
   return { ...unknown("SB0203", message, [action], nearest(action, own.length > 0 ? own : names)), atKey: true };
 }
 
-function unknown(code: Problem["code"], message: string, path: Path, suggestion: string | undefined): Problem {
-  const problem: Problem = { code, severity: "error", message, path };
+function unknown(code: Diagnostic["code"], message: string, path: Path, suggestion: string | undefined): Diagnostic {
+  const problem: Diagnostic = { code, severity: "error", message, path };
   return suggestion === undefined ? problem : { ...problem, suggestion };
 }
 
-const unfit = (message: string, path: Path): Problem => ({ code: "SB0102", severity: "error", message, path });
+const unfit = (message: string, path: Path): Diagnostic => ({ code: "SB0102", severity: "error", message, path });
 
-function tooLong(what: string, text: string, path: Path): Problem {
+function tooLong(what: string, text: string, path: Path): Diagnostic {
   const message = `${what} has at most ${LIMITS.eventNameChars} characters, this one has ${text.length}`;
   return { code: "SB0108", severity: "error", message, path };
 }

@@ -1,5 +1,5 @@
 /** Which event types a rule takes: exact names, `github.*`, `*`, or a list of these. */
-import type { Problem } from "../../errors.ts";
+import type { Diagnostic } from "../../errors.ts";
 import { LIMITS } from "../../model.ts";
 
 /** Types from outside are remembered up to here; more different ones than this is somebody playing. */
@@ -10,8 +10,8 @@ export function selector(event: string | readonly string[]): readonly string[] {
 }
 
 /** What is wrong with `event` of a rule, with paths inside the rule. */
-export function selectorProblems(event: string | readonly string[]): Problem[] {
-  return selector(event).flatMap((name, i): Problem[] => {
+export function selectorProblems(event: string | readonly string[]): Diagnostic[] {
+  return selector(event).flatMap((name, i): Diagnostic[] => {
     const path = typeof event === "string" ? ["event"] : ["event", i];
     if (name.length > LIMITS.eventNameChars) {
       const message = `An event name has at most ${LIMITS.eventNameChars} characters, this one has ${name.length}`;

@@ -1,5 +1,5 @@
 /** What the parts of a template share while they are read, and while they are rendered. */
-import type { Problem } from "../../errors.ts";
+import type { Diagnostic } from "../../errors.ts";
 import type { Valued } from "../helpers.ts";
 import type { Loc, ProgramNode } from "./syntax.ts";
 
@@ -24,7 +24,7 @@ export interface Reading {
   /** The syntax tree of a template file, or undefined when it is not there or does not parse. */
   partial(name: string): { source: string; program: ProgramNode } | undefined;
   partialNames: Iterable<string>;
-  problems: Problem[];
+  problems: Diagnostic[];
   reads: Set<string>;
   nodes: number;
   /** Template files that are being read, outermost first. */
@@ -46,7 +46,7 @@ export function refuse(reading: Reading, loc: Loc, message: string, suggestion?:
   const file = reading.inside.at(-1);
   const told = file === undefined ? message : `In template "${file}", line ${loc.start.line}: ${message}`;
   const offset = file === undefined ? offsetOf(reading.source, loc) : (reading.calledAt ?? 0);
-  const problem: Problem = { code: "SB0106", severity: "error", message: told, offset };
+  const problem: Diagnostic = { code: "SB0106", severity: "error", message: told, offset };
   reading.problems.push(suggestion === undefined ? problem : { ...problem, suggestion });
 }
 

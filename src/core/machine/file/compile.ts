@@ -1,7 +1,7 @@
 /** A machine file, checked and compiled: all problems at once, or a machine that step.ts can run. */
 import { createHash } from "node:crypto";
 import type { TSchema } from "typebox";
-import { nearest, type Problem } from "../../../errors.ts";
+import { type Diagnostic, nearest } from "../../../errors.ts";
 import { type Instance, type Json, type JsonObject, LIMITS } from "../../../model.ts";
 import { checker } from "../../check.ts";
 import { type Engine, engineOf } from "../run/interpreter.ts";
@@ -63,7 +63,7 @@ const checkFile = checker(MachineFile);
 export function compileMachine(
   definition: unknown,
   env: MachineEnv,
-): { machine?: CompiledMachine; problems: Problem[] } {
+): { machine?: CompiledMachine; problems: Diagnostic[] } {
   if (isDeeperThan(definition, LIMITS.jsonDepth)) {
     const message = `A machine file is nested at most ${LIMITS.jsonDepth} deep`;
     return { problems: [{ code: "SB0108", severity: "error", message, path: [] }] };
@@ -299,7 +299,7 @@ function canonical(value: Json): string {
 // ---------------------------------------------------------------- problems
 
 /** Without what lies at a place that does not even fit the schema. */
-function beyond(problems: readonly Problem[], misfits: readonly Problem[]): Problem[] {
+function beyond(problems: readonly Diagnostic[], misfits: readonly Diagnostic[]): Diagnostic[] {
   const places = new Set(misfits.map(({ path = [] }) => placeOf(path)));
   return problems.filter(({ path = [] }) => !path.some((_, i) => places.has(placeOf(path.slice(0, i + 1)))));
 }

@@ -1,6 +1,6 @@
 /** Guards, actions and values of a machine file: checked, and compiled to what a step evaluates. */
 import type { TSchema } from "typebox";
-import { nearest, type Problem } from "../../../errors.ts";
+import { type Diagnostic, nearest } from "../../../errors.ts";
 import { LIMITS } from "../../../model.ts";
 import { checker } from "../../check.ts";
 import { compileExpression } from "../../expr.ts";
@@ -125,7 +125,7 @@ export function readValue(
 }
 
 /** Signals of one's own making: not empty, not too long, and none of xstate's. */
-export function checkSignalName(name: string, path: Path, report: Report, more: Partial<Problem> = {}): boolean {
+export function checkSignalName(name: string, path: Path, report: Report, more: Partial<Diagnostic> = {}): boolean {
   const wrong = wrongName(name);
   if (wrong !== undefined) report.add("SB0302", path, wrong, more);
   return wrong === undefined;

@@ -2,12 +2,12 @@
  * What a machine written for xstate, or exported by Stately's editor, has and a file of ours has not: code named by a word. What can be
  * said as data is put into our form; of the rest it is told which construct it is and why it is outside. https://stately.ai/docs/machines
  */
-import type { Problem } from "../../../errors.ts";
+import type { Diagnostic } from "../../../errors.ts";
 import { isObject, type Path } from "./tree.ts";
 
 /** The definition in our form as far as it can be, and a problem (SB0302) for each construct that has none. Changes nothing given. */
-export function ourForm(definition: Record<string, unknown>): { own: Record<string, unknown>; problems: Problem[] } {
-  const problems: Problem[] = [];
+export function ourForm(definition: Record<string, unknown>): { own: Record<string, unknown>; problems: Diagnostic[] } {
+  const problems: Diagnostic[] = [];
   return { own: stateOf(definition, [], problems), problems };
 }
 
@@ -29,11 +29,11 @@ const REASONS: Readonly<Record<string, string>> = {
   strict: '"strict" is gone since version 5 of xstate',
 };
 
-const refuse = (problems: Problem[], path: Path, message: string, more: Partial<Problem> = {}) =>
+const refuse = (problems: Diagnostic[], path: Path, message: string, more: Partial<Diagnostic> = {}) =>
   problems.push({ code: "SB0302", severity: "error", message, path, ...more });
 
 /** Without the keys that are another tool's. */
-function known(raw: Record<string, unknown>, path: Path, problems: Problem[]): Record<string, unknown> {
+function known(raw: Record<string, unknown>, path: Path, problems: Diagnostic[]): Record<string, unknown> {
   const kept: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(raw)) {
     const reason = Object.hasOwn(REASONS, key) ? REASONS[key] : undefined;
@@ -48,7 +48,7 @@ function define(target: Record<string, unknown>, key: string, value: unknown): v
   Object.defineProperty(target, key, { value, enumerable: true, writable: true, configurable: true });
 }
 
-function stateOf(raw: Record<string, unknown>, path: Path, problems: Problem[]): Record<string, unknown> {
+function stateOf(raw: Record<string, unknown>, path: Path, problems: Diagnostic[]): Record<string, unknown> {
   const state = known(raw, path, problems);
   for (const key of ["entry", "exit"])
     if (Object.hasOwn(state, key))
@@ -85,7 +85,7 @@ function members(
   return changed;
 }
 
-function transitionsOf(value: unknown, path: Path, problems: Problem[]): unknown {
+function transitionsOf(value: unknown, path: Path, problems: Diagnostic[]): unknown {
   return each(value, path, (one, at) => {
     if (!isObject(one)) return one;
     const move = known(one, at, problems);
@@ -99,7 +99,7 @@ function transitionsOf(value: unknown, path: Path, problems: Problem[]): unknown
   });
 }
 
-function callOf(value: unknown, path: Path, problems: Problem[]): unknown {
+function callOf(value: unknown, path: Path, problems: Diagnostic[]): unknown {
   if (!isObject(value)) return value;
   const call = known(value, path, problems);
   for (const key of ["onDone", "onError"])
@@ -108,7 +108,7 @@ function callOf(value: unknown, path: Path, problems: Problem[]): unknown {
 }
 
 /** `{ type: slack.post, params: {…} }` is `slack.post: {…}`; any other name stands for code. */
-function actionOf(value: unknown, path: Path, problems: Problem[]): unknown {
+function actionOf(value: unknown, path: Path, problems: Diagnostic[]): unknown {
   const isNamed = isObject(value) && typeof value.type === "string";
   if (typeof value !== "string" && !isNamed) return value;
   const name = typeof value === "string" ? value : String(value.type);

@@ -1,5 +1,5 @@
 /** A machine as read: names resolved, values compiled, every problem found. What lower.ts turns into xstate's form. */
-import type { ErrorCode, Problem } from "../../../errors.ts";
+import type { Diagnostic, ErrorCode } from "../../../errors.ts";
 import type { Json, RetryPolicy } from "../../../model.ts";
 import type { Expression } from "../../expr.ts";
 import type { Renderer } from "../../render.ts";
@@ -107,14 +107,14 @@ export interface Migration {
 
 /** Where problems are collected. */
 export interface Report {
-  readonly problems: Problem[];
-  add(code: ErrorCode, path: Path, message: string, more?: Partial<Problem>): void;
+  readonly problems: Diagnostic[];
+  add(code: ErrorCode, path: Path, message: string, more?: Partial<Diagnostic>): void;
   /** Problems of a value that stands at this path. */
-  take(path: Path, problems: readonly Problem[]): void;
+  take(path: Path, problems: readonly Diagnostic[]): void;
 }
 
 export function report(): Report {
-  const problems: Problem[] = [];
+  const problems: Diagnostic[] = [];
   return {
     problems,
     add(code, path, message, more) {
