@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type AnyStateMachine, assign, createActor, setup, transition } from "xstate";
-import { type DecisionPolicy, emptyPlan } from "../src/core/decide.ts";
+import { type DecisionPolicy, decide, emptyPlan } from "../src/core/decide.ts";
 import { type CompiledMachine, compileMachine } from "../src/core/machine/file/compile.ts";
 import { type Signal, step } from "../src/core/machine/run/step.ts";
 import type { Event, Instance } from "../src/model.ts";
@@ -99,7 +99,8 @@ function raw({ groups, states }: Size): AnyStateMachine {
   return setup({ types: { events: {} as Go } }).createMachine(config as never) as unknown as AnyStateMachine;
 }
 
-const go: Signal = { name: "GO", event: { type: "github.push", number: 1, title: "a title" } };
+const go: Signal = { kind: "signal", name: "GO", event: { type: "github.push", number: 1, title: "a title" } };
+const begin: Signal = { kind: "signal", name: "START", event: { type: "x", title: "a title" } };
 
 /** Median microseconds of one call; each gives the row for the next. */
 function usPerStep(first: string, once: (row: string) => string): number {
@@ -115,7 +116,7 @@ function usPerStep(first: string, once: (row: string) => string): number {
 
 function stepping(size: Size): void {
   const machine = ours(size);
-  const begun = step(machine, "k", undefined, { name: "START", event: { type: "x", title: "a title" } }, NOW).instance!;
+  const begun = step(machine, "k", undefined, begin, NOW).instance!;
   const stepped = usPerStep(JSON.stringify(begun), (row) =>
     JSON.stringify(step(machine, "k", JSON.parse(row) as Instance, go, NOW).instance),
   );
@@ -151,7 +152,9 @@ async function commit(store: Store, instances: Instance[]): Promise<void> {
   const time = new Date(NOW).toISOString();
   const event: Event = { id, type: "bench", source: "bench", time, receivedAt: time, data: {} };
   await store.append([{ event, keys: [] }]);
-  const { trace } = emptyPlan({ revision: "bench" } as DecisionPolicy, event);
+  const problem = { code: "SB0910", message: "Nothing is decided" };
+  const nothing = emptyPlan({ revision: "bench" } as DecisionPolicy, event, problem);
+  const { trace } = decide({} as DecisionPolicy, nothing, () => undefined, NOW);
   const lists = { timersSet: [], timersCancelled: [], deliveries: [], cancelled: [], emitted: [] };
   const committed = await store.commit([{ event: id, decidedAtMs: NOW, instances, ...lists, trace }]);
   if (!committed) throw new Error("The commit met a conflict");
@@ -162,7 +165,7 @@ async function full(): Promise<void> {
   const path = join(folder, "bench.db");
   const store = await sqliteStore({ path });
   const machine = ours(SIZES[1]!);
-  const begun = step(machine, "k", undefined, { name: "START", event: { type: "x", title: "a title" } }, NOW).instance!;
+  const begun = step(machine, "k", undefined, begin, NOW).instance!;
   console.log(`\nrss before ${rssMb()} MB`);
   const report = (what: string, count: number, startedMs: number) => {
     const us = ((performance.now() - startedMs) * 1_000) / count;

@@ -16,7 +16,7 @@ import { fireTimers, startSchedules } from "./flow/tick.ts";
 import { createLog, type Log } from "./log.ts";
 import type { Event } from "./model.ts";
 import { httpClient } from "./network/http.ts";
-import { movesOf } from "./operations/migrations.ts";
+import { migrationReports } from "./operations/migrations.ts";
 import { createOperations } from "./operations/operate.ts";
 import type { Operations, PolicyReport, StatusReport } from "./operations/operations.ts";
 import { holdPolicy, type PolicyHolder } from "./policy/running.ts";
@@ -171,8 +171,8 @@ async function openParts(
     const reload = async (): Promise<PolicyReport> => {
       const report = await policy.reload();
       if (!report.current) return report;
-      const moves = await movesOf({ store, clock, definition }, policy.current().machines.values());
-      return moves.length > 0 ? { ...report, moves } : report;
+      const migrations = await migrationReports({ store, clock, definition }, policy.current().machines.values());
+      return migrations.length > 0 ? { ...report, migrations } : report;
     };
     const operations = createOperations({
       store,

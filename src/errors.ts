@@ -138,7 +138,7 @@ export const ERRORS = {
     help: "Give the invoke an onError that leads somewhere",
   },
   SB0407: {
-    title: "An instance could not move to the new definition of its machine",
+    title: "An instance could not migrate to the new definition of its machine",
     help: "Say under migrate in the machine's file where its state went or what its context becomes",
   },
   SB0501: { title: "No source has this path", help: "Check the URL against the paths that serve prints", status: 404 },

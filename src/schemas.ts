@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import type { TSchema } from "typebox";
 import { ConfigFile, ConnectionKeys, connectionSchema, SourceKeys, sourceSchema } from "./config/file.ts";
 import { MachineFile } from "./core/machine/file/definition.ts";
-import { RuleFile } from "./model.ts";
+import { RuleFile } from "./model/rule.ts";
 import type { Provider } from "./ports/provider.ts";
 import { loadProviders } from "./providers/index.ts";
 import { knobsPart, providersPart, withPart } from "./schemas/reference.ts";

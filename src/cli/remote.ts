@@ -39,8 +39,9 @@ export function remoteOperations(options: RemoteOptions): Operations {
     instance: (machine, key) => call(`/instances/${part(machine)}/${part(key)}`),
     signal: (machine, key, signal) =>
       call(`/instances/${part(machine)}/${part(key)}/signal`, { method: "POST", body: signal }),
-    movePlan: (machine, plan) => call(`/machines/${part(machine)}/moves/plan`, { method: "POST", body: plan }),
-    move: (machine, at) => call(`/machines/${part(machine)}/moves`, { method: "POST", body: at }),
+    planMigration: (machine, plan) =>
+      call(`/machines/${part(machine)}/migrations/plan`, { method: "POST", body: plan }),
+    migrate: (machine, at) => call(`/machines/${part(machine)}/migrations`, { method: "POST", body: at }),
     audits: async (limit) => items(await call("/audit", { query: { limit } })),
     refusals: async (limit) => items(await call("/refusals", { query: { limit } })),
     policy: () => call("/policy"),

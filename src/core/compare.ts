@@ -2,7 +2,15 @@
  * Then and now: what the rules caused when an event was decided, beside what a policy would cause today. Deliveries and signals
  * are compared; what an instance makes of a signal depends on where it stands and is not.
  */
-import type { Delivery, Effect, Event, JsonObject, RuleChange, Trace } from "../model.ts";
+import {
+  actionName,
+  type Delivery,
+  type Effect,
+  type Event,
+  type JsonObject,
+  type RuleChange,
+  type Trace,
+} from "../model.ts";
 import { type DecisionPolicy, type Plan, plan } from "./decide.ts";
 
 /** A policy as it is loaded; definitions of living instances are not asked for. */
@@ -50,7 +58,7 @@ type Caused = readonly [rule: string, effect: Effect];
 
 function planned(event: Event, policy: LoadedPolicy, nowMs: number): Time {
   const made = planOf(event, policy, nowMs);
-  const caused = [...ofDeliveries(made.deliveries), ...ofSignals(made.signals, policy), ...ofProblems(made.trace)];
+  const caused = [...ofDeliveries(made.deliveries), ...ofSignals(made.steps, policy), ...ofProblems(made.trace)];
   return timeOf(event, { trace: made.trace, caused, policy });
 }
 
@@ -61,13 +69,13 @@ function recorded({ event, trace, deliveries }: Decided, policy: LoadedPolicy | 
   const ids = new Set(trace.deliveries.map(({ id }) => id));
   const known = new Map([...(made?.deliveries ?? []), ...deliveries].map((delivery) => [delivery.id, delivery]));
   const kept = [...known.values()].filter(({ id }) => ids.has(id));
-  const signals = made && policy ? ofSignals(made.signals, policy) : ofTransitions(trace);
+  const signals = made && policy ? ofSignals(made.steps, policy) : ofTransitions(trace);
   const caused = [...ofDeliveries(kept), ...signals.filter(([rule]) => matched.has(rule)), ...ofProblems(trace)];
   return timeOf(event, { trace, caused, policy });
 }
 
 interface Happened {
-  trace: Trace;
+  trace: Plan["trace"];
   caused: readonly Caused[];
   policy: LoadedPolicy | undefined;
 }
@@ -102,14 +110,16 @@ function planOf(event: Event, policy: LoadedPolicy, nowMs: number): Plan {
 }
 
 function ofDeliveries(deliveries: readonly Delivery[]): Caused[] {
-  return deliveries.flatMap(({ cause, action, params }): Caused[] =>
-    "rule" in cause ? [[cause.rule, { action, params }]] : [],
-  );
+  return deliveries.flatMap((delivery): Caused[] => {
+    const { cause, params } = delivery;
+    return cause.kind === "rule" ? [[cause.rule, { action: actionName(delivery), params }]] : [];
+  });
 }
 
-function ofSignals(signals: Plan["signals"], { machines }: LoadedPolicy): Caused[] {
-  return signals.flatMap(({ rule, machine, key, signal }): Caused[] => {
-    if (rule === undefined) return [];
+function ofSignals(steps: Plan["steps"], { machines }: LoadedPolicy): Caused[] {
+  return steps.flatMap((planned): Caused[] => {
+    if ("migration" in planned || planned.rule === undefined) return [];
+    const { rule, machine, key, signal } = planned;
     const definition = machines.get(machine)?.hash;
     const params = (signal.event.with ?? {}) as JsonObject;
     return [[rule, { machine, key, signal: signal.name, ...(definition ? { definition } : {}), params }]];
@@ -122,7 +132,7 @@ function ofTransitions({ transitions }: Trace): Caused[] {
   );
 }
 
-function ofProblems({ problems }: Trace): Caused[] {
+function ofProblems({ problems }: Plan["trace"]): Caused[] {
   return problems.flatMap(({ rule, code, message }): Caused[] =>
     rule === undefined ? [] : [[rule, { code, message }]],
   );

@@ -3,6 +3,8 @@
  * read, `decide` says what the event causes. Same input, same Decision, byte for byte. Never throws for data.
  */
 import {
+  type Address,
+  actionParts,
   type Cause,
   type Decision,
   type Delivery,
@@ -12,17 +14,17 @@ import {
   type Json,
   type JsonObject,
   LIMITS,
-  type NewEvent,
   type Trace,
   type TraceProblem,
   type Transition,
 } from "../model.ts";
-import { deliveryId, eventId } from "./ids.ts";
+import { deliveryId } from "./ids.ts";
 import type { CompiledMachine } from "./machine/file/compile.ts";
-import { moveStep } from "./machine/migration.ts";
+import { type MigrationOrder, migrationStep } from "./machine/migration.ts";
 import { type Signal, type StepResult, step } from "./machine/run/step.ts";
 import type { RuleSet } from "./match/rule-set.ts";
 import type { CompiledRule } from "./match/rules.ts";
+import { emittedEvent } from "./own-events.ts";
 
 /** What decides: rules, machines for new instances, and any definition that a living instance was started with. */
 export interface DecisionPolicy {
@@ -34,21 +36,39 @@ export interface DecisionPolicy {
 }
 
 interface PlannedSignal extends InstanceKey {
-  signal: Signal;
-  /** The instance is moved to this definition instead. */
-  definition?: string;
-  rule?: string;
-  observe: boolean;
+  readonly signal: Signal;
+  readonly rule?: string;
+  readonly observe: boolean;
 }
 
-/** Matched and rendered, but nothing stepped yet. */
+interface PlannedMigration extends InstanceKey {
+  readonly migration: MigrationOrder;
+  readonly observe: false;
+}
+
+type PlannedStep = PlannedSignal | PlannedMigration;
+
+/** Matched and rendered, but nothing stepped yet. Never changed: a plan may be decided again. */
 export interface Plan {
-  event: Event;
-  signals: PlannedSignal[];
-  deliveries: Delivery[];
-  trace: Trace;
+  readonly event: Event;
+  readonly steps: readonly PlannedStep[];
+  readonly deliveries: readonly Delivery[];
+  readonly trace: Readonly<Pick<Trace, "policy" | "considered">> & {
+    readonly matched: readonly Trace["matched"][number][];
+    readonly problems: readonly TraceProblem[];
+  };
   /** The instances that `decide` will ask for. */
-  keys: InstanceKey[];
+  readonly keys: readonly InstanceKey[];
+}
+
+/** What planning collects. */
+interface PlanPass {
+  readonly policy: DecisionPolicy;
+  readonly event: Event;
+  readonly nowMs: number;
+  readonly steps: PlannedStep[];
+  readonly deliveries: Delivery[];
+  readonly problems: TraceProblem[];
 }
 
 /** First half: which rules match, what they send and do. */
@@ -59,34 +79,28 @@ export function plan(policy: DecisionPolicy, event: Event, nowMs: number): Plan 
       message: `More than ${LIMITS.causalChain} events caused each other, "${event.causedBy}" the last but one: the loop is cut here`,
     });
   }
-  const planned = emptyPlan(policy, event);
-  if (event.to) planned.signals.push({ ...event.to, signal: addressedSignal(event, event.to), observe: false });
-  const matches = policy.rules.match(event, policy.vars);
-  planned.trace.considered = matches.considered;
-  planned.trace.problems.push(...matches.problems);
-  for (const { rule, items } of matches.matched) {
-    planned.trace.matched.push({ rule: rule.id, items: items.length, mode: rule.mode });
-    items.forEach((item, index) => {
-      planItem(policy, planned, { rule, item, index, nowMs });
-    });
-  }
-  planned.keys = uniqueKeys(planned.signals);
-  return planned;
+  const { matched, considered, problems } = policy.rules.match(event, policy.vars);
+  const steps = event.to ? [addressedStep(event, event.to)] : [];
+  const pass: PlanPass = { policy, event, nowMs, steps, deliveries: [], problems: [...problems] };
+  for (const { rule, items } of matched) items.forEach((item, index) => void planItem(pass, rule, { item, index }));
+  return {
+    event,
+    steps,
+    deliveries: pass.deliveries,
+    trace: {
+      policy: policy.revision,
+      matched: matched.map(({ rule, items }) => ({ rule: rule.id, items: items.length, mode: rule.mode })),
+      considered,
+      problems: pass.problems,
+    },
+    keys: uniqueKeys(steps),
+  };
 }
 
 /** A plan to do nothing, and why. */
-export function emptyPlan(policy: DecisionPolicy, event: Event, problem?: TraceProblem): Plan {
-  const trace: Trace = {
-    policy: policy.revision,
-    matched: [],
-    considered: 0,
-    transitions: [],
-    deliveries: [],
-    timers: { set: [], cancelled: [] },
-    emitted: [],
-    problems: problem ? [problem] : [],
-  };
-  return { event, signals: [], deliveries: [], trace, keys: [] };
+export function emptyPlan(policy: DecisionPolicy, event: Event, problem: TraceProblem): Plan {
+  const trace = { policy: policy.revision, matched: [], considered: 0, problems: [problem] };
+  return { event, steps: [], deliveries: [], trace, keys: [] };
 }
 
 /** Second half: signals are applied in order, each on what the one before left. */
@@ -96,56 +110,64 @@ export function decide(
   instanceOf: (key: InstanceKey) => Instance | undefined,
   nowMs: number,
 ): Decision {
-  const { event, trace } = planned;
-  const decision: Decision = {
+  const { event } = planned;
+  const decision = newDecision(planned, nowMs);
+  const current = new Map<string, Instance | undefined>();
+  for (const plannedStep of planned.steps) {
+    const at = addressOf(plannedStep);
+    const before = current.has(at) ? current.get(at) : instanceOf(plannedStep);
+    current.set(at, applyStep(policy, decision, { event, planned: plannedStep, before, nowMs }));
+  }
+  const { trace } = decision;
+  trace.deliveries = decision.deliveries.map(({ id, connection, action }) => ({ id, connection, action }));
+  trace.timers = {
+    set: decision.timersSet.map(({ machine, key, id }) => `${machine}/${key}/${id}`),
+    cancelled: decision.timersCancelled.map(({ machine, key, id }) => `${machine}/${key}/${id}`),
+  };
+  trace.emitted = decision.emitted.map(({ event: { id, type } }) => ({ id, type }));
+  return decision;
+}
+
+/** The decision before its first step. */
+function newDecision({ event, deliveries, trace }: Plan, nowMs: number): Decision {
+  return {
     event: event.id,
     decidedAtMs: nowMs,
     instances: [],
     timersSet: [],
     timersCancelled: [],
-    deliveries: [...planned.deliveries],
+    deliveries: [...deliveries],
     cancelled: [],
     emitted: [],
-    trace,
+    trace: {
+      policy: trace.policy,
+      matched: [...trace.matched],
+      considered: trace.considered,
+      transitions: [],
+      deliveries: [],
+      timers: { set: [], cancelled: [] },
+      emitted: [],
+      problems: [...trace.problems],
+    },
   };
-  const current = new Map<string, Instance | undefined>();
-  for (const signal of planned.signals) {
-    const at = addressOf(signal);
-    const before = current.has(at) ? current.get(at) : instanceOf(signal);
-    const after = applySignal(policy, decision, { event, signal, before, nowMs });
-    current.set(at, after);
-  }
-  trace.deliveries = decision.deliveries.map(({ id, action }) => ({ id, action }));
-  trace.timers = {
-    set: decision.timersSet.map(({ machine, key, id }) => `${machine}/${key}/${id}`),
-    cancelled: decision.timersCancelled.map(({ machine, key, id }) => `${machine}/${key}/${id}`),
-  };
-  trace.emitted = decision.emitted.map(({ event: { id } }) => id);
-  return decision;
 }
 
-interface Item {
-  rule: CompiledRule;
-  item: Json;
-  index: number;
-  nowMs: number;
-}
-
-function planItem(policy: DecisionPolicy, planned: Plan, { rule, item, index, nowMs }: Item): void {
-  const { event, trace } = planned;
+function planItem(pass: PlanPass, rule: CompiledRule, { item, index }: { item: Json; index: number }): void {
+  const { policy, event, nowMs, problems } = pass;
   const scope = { event, item, vars: policy.vars };
   for (const send of rule.sends) {
     const key = send.key.render(scope);
     const values = send.with?.render(scope);
     const failed = key.ok ? values : key;
     if (failed && !failed.ok) {
-      trace.problems.push(unrendered(rule.id, `send to ${send.machine}: ${failed.detail}`));
+      problems.push(unrendered(rule.id, `send to ${send.machine}: ${failed.detail}`));
     } else if (key.ok) {
       const view = values?.ok ? { ...event, with: values.value } : event;
-      planned.signals.push({
+      pass.steps.push({
         machine: send.machine,
         key: text(key.value),
         signal: {
+          kind: "signal",
           name: send.event,
           event: view as unknown as JsonObject,
           ...(send.inOrder ? { order: { subject: event.subject ?? event.source, atMs: Date.parse(event.time) } } : {}),
@@ -159,54 +181,61 @@ function planItem(policy: DecisionPolicy, planned: Plan, { rule, item, index, no
     const rendered = params.render(scope);
     if (!rendered.ok) {
       const where = [action, ...rendered.path].join(".");
-      trace.problems.push(unrendered(rule.id, `${where}: ${rendered.detail}`));
+      problems.push(unrendered(rule.id, `${where}: ${rendered.detail}`));
       return;
     }
     const delivery = newDelivery(policy, event, {
       id: deliveryId("rule", event.id, rule.id, index, position),
-      cause: { rule: rule.id, item: index, index: position },
+      cause: { kind: "rule", rule: rule.id, item: index, index: position },
       action,
       params: rendered.value as JsonObject,
       nowMs,
     });
-    planned.deliveries.push(rule.mode === "observe" ? observed(delivery, nowMs) : delivery);
+    pass.deliveries.push(rule.mode === "observe" ? observed(delivery, nowMs) : delivery);
   });
 }
 
 interface Applied {
   event: Event;
-  signal: PlannedSignal;
+  planned: PlannedStep;
   before: Instance | undefined;
   nowMs: number;
 }
 
 /** Steps one instance and adds what it causes to the decision; returns the instance as it is then. */
-function applySignal(policy: DecisionPolicy, decision: Decision, applied: Applied): Instance | undefined {
-  const { signal, before, nowMs } = applied;
-  const { trace } = decision;
-  if (signal.definition !== undefined)
-    return take(policy, decision, applied, moveStep(policy, signal.definition, applied));
-  const machine = before ? policy.definition(before.definition) : policy.machines.get(signal.machine);
+function applyStep(policy: DecisionPolicy, decision: Decision, applied: Applied): Instance | undefined {
+  const { event, planned, before, nowMs } = applied;
+  if ("migration" in planned) {
+    const migrated = migrationStep(policy, planned, { event, before, nowMs });
+    return recordStep(policy, decision, applied, migrated);
+  }
+  const machine = before ? policy.definition(before.definition) : policy.machines.get(planned.machine);
   if (!machine) {
     const what = before ? `definition ${before.definition}` : "machine";
-    trace.problems.push({
+    decision.trace.problems.push({
       code: "SB0405",
-      machine: signal.machine,
-      message: `The ${what} of "${signal.machine}" is not there, "${signal.signal.name}" for "${signal.key}" changed nothing`,
+      machine: planned.machine,
+      message: `The ${what} of "${planned.machine}" is not there, "${planned.signal.name}" for "${planned.key}" changed nothing`,
     });
     return before;
   }
-  return take(policy, decision, applied, step(machine, signal.key, before, signal.signal, nowMs));
+  return recordStep(policy, decision, applied, step(machine, planned.key, before, planned.signal, nowMs));
 }
 
 /** Puts what a step gave into the decision; returns the instance as it is then. */
-function take(policy: DecisionPolicy, decision: Decision, applied: Applied, result: StepResult): Instance | undefined {
-  const { signal, before, nowMs } = applied;
+function recordStep(
+  policy: DecisionPolicy,
+  decision: Decision,
+  applied: Applied,
+  result: StepResult,
+): Instance | undefined {
+  const { planned, before, nowMs } = applied;
   const { trace } = decision;
-  const transition: Transition = signal.rule ? { ...result.transition, rule: signal.rule } : result.transition;
-  trace.problems.push(...result.problems.map((problem) => ({ ...problem, machine: signal.machine })));
+  const rule = "migration" in planned ? undefined : planned.rule;
+  const transition: Transition = rule === undefined ? result.transition : { ...result.transition, rule };
+  trace.problems.push(...result.problems.map((problem) => ({ ...problem, machine: planned.machine })));
   if (result.logs.length > 0) trace.logs = [...(trace.logs ?? []), ...result.logs];
-  if (signal.observe) {
+  if (planned.observe) {
     trace.transitions.push({ ...transition, taken: false, ignored: transition.ignored ?? "observed" });
     decision.deliveries.push(...stepDeliveries(policy, applied, result).map((delivery) => observed(delivery, nowMs)));
     return before;
@@ -244,16 +273,16 @@ function collect(
   }
   decision.deliveries.push(...stepDeliveries(policy, applied, result));
   for (const { type, data, index } of result.emits) {
-    decision.emitted.push(emitted(event, instance, { type, data, index }, nowMs));
+    decision.emitted.push(emittedEvent(event, instance, { type, data, index }, nowMs));
   }
 }
 
 function stepDeliveries(
   policy: DecisionPolicy,
-  { event, signal, before, nowMs }: Applied,
+  { event, planned, before, nowMs }: Applied,
   result: StepResult,
 ): Delivery[] {
-  const { machine, key } = signal;
+  const { machine, key } = planned;
   // A new instance has no earlier life; its creation time tells lives of the same key apart.
   const born = before?.createdAtMs ?? nowMs;
   const stepNumber = result.transition.step;
@@ -262,7 +291,8 @@ function stepDeliveries(
       call === undefined
         ? deliveryId("step", machine, key, born, stepNumber, index)
         : deliveryId("call", machine, key, born, stepNumber, call);
-    const cause: Cause = { machine, key, step: stepNumber, index, ...(call === undefined ? {} : { call }) };
+    const stepCause = { machine, key, step: stepNumber, index };
+    const cause: Cause = call === undefined ? { kind: "step", ...stepCause } : { kind: "call", ...stepCause, call };
     const delivery = newDelivery(policy, event, { id, cause, action, params, nowMs });
     if (retry) delivery.retry = retry;
     if (timeoutMs !== undefined) delivery.timeoutMs = timeoutMs;
@@ -270,71 +300,61 @@ function stepDeliveries(
   });
 }
 
-interface Wish {
+interface DeliveryDraft {
   id: string;
   cause: Cause;
+  /** `connection.action`. */
   action: string;
   params: JsonObject;
   nowMs: number;
 }
 
-function newDelivery(policy: DecisionPolicy, event: Event, { id, cause, action, params, nowMs }: Wish): Delivery {
-  const awaited = "machine" in cause && cause.call !== undefined;
+function newDelivery(
+  { rules }: DecisionPolicy,
+  event: Event,
+  { id, cause, action, params, nowMs }: DeliveryDraft,
+): Delivery {
+  const isListenedTo = rules.listensTo("delivery.done") || rules.listensTo("delivery.failed");
   return {
     id,
     event: event.id,
     cause,
-    action,
+    ...actionParts(action),
     params,
     status: "pending",
     attempts: [],
     nextAtMs: nowMs,
-    reports: awaited || policy.rules.listensTo("delivery.done") || policy.rules.listensTo("delivery.failed"),
+    emitsOutcome: cause.kind === "call" || isListenedTo,
     hops: event.hops ?? 0,
     createdAtMs: nowMs,
   };
 }
 
 function observed(delivery: Delivery, nowMs: number): Delivery {
-  return { ...delivery, status: "observed", reports: false, settledAtMs: nowMs };
+  return { ...delivery, status: "observed", emitsOutcome: false, settledAtMs: nowMs };
 }
 
-function emitted(
-  event: Event,
-  { machine, key, createdAtMs, version }: Instance,
-  emit: { type: string; data: JsonObject; index: number },
-  nowMs: number,
-): NewEvent {
-  const cause = `emit:${machine}/${key}/${createdAtMs}/${version}/${emit.index}`;
-  const time = new Date(nowMs).toISOString();
-  return {
-    event: {
-      id: eventId(nowMs, cause),
-      type: emit.type,
-      source: "signalbox",
-      subject: `${machine}/${key}`,
-      time,
-      receivedAt: time,
-      causedBy: event.id,
-      hops: (event.hops ?? 0) + 1,
-      data: emit.data,
-    },
-    keys: [{ key: cause }],
-  };
+/** A timer, an outcome, a signal by hand or a migration is for one instance, whatever rules say. */
+function addressedStep(event: Event, to: Address): PlannedStep {
+  const { machine, key } = to;
+  if (to.kind === "migration") return { machine, key, migration: to, observe: false };
+  return { machine, key, signal: addressedSignal(event, to), observe: false };
 }
 
-/** A timer, an outcome or a signal by hand goes to one instance; outcomes carry output or error where `event` is read. */
-function addressedSignal(event: Event, to: NonNullable<Event["to"]>): Signal {
-  const { output, error } = event.data;
-  const view = {
-    ...event,
-    ...(to.call === undefined || output === undefined ? {} : { output }),
-    ...(to.call === undefined || error === undefined ? {} : { error }),
-  };
-  const signal: Signal = { name: to.signal, event: view as unknown as JsonObject };
-  if (to.timer !== undefined) signal.timer = { id: to.timer, step: to.step ?? -1 };
-  if (to.call !== undefined) signal.call = { id: to.call, step: to.step ?? -1, ok: event.type === "delivery.done" };
-  return signal;
+function addressedSignal(event: Event, to: Exclude<Address, { kind: "migration" }>): Signal {
+  const base = { name: to.signal, event: event as unknown as JsonObject };
+  switch (to.kind) {
+    case "signal":
+      return { kind: "signal", ...base };
+    case "timer":
+      return { kind: "timer", ...base, timer: to.timer, step: to.step };
+    case "call": {
+      // Expressions read what a call gave as `event.output` or `event.error`.
+      const { output, error } = event.data;
+      const view = { ...base.event, ...(output !== undefined && { output }), ...(error !== undefined && { error }) };
+      return { kind: "call", ...base, event: view, call: to.call, step: to.step, ok: to.ok };
+    }
+  }
 }
 
 function unrendered(rule: string, message: string): TraceProblem {
@@ -346,9 +366,9 @@ export function addressOf({ machine, key }: InstanceKey): string {
   return JSON.stringify([machine, key]);
 }
 
-function uniqueKeys(signals: readonly PlannedSignal[]): InstanceKey[] {
+function uniqueKeys(steps: readonly PlannedStep[]): InstanceKey[] {
   const keys = new Map<string, InstanceKey>();
-  for (const { machine, key } of signals) keys.set(addressOf({ machine, key }), { machine, key });
+  for (const { machine, key } of steps) keys.set(addressOf({ machine, key }), { machine, key });
   return [...keys.values()];
 }
 

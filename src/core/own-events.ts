@@ -1,11 +1,21 @@
-/** The events that Signalbox itself puts into its log: outcomes, timers, schedules, signals by hand. Pure. */
-import type { Delivery, Event, InstanceKey, JsonObject, NewEvent, Timer } from "../model.ts";
+/** The events that Signalbox itself puts into its log: outcomes, timers, what machines emit, schedules, signals by hand, migrations. Pure. */
+import {
+  actionName,
+  type Delivery,
+  type Event,
+  type Instance,
+  type InstanceKey,
+  type JsonObject,
+  type NewEvent,
+  type SetTimer,
+  type Timer,
+} from "../model.ts";
 import { eventId } from "./ids.ts";
 
 const SOURCE = "signalbox";
 
-/** The event that tells the log what became of a delivery. Only for settled ones that report. */
-export function reportOf(delivery: Delivery): NewEvent {
+/** The event that tells the log what became of a settled delivery. Only for those whose outcome enters the log. */
+export function outcomeEvent(delivery: Delivery): NewEvent {
   const atMs = delivery.settledAtMs ?? delivery.nextAtMs;
   const cause = `delivery:${delivery.id}:${atMs}`;
   const time = new Date(atMs).toISOString();
@@ -22,21 +32,16 @@ export function reportOf(delivery: Delivery): NewEvent {
     hops: delivery.hops + 1,
     data: {
       delivery: delivery.id,
-      action: delivery.action,
+      action: actionName(delivery),
       attempts: delivery.attempts.length,
       cause: { ...delivery.cause },
       ...(done ? { output: delivery.result ?? null } : { error: { ...delivery.error } }),
     },
   };
   const { cause: by } = delivery;
-  if ("machine" in by && by.call !== undefined) {
-    event.to = {
-      machine: by.machine,
-      key: by.key,
-      signal: done ? `done.${by.call}` : `error.${by.call}`,
-      call: by.call,
-      step: by.step,
-    };
+  if (by.kind === "call") {
+    const { machine, key, call, step } = by;
+    event.to = { kind: "call", machine, key, signal: `${done ? "done" : "error"}.${call}`, call, step, ok: done };
   }
   return { event, keys: [{ key: cause }] };
 }
@@ -53,10 +58,33 @@ export function timerEvent(timer: Timer, nowMs: number): NewEvent {
     time: new Date(dueAtMs).toISOString(),
     receivedAt: new Date(nowMs).toISOString(),
     causedBy,
-    to: { machine, key, signal: `timer.${id}`, timer: id, step },
+    to: { kind: "timer", machine, key, signal: `timer.${id}`, timer: id, step },
     data: { machine, key, timer: id, lateMs: nowMs - dueAtMs },
   };
   return { event, keys: [{ key: cause }] };
+}
+
+/** An event that a step emits, one link further down the chain of causes. */
+export function emittedEvent(
+  event: Event,
+  { machine, key, createdAtMs, version }: Instance,
+  emit: { type: string; data: JsonObject; index: number },
+  nowMs: number,
+): NewEvent {
+  const cause = `emit:${machine}/${key}/${createdAtMs}/${version}/${emit.index}`;
+  const time = new Date(nowMs).toISOString();
+  const emitted: Event = {
+    id: eventId(nowMs, cause),
+    type: emit.type,
+    source: SOURCE,
+    subject: `${machine}/${key}`,
+    time,
+    receivedAt: time,
+    causedBy: event.id,
+    hops: (event.hops ?? 0) + 1,
+    data: emit.data,
+  };
+  return { event: emitted, keys: [{ key: cause }] };
 }
 
 /** A schedule's tick. Its id depends on schedule and time alone, so that several nodes make one event of it. */
@@ -89,33 +117,34 @@ export function handSignal(
     time,
     receivedAt: time,
     actor: by.who,
-    to: { machine: to.machine, key: to.key, signal: signal.event },
+    to: { kind: "signal", machine: to.machine, key: to.key, signal: signal.event },
     data: { ...signal.data, reason: signal.reason },
   };
   return { event, keys: [] };
 }
 
-/** What traces call a move to another definition. */
-export const MOVE = "instance.moved";
+/** What traces call a migration. */
+export const MIGRATION = "instance.migrated";
 
-/** An instance is to move to another definition of its machine. The timers that it has then keep their due times. */
-export function moveEvent(
+/** An instance is to go over to another definition of its machine. The timers that it has then keep their due times. */
+export function migrationEvent(
   { machine, key }: InstanceKey,
-  to: { definition: string; timers: readonly Timer[] },
+  { definition, timers }: { definition: string; timers: readonly SetTimer[] },
   by: { who: string; nowMs: number; requestId: string },
 ): NewEvent {
-  const cause = `move:${machine}/${key}/${to.definition}/${by.requestId}`;
+  const cause = `migrate:${machine}/${key}/${definition}/${by.requestId}`;
   const time = new Date(by.nowMs).toISOString();
+  const kept = timers.map(({ id, step, dueAtMs }) => ({ id, step, dueAtMs }));
   const event: Event = {
     id: eventId(by.nowMs, cause),
-    type: MOVE,
+    type: MIGRATION,
     source: SOURCE,
     subject: `${machine}/${key}`,
     time,
     receivedAt: time,
     actor: by.who,
-    to: { machine, key, signal: MOVE, definition: to.definition },
-    data: { definition: to.definition, timers: to.timers.map(({ id, step, dueAtMs }) => ({ id, step, dueAtMs })) },
+    to: { kind: "migration", machine, key, definition, timers: kept },
+    data: { definition },
   };
   return { event, keys: [{ key: cause }] };
 }

@@ -1,10 +1,10 @@
 /** Due delivery → check params → perform → settle. The only place where something happens elsewhere. */
 
 import { checker } from "../core/check.ts";
-import { reportOf } from "../core/own-events.ts";
+import { outcomeEvent } from "../core/own-events.ts";
 import { afterAttempt, mayHaveHappened } from "../core/retry.ts";
 import { messageOf } from "../errors.ts";
-import { type Delivery, LIMITS, type Outcome } from "../model.ts";
+import { actionName, type Delivery, LIMITS, type Outcome } from "../model.ts";
 import type { Cache } from "../ports/cache.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { HttpClient } from "../ports/network.ts";
@@ -72,15 +72,14 @@ export function createDeliver(deps: DeliverDeps): Deliver {
 
 async function attemptAndSettle(deps: DeliverDeps, gate: Gate, delivery: Delivery): Promise<void> {
   const { clock, observe } = deps;
-  const connection = connectionOf(delivery);
-  const leave = gate.enter(connection);
+  const leave = gate.enter(delivery.connection);
   const atMs = clock.now();
   let outcome: Outcome;
   try {
     outcome = await attempt(deps, delivery, atMs);
   } catch (error) {
     const message = messageOf(error);
-    observe({ kind: "fault", where: delivery.action, message });
+    observe({ kind: "fault", where: actionName(delivery), message });
     outcome = { kind: "uncertain", error: { message: `The action failed in an unforeseen way: ${message}` } };
   }
   leave(outcome);
@@ -91,7 +90,7 @@ async function attemptAndSettle(deps: DeliverDeps, gate: Gate, delivery: Deliver
   observe({
     kind: "attempted",
     delivery: delivery.id,
-    action: delivery.action,
+    action: actionName(delivery),
     outcome: outcome.kind,
     attempt: settled.attempts.length,
     ms: last?.ms ?? 0,
@@ -102,11 +101,10 @@ async function attemptAndSettle(deps: DeliverDeps, gate: Gate, delivery: Deliver
 }
 
 async function attempt(deps: DeliverDeps, delivery: Delivery, nowMs: number): Promise<Outcome> {
-  const name = connectionOf(delivery);
-  const configured = deps.connections.get(name);
-  const action = configured?.provider.actions?.[delivery.action.slice(name.length + 1)];
+  const configured = deps.connections.get(delivery.connection);
+  const action = configured?.provider.actions?.[delivery.action];
   if (!configured || !action) {
-    return rejected("SB0203", `"${delivery.action}" is not an action of a configured connection`);
+    return rejected("SB0203", `"${actionName(delivery)}" is not an action of a configured connection`);
   }
   const [problem] = checker(action.params)(delivery.params);
   if (problem) return rejected("SB0601", [...(problem.path ?? []), problem.message].join(": "));
@@ -144,7 +142,7 @@ async function perform(action: Action, delivery: Delivery, context: ActionContex
 
 /** An outcome that cannot be recorded is not forgotten: the lease ends, and the next attempt looks first. */
 async function settle(deps: DeliverDeps, delivery: Delivery): Promise<void> {
-  const report = delivery.reports && delivery.status !== "pending" ? reportOf(delivery) : undefined;
+  const report = delivery.emitsOutcome && delivery.status !== "pending" ? outcomeEvent(delivery) : undefined;
   for (let tries = 1; ; tries++) {
     try {
       await deps.store.settle([report ? { delivery, report } : { delivery }]);
@@ -161,8 +159,4 @@ async function settle(deps: DeliverDeps, delivery: Delivery): Promise<void> {
 
 function rejected(code: string, message: string): Outcome {
   return { kind: "rejected", error: { code, message } };
-}
-
-function connectionOf(delivery: Delivery): string {
-  return delivery.action.slice(0, delivery.action.indexOf("."));
 }

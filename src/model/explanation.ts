@@ -1,5 +1,9 @@
-/** The nouns of the reason why (not), as part of model.ts. */
-import type { Delivery, Event, InstanceKey, Json, JsonObject, Place, Trace, TraceProblem } from "../model.ts";
+/** The reason why (not): what explain answers. */
+import type { Place, TraceProblem } from "./decision.ts";
+import type { Event } from "./event.ts";
+import type { InstanceKey } from "./instance.ts";
+import type { Json, JsonObject } from "./json.ts";
+import type { DeliveryView, TraceView } from "./views.ts";
 
 /** A condition as it was met: rendered by explain, the API and the near-miss list alike. */
 export interface CondNode {
@@ -29,7 +33,7 @@ export interface RuleOutcome {
 
 /** What a rule causes: a delivery, a signal to a machine of that definition, or a problem. */
 export type Effect =
-  | Pick<Delivery, "action" | "params">
+  | Pick<DeliveryView, "action" | "params">
   | (InstanceKey & { signal: string; definition?: string; params: JsonObject })
   | Pick<TraceProblem, "code" | "message">;
 /** `unasked`: it is for other event types; `absent`: there is no such rule. `effects`: only those that the other time has not. */
@@ -55,8 +59,8 @@ export interface Explanation {
   /** Rules for other event types. */
   notConsidered: { count: number; ids: string[] };
   /** What was decided when the event came, for a stored event. */
-  decided?: { atMs: number; trace: Trace };
+  decided?: { atMs: number; trace: TraceView };
   /** Unless the running `policy` decided it: what that would do otherwise. Not complete: only recorded matches could be compared. */
   changes?: { policy: string; complete: boolean; rules: RuleChange[] };
-  deliveries: Delivery[];
+  deliveries: DeliveryView[];
 }

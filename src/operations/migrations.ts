@@ -1,16 +1,16 @@
-/** Instances of earlier definitions: which can move to a new one, which cannot and why; and ordering those to move that can. */
+/** Instances of earlier definitions: which can migrate to a new one, which cannot and why; and ordering those to migrate that can. */
 import type { CompiledMachine } from "../core/machine/file/compile.ts";
-import { move } from "../core/machine/migration.ts";
-import { moveEvent } from "../core/own-events.ts";
+import { migrateInstance } from "../core/machine/migration.ts";
+import { migrationEvent } from "../core/own-events.ts";
 import { SignalboxError } from "../errors.ts";
-import type { AuditRow, Instance, Json, JsonObject, NewEvent, Timer } from "../model.ts";
+import type { AuditEntry, Instance, Json, NewEvent, Timer } from "../model.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Store } from "../ports/store.ts";
-import type { Actor, Moves } from "./operations.ts";
+import type { Actor, MigrationReport, Operations } from "./operations.ts";
 
 /** How many instances are looked at in one call. */
 const PAGE = 1_000;
-/** A report of all machines looks at no more of each; the command that moves looks at all. */
+/** A report of all machines looks at no more of each; the command that migrates looks at all. */
 const REPORT_PAGES = 10;
 const KEYS_SHOWN = 5;
 
@@ -21,67 +21,65 @@ interface LookDeps {
   definition(machine: string, hash: string): Promise<CompiledMachine | undefined>;
 }
 
-export interface MoveDeps extends LookDeps {
+export interface MigrationDeps extends LookDeps {
   requestId(): string;
   /** As the running policy has it. */
   machine(id: string): CompiledMachine | undefined;
   compile(machine: string, definition: Json): CompiledMachine | undefined;
-  audit(actor: Actor, row: Omit<AuditRow, "atMs" | "who">): Promise<void>;
+  audit(actor: Actor, row: Omit<AuditEntry, "atMs" | "who">): Promise<void>;
   wake(): void;
 }
 
-export interface MoveOperations {
-  movePlan(machine: string, options: { definition?: JsonObject; cursor?: string }): Promise<Moves>;
-  move(machine: string, options: { cursor?: string }, actor: Actor): Promise<Moves>;
-}
-
-export function moveOperations(deps: MoveDeps): MoveOperations {
+export function migrationOperations(deps: MigrationDeps): Pick<Operations, "planMigration" | "migrate"> {
   return {
-    async movePlan(machine, { definition, cursor }) {
+    async planMigration(machine, { definition, cursor }) {
       const to = definition === undefined ? deps.machine(machine) : deps.compile(machine, definition);
       if (!to && definition !== undefined)
         throw new SignalboxError("SB0907", `The definition of "${machine}" does not compile`);
       if (!to) throw new SignalboxError("SB0905", `There is no machine "${machine}"`);
-      return (await page(deps, to, cursor)).moves;
+      return (await page(deps, to, cursor)).report;
     },
-    async move(machine, { cursor }, actor) {
+    async migrate(machine, { cursor }, actor) {
       const to = deps.machine(machine);
       if (!to) throw new SignalboxError("SB0905", `There is no machine "${machine}"`);
-      const { moves, going } = await page(deps, to, cursor);
+      const { report, migrating } = await page(deps, to, cursor);
       const nowMs = deps.clock.now();
       const requestId = deps.requestId();
       const events: NewEvent[] = [];
-      for (const { instance, timers } of going) {
-        events.push(moveEvent(instance, { definition: to.hash, timers }, { who: actor.who, nowMs, requestId }));
+      for (const { instance, timers } of migrating) {
+        events.push(migrationEvent(instance, { definition: to.hash, timers }, { who: actor.who, nowMs, requestId }));
       }
       if (events.length > 0) {
         await deps.store.append(events);
         await deps.audit(actor, {
-          what: "move",
+          what: "migrate",
           target: machine,
           detail: { definition: to.hash, instances: events.length },
         });
         deps.wake();
       }
-      return moves;
+      return report;
     },
   };
 }
 
 /** Of the machines that have instances of earlier definitions; with a `cursor` where there are more than were looked at. */
-export async function movesOf(deps: LookDeps, machines: Iterable<CompiledMachine>): Promise<Moves[]> {
-  const all: Moves[] = [];
+export async function migrationReports(
+  deps: LookDeps,
+  machines: Iterable<CompiledMachine>,
+): Promise<MigrationReport[]> {
+  const all: MigrationReport[] = [];
   for (const to of machines) {
-    let sum: Moves | undefined;
+    let sum: MigrationReport | undefined;
     for (let looked = 0; looked < REPORT_PAGES && (sum === undefined || sum.cursor !== undefined); looked++)
-      sum = added(sum, (await page(deps, to, sum?.cursor)).moves);
-    if (sum !== undefined && sum.moving + sum.staying.length > 0) all.push(sum);
+      sum = added(sum, (await page(deps, to, sum?.cursor)).report);
+    if (sum !== undefined && sum.migrating + sum.staying.length > 0) all.push(sum);
   }
   return all;
 }
 
 /** The findings of two pages as one; it goes on where the second ended. */
-export function added(sum: Moves | undefined, { cursor, ...next }: Moves): Moves {
+export function added(sum: MigrationReport | undefined, { cursor, ...next }: MigrationReport): MigrationReport {
   const more = cursor === undefined ? {} : { cursor };
   if (sum === undefined) return { ...next, ...more };
   const staying = new Map(sum.staying.map((group) => [group.reason, { ...group }]));
@@ -94,41 +92,41 @@ export function added(sum: Moves | undefined, { cursor, ...next }: Moves): Moves
     }
   }
   const notes = [...new Set([...sum.notes, ...next.notes])];
-  return { ...next, moving: sum.moving + next.moving, staying: [...staying.values()], notes, ...more };
+  return { ...next, migrating: sum.migrating + next.migrating, staying: [...staying.values()], notes, ...more };
 }
 
 async function page(
   deps: LookDeps,
   to: CompiledMachine,
   cursor: string | undefined,
-): Promise<{ moves: Moves; going: Going[] }> {
+): Promise<{ report: MigrationReport; migrating: Migrating[] }> {
   const filter = { machine: to.id, status: "active" as const };
   const found = await deps.store.instanceList(filter, { limit: PAGE, ...(cursor === undefined ? {} : { cursor }) });
-  const going: Going[] = [];
-  let moves: Moves = { machine: to.id, definition: to.hash, moving: 0, staying: [], notes: [] };
+  const migrating: Migrating[] = [];
+  let report: MigrationReport = { machine: to.id, definition: to.hash, migrating: 0, staying: [], notes: [] };
   for (const instance of found.items) {
     if (instance.definition === to.hash) continue;
     const timers = await timersOf(deps, instance);
-    const answer = await tryMove(deps, { instance, timers }, to);
-    if (answer.ok) going.push({ instance, timers });
-    const { machine, definition } = moves;
+    const answer = await tryMigration(deps, { instance, timers }, to);
+    if (answer.ok) migrating.push({ instance, timers });
+    const { machine, definition } = report;
     const notes = answer.ok ? answer.notes : [];
     const staying = answer.ok ? [] : answer.reasons.map((reason) => ({ reason, count: 1, keys: [instance.key] }));
-    moves = added(moves, { machine, definition, moving: answer.ok ? 1 : 0, staying, notes });
+    report = added(report, { machine, definition, migrating: answer.ok ? 1 : 0, staying, notes });
   }
-  return { moves: { ...moves, ...(found.cursor === undefined ? {} : { cursor: found.cursor }) }, going };
+  return { report: { ...report, ...(found.cursor === undefined ? {} : { cursor: found.cursor }) }, migrating };
 }
 
 /** An instance with what it has armed. */
-interface Going {
+interface Migrating {
   instance: Instance;
   timers: readonly Timer[];
 }
 
-async function tryMove(deps: LookDeps, { instance, timers }: Going, to: CompiledMachine) {
+async function tryMigration(deps: LookDeps, { instance, timers }: Migrating, to: CompiledMachine) {
   const from = await deps.definition(instance.machine, instance.definition);
   if (!from) return { ok: false as const, reasons: [`Its definition ${instance.definition} is not there any more`] };
-  return move({ from, instance, timers }, to, {}, deps.clock.now());
+  return migrateInstance({ from, instance, timers }, to, {}, deps.clock.now());
 }
 
 async function timersOf({ store }: LookDeps, instance: Instance) {

@@ -4,11 +4,13 @@ import { changedRules, type Decided, type LoadedPolicy } from "../core/compare.t
 import type { CompiledMachine } from "../core/machine/file/compile.ts";
 import { handSignal, redelivered } from "../core/own-events.ts";
 import { messageOf, SignalboxError } from "../errors.ts";
-import type { AuditRow, Delivery, Event, Explanation, Json, TokenRow, Trace } from "../model.ts";
+import { currentEvent } from "../model/earlier.ts";
+import type { AuditEntry, Delivery, Event, Explanation, Json, Token, Trace } from "../model.ts";
 import type { Clock } from "../ports/clock.ts";
-import type { Store } from "../ports/store.ts";
-import { type MoveDeps, moveOperations } from "./migrations.ts";
-import type { Actor, EventDetail, Operations, PolicyReport, StatusReport } from "./operations.ts";
+import type { EventRecord, Store } from "../ports/store.ts";
+import { type MigrationDeps, migrationOperations } from "./migrations.ts";
+import type { Actor, Operations, PolicyReport, StatusReport } from "./operations.ts";
+import { deliveryView, eventView, traceView } from "./views.ts";
 
 const TOKEN_USE_MS = 60_000;
 const DELIVERIES_MAX = 200;
@@ -36,9 +38,9 @@ export interface OperateDeps {
 
 export function createOperations(deps: OperateDeps): Operations {
   const { store, clock } = deps;
-  const audit = (actor: Actor, row: Omit<AuditRow, "atMs" | "who">) =>
+  const audit = (actor: Actor, row: Omit<AuditEntry, "atMs" | "who">) =>
     store.audit({ atMs: clock.now(), who: actor.who, ...row });
-  const detail = async (id: string): Promise<EventDetail> => {
+  const detail = async (id: string): Promise<EventRecord & { deliveries: Delivery[] }> => {
     const record = await store.event(id);
     if (!record) throw missing("event", id);
     const { items } = await store.deliveries({ event: id }, { limit: DELIVERIES_MAX });
@@ -50,7 +52,7 @@ export function createOperations(deps: OperateDeps): Operations {
     return delivery;
   };
 
-  const moving: MoveDeps = { ...deps, machine: (id) => deps.policy().machines.get(id), audit };
+  const migrationDeps: MigrationDeps = { ...deps, machine: (id) => deps.policy().machines.get(id), audit };
 
   return {
     async status() {
@@ -65,16 +67,22 @@ export function createOperations(deps: OperateDeps): Operations {
         return { ok: false, detail: messageOf(error) };
       }
     },
-    events: (filter, page) => store.events(filter, page),
-    event: detail,
+    async events(filter, page) {
+      const { items, ...rest } = await store.events(filter, page);
+      return { ...rest, items: items.map(eventView) };
+    },
+    async event(id) {
+      const { deliveries, ...record } = await detail(id);
+      return { ...eventView(record), deliveries: deliveries.map(deliveryView) };
+    },
     async explain(id, at) {
       const { event, decidedAtMs, trace, deliveries } = await detail(id);
-      const explained = explain(await policyOf(deps, at, { id, trace }), event);
-      if (decidedAtMs === undefined || !trace) return { ...explained, deliveries };
+      const explained = explain(await policyOf(deps, at, { id, trace }), event, deliveries);
+      if (decidedAtMs === undefined || !trace) return explained;
       const changes = await changesSince(deps, { event, trace, deliveries });
-      return { ...explained, decided: { atMs: decidedAtMs, trace }, ...(changes ? { changes } : {}), deliveries };
+      return { ...explained, decided: { atMs: decidedAtMs, trace: traceView(trace) }, ...(changes ? { changes } : {}) };
     },
-    decide: async (event) => explain(deps.policy(), event),
+    decide: async (event) => explain(deps.policy(), currentEvent(event), []),
     async redeliver(id, actor) {
       const record = await store.event(id);
       if (!record) throw missing("event", id);
@@ -84,8 +92,11 @@ export function createOperations(deps: OperateDeps): Operations {
       deps.wake();
       return { id: again.event.id };
     },
-    deliveries: (filter, page) => store.deliveries(filter, page),
-    delivery: deliveryOf,
+    async deliveries(filter, page) {
+      const { items, ...rest } = await store.deliveries(filter, page);
+      return { ...rest, items: items.map(deliveryView) };
+    },
+    delivery: async (id) => deliveryView(await deliveryOf(id)),
     async retry(id, actor) {
       const { status } = await deliveryOf(id);
       if (!(await store.retry(id, clock.now()))) {
@@ -93,10 +104,10 @@ export function createOperations(deps: OperateDeps): Operations {
       }
       await audit(actor, { what: "retry", target: id });
       deps.wake();
-      return await deliveryOf(id);
+      return deliveryView(await deliveryOf(id));
     },
     ...instanceOperations(deps, audit),
-    ...moveOperations(moving),
+    ...migrationOperations(migrationDeps),
     refusals: (limit) => store.refusals(limit),
     audits: (limit) => store.audits(limit),
     policy: async () => deps.report(),
@@ -109,7 +120,7 @@ export function createOperations(deps: OperateDeps): Operations {
   };
 }
 
-type Audit = (actor: Actor, row: Omit<AuditRow, "atMs" | "who">) => Promise<void>;
+type Audit = (actor: Actor, row: Omit<AuditEntry, "atMs" | "who">) => Promise<void>;
 
 function instanceOperations(deps: OperateDeps, audit: Audit): Pick<Operations, "instances" | "instance" | "signal"> {
   const { store, clock } = deps;
@@ -158,7 +169,7 @@ function tokenOperations(
         throw new SignalboxError("SB0906", `A token "${name}" exists already; revoke it first or choose another name`);
       }
       const token = deps.newToken();
-      const row: TokenRow = { name, hash: hashOf(token), scopes, createdAtMs: clock.now() };
+      const row: Token = { name, hash: hashOf(token), scopes, createdAtMs: clock.now() };
       if (expiresAtMs !== undefined) row.expiresAtMs = expiresAtMs;
       await store.saveToken(row);
       await audit(actor, { what: "token.create", target: name, detail: { scopes } });
@@ -179,14 +190,14 @@ function tokenOperations(
   };
 }
 
-function explain({ revision, rules, vars }: LoadedPolicy, event: Event): Explanation {
+function explain({ revision, rules, vars }: LoadedPolicy, event: Event, deliveries: readonly Delivery[]): Explanation {
   const { rules: outcomes, notConsidered } = rules.explain(event, vars);
   return {
     event,
     policy: revision,
     rules: outcomes,
     notConsidered: { count: notConsidered.length, ids: notConsidered.slice(0, 20) },
-    deliveries: [],
+    deliveries: deliveries.map(deliveryView),
   };
 }
 

@@ -1,15 +1,16 @@
 /** What people may ask of and do to a running engine: the one list behind the API and the command line. */
 import type { Diagnostic } from "../errors.ts";
 import type {
-  AuditRow,
-  Delivery,
+  AuditEntry,
+  DeliveryView,
   Event,
   Explanation,
   Instance,
   JsonObject,
   Refusal,
   Timer,
-  TokenRow,
+  Token,
+  TraceView,
 } from "../model.ts";
 import type { DeliveryFilter, EventFilter, EventRecord, Page, Paged, StoreCounts } from "../ports/store.ts";
 
@@ -35,16 +36,16 @@ export interface PolicyReport {
   current: boolean;
   problems: Diagnostic[];
   /** After a reload: machines that have instances of earlier definitions. */
-  moves?: Moves[];
+  migrations?: MigrationReport[];
 }
 
 /** What would become of the instances of a machine that earlier definitions started. */
-export interface Moves {
+export interface MigrationReport {
   machine: string;
-  /** Hash of the definition they would move to. */
+  /** Hash of the definition they would migrate to. */
   definition: string;
-  /** How many can move. */
-  moving: number;
+  /** How many can migrate. */
+  migrating: number;
   /** The others, by reason; an instance with several reasons counts for each. */
   staying: { reason: string; count: number; keys: string[] }[];
   /** What happens beside, such as timers that start anew. */
@@ -53,8 +54,13 @@ export interface Moves {
   cursor?: string;
 }
 
-export interface EventDetail extends EventRecord {
-  deliveries: Delivery[];
+/** A stored event as it is shown. */
+export interface EventView extends Omit<EventRecord, "trace"> {
+  trace?: TraceView;
+}
+
+export interface EventDetail extends EventView {
+  deliveries: DeliveryView[];
 }
 
 export interface InstanceDetail {
@@ -74,7 +80,7 @@ export interface Operations {
   status(): Promise<StatusReport>;
   /** Ready to take events: store writable, policy loaded. */
   ready(): Promise<{ ok: boolean; detail: string }>;
-  events(filter: EventFilter, page: Page): Promise<Paged<EventRecord>>;
+  events(filter: EventFilter, page: Page): Promise<Paged<EventView>>;
   event(id: string): Promise<EventDetail>;
   /**
    * With the running policy, or that of the revision `at` (its first characters will do when it runs or decided the event), or the one that
@@ -85,9 +91,9 @@ export interface Operations {
   decide(event: Event): Promise<Explanation>;
   /** Processes a stored event again with the running policy. */
   redeliver(id: string, actor: Actor): Promise<{ id: string }>;
-  deliveries(filter: DeliveryFilter, page: Page): Promise<Paged<Delivery>>;
-  delivery(id: string): Promise<Delivery>;
-  retry(id: string, actor: Actor): Promise<Delivery>;
+  deliveries(filter: DeliveryFilter, page: Page): Promise<Paged<DeliveryView>>;
+  delivery(id: string): Promise<DeliveryView>;
+  retry(id: string, actor: Actor): Promise<DeliveryView>;
   instances(
     filter: { machine?: string; status?: Instance["status"]; key?: string },
     page: Page,
@@ -100,17 +106,17 @@ export interface Operations {
     signal: { event: string; data?: JsonObject; reason: string },
     actor: Actor,
   ): Promise<{ id: string }>;
-  /** Which instances of earlier definitions could move to the running definition, or to the one that is given. A page at a time. */
-  movePlan(machine: string, options: { definition?: JsonObject; cursor?: string }): Promise<Moves>;
-  /** Orders those to move that can, as events of the log; audited. A page at a time; the answer is what was ordered. */
-  move(machine: string, options: { cursor?: string }, actor: Actor): Promise<Moves>;
+  /** Which instances of earlier definitions could migrate to the running definition, or to the one that is given. A page at a time. */
+  planMigration(machine: string, options: { definition?: JsonObject; cursor?: string }): Promise<MigrationReport>;
+  /** Orders those to migrate that can, as events of the log; audited. A page at a time; the answer is what was ordered. */
+  migrate(machine: string, options: { cursor?: string }, actor: Actor): Promise<MigrationReport>;
   refusals(limit: number): Promise<readonly Refusal[]>;
   /** What was done by hand, newest first. */
-  audits(limit: number): Promise<readonly AuditRow[]>;
+  audits(limit: number): Promise<readonly AuditEntry[]>;
   policy(): Promise<PolicyReport>;
   /** All or nothing; the report says whether the files on disk are now the running policy. */
   reload(actor: Actor): Promise<PolicyReport>;
-  tokens(): Promise<readonly Omit<TokenRow, "hash">[]>;
+  tokens(): Promise<readonly Omit<Token, "hash">[]>;
   /** The token is answered once and never again. */
   createToken(
     token: { name: string; scopes: string[]; expiresAtMs?: number },
@@ -118,7 +124,7 @@ export interface Operations {
   ): Promise<{ token: string }>;
   revokeToken(name: string, actor: Actor): Promise<void>;
   /** The row of a token that is known and not expired. */
-  authenticate(token: string): Promise<TokenRow | undefined>;
+  authenticate(token: string): Promise<Token | undefined>;
 }
 
 export const SCOPES = ["read", "payload:read", "operate", "admin"] as const;

@@ -9,7 +9,8 @@ import { type RuleSet, ruleSet } from "../core/match/rule-set.ts";
 import { type CompiledRule, type CompileEnv, compileRule } from "../core/match/rules.ts";
 import { compileValue } from "../core/render.ts";
 import { type Diagnostic, nearest } from "../errors.ts";
-import { type Json, type JsonObject, LIMITS, Rule } from "../model.ts";
+import { Rule } from "../model/rule.ts";
+import { type Json, type JsonObject, LIMITS } from "../model.ts";
 import { type Path, placed, readYaml, wordAt, type YamlFile } from "../yaml.ts";
 import { isMachineFile, isRuleFile, isTemplateFile, type PolicyFiles } from "./files.ts";
 

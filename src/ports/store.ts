@@ -1,6 +1,6 @@
 /** What must survive a crash. */
 import type {
-  AuditRow,
+  AuditEntry,
   Decision,
   Delivery,
   DeliveryStatus,
@@ -11,7 +11,7 @@ import type {
   NewEvent,
   Refusal,
   Timer,
-  TokenRow,
+  Token,
 } from "../model.ts";
 
 export interface Appended {
@@ -25,7 +25,7 @@ export interface DueLimits {
   timers: number;
   deliveries: number;
   leaseMs: number;
-  /** Connections (the part of `action` before the dot) that take no more work now. */
+  /** Connections that take no more work now. */
   paused?: readonly string[];
 }
 
@@ -72,6 +72,7 @@ export interface Paged<T> {
 export interface DeliveryFilter {
   status?: DeliveryStatus;
   event?: string;
+  /** `connection.action`. */
   action?: string;
 }
 
@@ -138,12 +139,12 @@ export interface Store {
   timersOf(key: InstanceKey): Promise<readonly Timer[]>;
   counts(): Promise<StoreCounts>;
 
-  tokens(): Promise<readonly TokenRow[]>;
-  saveToken(row: TokenRow): Promise<void>;
+  tokens(): Promise<readonly Token[]>;
+  saveToken(row: Token): Promise<void>;
   dropToken(name: string): Promise<boolean>;
-  audit(row: AuditRow): Promise<void>;
+  audit(row: AuditEntry): Promise<void>;
   /** Newest first. */
-  audits(limit: number): Promise<readonly AuditRow[]>;
+  audits(limit: number): Promise<readonly AuditEntry[]>;
   /**
    * Drops what has had its time, oldest first: decided events received before `eventsMs` none of whose deliveries is pending or dead; settled
    * deliveries that ended before `deliveriesMs` (dead ones stay, somebody may still retry them); keys that ended. At most `limit` of

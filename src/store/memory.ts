@@ -1,16 +1,17 @@
 /** The store that forgets: every promise of the port but durability. For tests, simulations and trying things out. */
-import type {
-  AuditRow,
-  Decision,
-  Delivery,
-  Event,
-  Instance,
-  InstanceKey,
-  Json,
-  NewEvent,
-  Refusal,
-  Timer,
-  TokenRow,
+import {
+  type AuditEntry,
+  actionName,
+  type Decision,
+  type Delivery,
+  type Event,
+  type Instance,
+  type InstanceKey,
+  type Json,
+  type NewEvent,
+  type Refusal,
+  type Timer,
+  type Token,
 } from "../model.ts";
 import type {
   Appended,
@@ -22,7 +23,7 @@ import type {
   Store,
   StoreCounts,
 } from "../ports/store.ts";
-import { connectionOf, outcomeOf, pageOf, positionOf, REFUSALS_MAX, receivedAtMs } from "./rows.ts";
+import { outcomeOf, pageOf, positionOf, REFUSALS_MAX, receivedAtMs } from "./rows.ts";
 
 interface KeptDelivery {
   n: number;
@@ -51,8 +52,8 @@ function emptyShelves() {
     refusals: [] as Refusal[],
     definitions: new Map<string, Json>(),
     policies: new Map<string, Record<string, string>>(),
-    tokens: new Map<string, TokenRow>(),
-    audits: [] as AuditRow[],
+    tokens: new Map<string, Token>(),
+    audits: [] as AuditEntry[],
     deliveriesAdded: 0,
   };
 }
@@ -228,7 +229,7 @@ function due({ timers, pending }: Shelves, nowMs: number, limits: DueLimits): Du
   );
   const firing = upcoming.slice(0, limits.timers).filter(({ dueAtMs }) => dueAtMs <= nowMs);
   const waiting = (limits.deliveries === 0 ? [] : [...pending.values()]).filter(
-    ({ delivery }) => !limits.paused?.includes(connectionOf(delivery.action)),
+    ({ delivery }) => !limits.paused?.includes(delivery.connection),
   );
   const leased = waiting
     .filter(({ wakeAtMs }) => wakeAtMs <= nowMs)
@@ -378,6 +379,6 @@ function fits(delivery: Delivery, { status, event, action }: DeliveryFilter): bo
   return (
     (status ?? delivery.status) === delivery.status &&
     (event ?? delivery.event) === delivery.event &&
-    (action ?? delivery.action) === delivery.action
+    (action === undefined || action === actionName(delivery))
   );
 }

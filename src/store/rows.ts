@@ -1,6 +1,18 @@
 /** The nouns as rows of an SQL store, and back: what is queried has a column, the rest is JSON text. Pure. */
 import { SignalboxError } from "../errors.ts";
-import type { Decision, Delivery, DeliveryStatus, Event, Instance, Json, NewEvent, Timer, Trace } from "../model.ts";
+import { currentDeliveryBody, currentEvent, currentTrace } from "../model/earlier.ts";
+import {
+  actionName,
+  type Decision,
+  type Delivery,
+  type DeliveryStatus,
+  type Event,
+  type Instance,
+  type Json,
+  type NewEvent,
+  type Timer,
+  type Trace,
+} from "../model.ts";
 import type { EventFilter, EventRecord, Paged } from "../ports/store.ts";
 
 /** Refusals kept per source: a flood of bad requests to one must not push out what another was refused. */
@@ -41,6 +53,7 @@ export interface InstanceRow {
 export interface DeliveryRow {
   id: string;
   event: string;
+  /** `connection.action`: what a filter is compared with. */
   action: string;
   connection: string;
   status: DeliveryStatus;
@@ -80,11 +93,6 @@ export function outcomeOf(trace: Trace): DecidedOutcome {
   return trace.considered > 0 ? "near-miss" : "no-rule";
 }
 
-/** The part of `connection.action` before the dot. */
-export function connectionOf(action: string): string {
-  return action.split(".", 1)[0] ?? action;
-}
-
 // Columns are UTF-8, which cannot hold the lone surrogates that a JavaScript string (and so a sender's JSON) may contain:
 // without this, two different keys would become one. U+FFFF is no character, so no ordinary text starts with it.
 const MARK = "\uffff";
@@ -115,7 +123,7 @@ export function eventRow({ event, dataText, keys }: NewEvent): EventRow {
 }
 
 export function eventOf(row: Pick<StoredEventRow, "envelope" | "data">): Event {
-  return { ...JSON.parse(row.envelope), data: row.data === null ? {} : JSON.parse(row.data) };
+  return currentEvent({ ...JSON.parse(row.envelope), data: row.data === null ? {} : JSON.parse(row.data) });
 }
 
 export function eventRecord(row: StoredEventRow): EventRecord {
@@ -123,7 +131,7 @@ export function eventRecord(row: StoredEventRow): EventRecord {
     event: eventOf(row),
     seq: row.seq,
     ...(row.decidedAtMs !== null && { decidedAtMs: row.decidedAtMs }),
-    ...(row.trace !== null && { trace: JSON.parse(row.trace) }),
+    ...(row.trace !== null && { trace: currentTrace(JSON.parse(row.trace)) }),
   };
 }
 
@@ -157,12 +165,13 @@ export function timerOf(row: Timer): Timer {
 }
 
 export function deliveryRow(delivery: Delivery): DeliveryRow {
-  const { id, event, action, status, nextAtMs, settledAtMs, attempts, result, error, interrupted, ...body } = delivery;
+  const { id, event, connection, action: _, status, nextAtMs, settledAtMs, ...rest } = delivery;
+  const { attempts, result, error, interrupted, ...body } = rest;
   return {
     id,
     event,
-    action,
-    connection: connectionOf(action),
+    action: actionName(delivery),
+    connection,
     status,
     nextAtMs,
     settledAtMs: settledAtMs ?? null,
@@ -174,14 +183,15 @@ export function deliveryRow(delivery: Delivery): DeliveryRow {
 }
 
 export function deliveryOf(row: DeliveryRow): Delivery {
-  const { id, event, action, status, nextAtMs } = row;
+  const { id, event, connection, action, status, nextAtMs } = row;
   return {
     id,
     event,
-    action,
+    connection,
+    action: action.slice(connection.length + 1),
     status,
     nextAtMs,
-    ...JSON.parse(row.body),
+    ...currentDeliveryBody(JSON.parse(row.body)),
     attempts: JSON.parse(row.attempts),
     ...(row.result !== null && { result: JSON.parse(row.result) }),
     ...(row.error !== null && { error: JSON.parse(row.error) }),

@@ -1,6 +1,6 @@
 /** What every store promises: the sentences of `Store` in src/ports/, one test each, over every adapter. */
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import type { NewEvent } from "../../src/model.ts";
+import { actionParts, type NewEvent } from "../../src/model.ts";
 import type { Store } from "../../src/ports/store.ts";
 import { ARRIVAL_MS, decision, delivery, event, instance, newEvent, refusal, timer, trace } from "../support/nouns.ts";
 import { STORES } from "../support/stores.ts";
@@ -92,7 +92,7 @@ describe.each(STORES)("$name store", ({ open }) => {
           subject: text,
           repo: text,
           title: text,
-          to: { machine: text, key: text, signal: "GO", timer: "t", step: 1 },
+          to: { kind: "timer", machine: text, key: text, signal: "GO", timer: "t", step: 1 },
           data,
         }),
       );
@@ -294,7 +294,8 @@ describe.each(STORES)("$name store", ({ open }) => {
       await given("evt_1");
       await store.commit([decision("evt_1", { deliveries })]);
     };
-    const at = (id: string, ms: number, action = "slack.post") => delivery(id, { nextAtMs: ARRIVAL_MS + ms, action });
+    const at = (id: string, ms: number, action = "slack.post") =>
+      delivery(id, { nextAtMs: ARRIVAL_MS + ms, ...actionParts(action) });
     const ids = (due: { deliveries: { id: string }[] }) => due.deliveries.map(({ id }) => id);
 
     test("gives out timers and deliveries whose time has come, oldest first, and says when the next falls due", async () => {
@@ -631,7 +632,7 @@ describe.each(STORES)("$name store", ({ open }) => {
     test("deliveries come newest first, filtered and in pages", async () => {
       await given("evt_1", "evt_2");
       const first = ["a", "b", "c"].map((id) => delivery(id));
-      const second = delivery("d", { event: "evt_2", action: "jira.comment", status: "dead" });
+      const second = delivery("d", { event: "evt_2", ...actionParts("jira.comment"), status: "dead" });
       await store.commit([decision("evt_1", { deliveries: first }), decision("evt_2", { deliveries: [second] })]);
       const ids = async (filter: Parameters<Store["deliveries"]>[0]) =>
         (await pages((page) => store.deliveries(filter, page))).map((page) => page.map(({ id }) => id));

@@ -1,7 +1,7 @@
 /** Any sequence of calls, some of them made side by side, gets the same answers from every store. */
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import type { Decision, DeliveryStatus, NewEvent } from "../../src/model.ts";
+import { actionParts, type Decision, type DeliveryStatus, type NewEvent } from "../../src/model.ts";
 import type { EventRecord, Page, Store } from "../../src/ports/store.ts";
 import { ARRIVAL_MS, decision, delivery, instance, newEvent, timer, trace } from "../support/nouns.ts";
 import { STORES } from "../support/stores.ts";
@@ -53,8 +53,8 @@ const timers = fc
   .record({ id: letter, key: letter, step: fc.integer({ min: 1, max: 3 }), dueAtMs: soonMs })
   .map(({ id, ...more }) => timer(id, more));
 const deliveries = fc
-  .record({ id: deliveryId, event: eventId, action, status, nextAtMs: soonMs })
-  .map(({ id, ...more }) => delivery(id, more));
+  .record({ id: deliveryId, event: eventId, action: action.map(actionParts), status, nextAtMs: soonMs })
+  .map(({ id, action: parts, ...more }) => delivery(id, { ...more, ...parts }));
 const instances = fc
   .record({ key: letter, version: fc.integer({ min: 1, max: 3 }), updatedAtMs: soonMs })
   .map(({ key: name, version, updatedAtMs }) => instance(name, version, { updatedAtMs }));

@@ -3,7 +3,7 @@ import { type TSchema, Type } from "typebox";
 import { describe, expect, test } from "vitest";
 import { checker } from "../../src/core/check.ts";
 import type { Diagnostic } from "../../src/errors.ts";
-import { Rule, RuleFile } from "../../src/model.ts";
+import { Rule, RuleFile } from "../../src/model/rule.ts";
 
 const Params = Type.Object(
   {

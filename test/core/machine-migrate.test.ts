@@ -1,8 +1,8 @@
-/** Moving a living instance to another definition: nothing is entered, nothing is lost, and what cannot move says why. */
+/** Taking a living instance to another definition: nothing is entered, nothing is lost, and what cannot migrate says why. */
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import type { CompiledMachine } from "../../src/core/machine/file/compile.ts";
-import { type Moved, move, moveStep } from "../../src/core/machine/migration.ts";
+import { type MigrationResult, migrateInstance, migrationStep } from "../../src/core/machine/migration.ts";
 import type { Event, Instance } from "../../src/model.ts";
 import { MINUTE, machineOf, type Story, story, T0 } from "./machine-story.ts";
 
@@ -44,21 +44,26 @@ function told(...signals: string[]): Story {
 }
 
 /** Ten minutes after it began; timers are rows as the store has them. */
-function moved({ row }: Story, text: string, dueAtMs = T0 + 30 * MINUTE): Moved {
+function migrated({ row }: Story, text: string, dueAtMs = T0 + 30 * MINUTE): MigrationResult {
   const timers = Object.entries(row!.timers).map(([id, step]) => ({ id, step, dueAtMs }));
-  return move({ from: old, instance: row!, timers }, machine(text), { type: "instance.moved" }, T0 + 10 * MINUTE);
+  return migrateInstance(
+    { from: old, instance: row!, timers },
+    machine(text),
+    { type: "instance.migrated" },
+    T0 + 10 * MINUTE,
+  );
 }
-function going(result: Moved): Extract<Moved, { ok: true }> {
+function succeeded(result: MigrationResult): Extract<MigrationResult, { ok: true }> {
   if (!result.ok) throw new Error(result.reasons.join("\n"));
   return result;
 }
-const reasons = (result: Moved): string[] => (result.ok ? ["it can move"] : result.reasons);
+const reasons = (result: MigrationResult): string[] => (result.ok ? ["it can migrate"] : result.reasons);
 
-describe("an instance moves", () => {
+describe("an instance migrates", () => {
   test("in the same states, with the same timers and calls, under the new definition", () => {
     const text = changed("after: { 30m: late }", "after: { 30m: working }");
     const waiting = told();
-    const { instance, timersSet, timersCancelled, notes } = going(moved(waiting, text));
+    const { instance, timersSet, timersCancelled, notes } = succeeded(migrated(waiting, text));
     expect(instance).toEqual({
       ...waiting.row,
       definition: machine(text).hash,
@@ -67,13 +72,13 @@ describe("an instance moves", () => {
     });
     expect([timersSet, timersCancelled, notes]).toEqual([[], [], []]);
     const working = told("WORK");
-    expect(going(moved(working, text)).instance.calls).toEqual(working.row!.calls);
+    expect(succeeded(migrated(working, text)).instance.calls).toEqual(working.row!.calls);
   });
 
   test("and then does what the new definition says: the old timer takes the new way", () => {
     const text = changed("after: { 30m: late }", "after: { 30m: working }");
     const next = story(machine(text));
-    next.row = going(moved(told(), text)).instance;
+    next.row = succeeded(migrated(told(), text)).instance;
     next.fire("open.waiting.30m");
     expect(next.row.state).toEqual({ open: "working" });
   });
@@ -81,11 +86,11 @@ describe("an instance moves", () => {
   test("to the states that the file names, parents and regions too", () => {
     const renamed = `${OLD.replaceAll("waiting", "queued").replace("open:", "active:").replaceAll("open.back", "active.back").replace("initial: open", "initial: active")}
 migrate: { states: { open: active, open.waiting: active.queued } }`;
-    expect(going(moved(told(), renamed)).instance.state).toEqual({ active: "queued" });
-    expect(going(moved(told("BOTH", "R"), renamed)).instance.state).toEqual({
+    expect(succeeded(migrated(told(), renamed)).instance.state).toEqual({ active: "queued" });
+    expect(succeeded(migrated(told("BOTH", "R"), renamed)).instance.state).toEqual({
       active: { sides: { left: "a", right: "b" } },
     });
-    expect(going(moved(told("WORK", "PAUSE"), renamed)).instance).toMatchObject({
+    expect(succeeded(migrated(told("WORK", "PAUSE"), renamed)).instance).toMatchObject({
       state: "paused",
       history: { "active.back": ["active.working"] },
     });
@@ -93,7 +98,7 @@ migrate: { states: { open: active, open.waiting: active.queued } }`;
 
   test("a timer under another name stays due when it was", () => {
     const text = changed("30m: late", "45m: late");
-    const { instance, timersSet, timersCancelled, notes } = going(moved(told(), text, T0 + 17 * MINUTE));
+    const { instance, timersSet, timersCancelled, notes } = succeeded(migrated(told(), text, T0 + 17 * MINUTE));
     expect(timersSet).toEqual([{ id: "open.waiting.45m", dueAtMs: T0 + 17 * MINUTE }]);
     expect(timersCancelled).toEqual(["open.waiting.30m"]);
     expect(instance.timers).toEqual({ "open.waiting.45m": instance.version });
@@ -101,14 +106,16 @@ migrate: { states: { open: active, open.waiting: active.queued } }`;
   });
 
   test("a timer that is new runs from now, one that is gone is cancelled, one that has fired is not armed again", () => {
-    const more = going(moved(told("WORK"), changed("working:\n", "working:\n        after: { 5m: late }\n")));
+    const more = succeeded(migrated(told("WORK"), changed("working:\n", "working:\n        after: { 5m: late }\n")));
     expect(more.timersSet).toEqual([{ id: "open.working.5m", dueAtMs: T0 + 15 * MINUTE }]);
     expect(more.notes).toEqual(['The timer "open.working.5m" of "open.working" runs from now']);
-    const less = going(moved(told(), changed(", after: { 30m: late }", "")));
+    const less = succeeded(migrated(told(), changed(", after: { 30m: late }", "")));
     expect([less.timersSet, less.timersCancelled, less.instance.timers]).toEqual([[], ["open.waiting.30m"], {}]);
     const fired = told();
     fired.row = { ...fired.row!, timers: {} };
-    expect(going(moved(fired, changed("late: {", "late: { description: x, tags: [slow],"))).timersSet).toEqual([]);
+    expect(succeeded(migrated(fired, changed("late: {", "late: { description: x, tags: [slow],"))).timersSet).toEqual(
+      [],
+    );
   });
 
   test("into states that came to be inside and have nothing to do on entry; new regions too", () => {
@@ -116,11 +123,11 @@ migrate: { states: { open: active, open.waiting: active.queued } }`;
       "paused: {",
       "paused: { initial: fresh, states: { fresh: { after: { 1h: stale } }, stale: {} },",
     );
-    const { instance, timersSet } = going(moved(told("PAUSE"), inner));
+    const { instance, timersSet } = succeeded(migrated(told("PAUSE"), inner));
     expect(instance.state).toEqual({ paused: "fresh" });
     expect(timersSet).toEqual([{ id: "paused.fresh.1h", dueAtMs: T0 + 70 * MINUTE }]);
     const region = changed("right: {", "middle: { initial: m, states: { m: {} } }\n          right: {");
-    expect(going(moved(told("BOTH", "L"), region)).instance.state).toEqual({
+    expect(succeeded(migrated(told("BOTH", "L"), region)).instance.state).toEqual({
       open: { sides: { left: "b", middle: "m", right: "a" } },
     });
   });
@@ -128,12 +135,16 @@ migrate: { states: { open: active, open.waiting: active.queued } }`;
   test("with context that the file completes from what it was", () => {
     const text = `${changed("tries: 0 }", "tries: 0, label: none }")}
 migrate: { context: { label: "{{context.title}}!", tries: { cel: context.tries + 1 } } }`;
-    expect(going(moved(told(), text)).instance.context).toEqual({ title: "a title", tries: 1, label: "a title!" });
+    expect(succeeded(migrated(told(), text)).instance.context).toEqual({
+      title: "a title",
+      tries: 1,
+      label: "a title!",
+    });
   });
 
   test("what is remembered of states that are gone is forgotten, and said", () => {
     const text = changed("      back: { type: history }", "").replace("open.back", "open");
-    const { instance, notes } = going(moved(told("PAUSE"), text));
+    const { instance, notes } = succeeded(migrated(told("PAUSE"), text));
     expect(instance.history).toBeUndefined();
     expect(notes).toEqual(['What "open.back" remembers is forgotten']);
   });
@@ -141,7 +152,7 @@ migrate: { context: { label: "{{context.title}}!", tries: { cel: context.tries +
 
 test("what is remembered of a state that lies elsewhere now is forgotten", () => {
   const text = `${changed("  closed: {", "  busy: {}\n  closed: {")}migrate: { states: { open.working: busy } }`;
-  const { instance, notes } = going(moved(told("WORK", "PAUSE"), text));
+  const { instance, notes } = succeeded(migrated(told("WORK", "PAUSE"), text));
   expect(instance.history).toBeUndefined();
   expect(notes).toEqual(['What "open.back" remembers is forgotten']);
 });
@@ -167,7 +178,7 @@ describe("an instance stays", () => {
       "its state is final now",
       ["PAUSE"],
       changed("paused: { on: { RESUME: open.back } }", "paused: { type: final }"),
-      ['"paused" is final now, and a move ends nothing; say under migrate.states where "paused" goes'],
+      ['"paused" is final now, and a migration ends nothing; say under migrate.states where "paused" goes'],
     ],
     [
       "a state would be entered without its entry",
@@ -218,25 +229,18 @@ describe("an instance stays", () => {
       ['"open" can be in one of "open.waiting" and "open.late", not in both'],
     ],
   ])("when %s", (_, signals, text, expected) => {
-    expect(reasons(moved(told(...signals), text))).toEqual(expected);
+    expect(reasons(migrated(told(...signals), text))).toEqual(expected);
   });
 });
 
-describe("a move that an event orders", () => {
+describe("a migration that an event orders", () => {
   const next = machine(changed("30m: late", "45m: late").replaceAll("paused", "halted"));
   const definition = (hash: string) => [old, next].find((each) => each.hash === hash);
   const ordered = (row: Instance | undefined, hash = next.hash) => {
-    const event = {
-      type: "instance.moved",
-      data: { timers: [{ id: "open.waiting.30m", step: 1, dueAtMs: T0 + MINUTE }] },
-    };
-    const signal = { machine: "m", key: "k", signal: { name: "instance.moved", event: {} } };
-    return moveStep({ definition }, hash, {
-      event: event as unknown as Event,
-      signal,
-      before: row,
-      nowMs: T0 + 2 * MINUTE,
-    });
+    const event = { type: "instance.migrated", data: {} } as Event;
+    const timers = [{ id: "open.waiting.30m", step: 1, dueAtMs: T0 + MINUTE }];
+    const order = { machine: "m", key: "k", migration: { definition: hash, timers } };
+    return migrationStep({ definition }, order, { event, before: row, nowMs: T0 + 2 * MINUTE });
   };
 
   test("is a step: the row, what is armed, and a transition that was taken", () => {
@@ -246,7 +250,7 @@ describe("a move that an event orders", () => {
     expect(transition).toEqual({
       machine: "m",
       key: "k",
-      signal: "instance.moved",
+      signal: "instance.migrated",
       created: false,
       from: row!.state,
       to: row!.state,
@@ -264,7 +268,7 @@ describe("a move that an event orders", () => {
 
   test.each<[string, Instance | undefined, string, string, string[]]>([
     ["there is none", undefined, next.hash, "no instance", []],
-    ["it is there", { ...told().row!, definition: next.hash }, next.hash, "moved already", []],
+    ["it is there", { ...told().row!, definition: next.hash }, next.hash, "migrated already", []],
     ["it has ended", { ...told().row!, status: "done" }, next.hash, "final state", []],
     ["it has failed", { ...told().row!, status: "error" }, next.hash, "error state", []],
     [
@@ -275,10 +279,10 @@ describe("a move that an event orders", () => {
       [`The definition ${"f".repeat(16)} is not there`],
     ],
     [
-      "it went on meanwhile, to where it cannot move from",
+      "it went on meanwhile, to where it cannot migrate from",
       told("PAUSE").row,
       next.hash,
-      "cannot move",
+      "cannot migrate",
       ['The state "paused" is no longer there; say under migrate.states where it goes'],
     ],
   ])("changes nothing when %s", (_, row, hash, ignored, reasons) => {

@@ -37,18 +37,18 @@ export function story(machine: CompiledMachine): Story {
     row: undefined,
     nowMs: T0,
     machine,
-    send: (name, data = {}) => told.take({ name, event: { type: name, ...data } }),
+    send: (name, data = {}) => told.take({ kind: "signal", name, event: { type: name, ...data } }),
     fire(id, armedBy) {
-      const timer = { id, step: armedBy ?? told.row?.timers[id] ?? -1 };
-      return told.take({ name: `timer.${id}`, event: { type: "timer.due" }, timer });
+      const step = armedBy ?? told.row?.timers[id] ?? -1;
+      return told.take({ kind: "timer", name: `timer.${id}`, event: { type: "timer.due" }, timer: id, step });
     },
     done(call, output = {}, startedBy) {
-      const answer = { id: call, step: startedBy ?? told.row?.calls[call] ?? -1, ok: true };
-      return told.take({ name: `done.${call}`, event: { type: "delivery.done", output }, call: answer });
+      const end = { call, step: startedBy ?? told.row?.calls[call] ?? -1, ok: true };
+      return told.take({ kind: "call", name: `done.${call}`, event: { type: "delivery.done", output }, ...end });
     },
     fail(call, error = { message: "refused" }, startedBy) {
-      const answer = { id: call, step: startedBy ?? told.row?.calls[call] ?? -1, ok: false };
-      return told.take({ name: `error.${call}`, event: { type: "delivery.failed", error }, call: answer });
+      const end = { call, step: startedBy ?? told.row?.calls[call] ?? -1, ok: false };
+      return told.take({ kind: "call", name: `error.${call}`, event: { type: "delivery.failed", error }, ...end });
     },
     take(signal) {
       const result = step(machine, "k", told.row && frozen(told.row), frozen(signal), told.nowMs);

@@ -68,7 +68,7 @@ function follow(seed: number, path: number, told: Told, options: Options = {}): 
 
 function begin({ native }: Duel, n: number): Signal {
   native.start();
-  return { name: "START", event: { type: "START", n } };
+  return { kind: "signal", name: "START", event: { type: "START", n } };
 }
 
 /** The next timer, the end of a call or a signal, given to the actor already; undefined when xstate leaves open what comes next. */
@@ -80,7 +80,7 @@ function next({ due, native, nowMs }: Duel, row: Instance, pick: Pick): Signal |
     const [id, armedBy] = first;
     if (second && due.get(id) === due.get(second[0])) return undefined;
     native.wait((due.get(id) ?? 0) - nowMs);
-    return { name: "timer", event: { type: "timer.due", n: 0 }, timer: { id, step: armedBy } };
+    return { kind: "timer", name: "timer", event: { type: "timer.due", n: 0 }, timer: id, step: armedBy };
   }
   const n = pick(6);
   const call = calls[pick(calls.length || 1)];
@@ -89,17 +89,17 @@ function next({ due, native, nowMs }: Duel, row: Instance, pick: Pick): Signal |
     const ok = pick(2) === 0;
     native.answer(id, ok, n);
     const outcome = ok ? { output: { n } } : { error: { message: "no" } };
-    return { name: "outcome", event: { type: "outcome", n, ...outcome }, call: { id, step: startedBy, ok } };
+    return { kind: "call", name: "outcome", event: { type: "outcome", n, ...outcome }, call: id, step: startedBy, ok };
   }
   const name = EVENTS[pick(EVENTS.length)] ?? "";
   native.send(name, n);
-  return { name, event: { type: name, n } };
+  return { kind: "signal", name, event: { type: name, n } };
 }
 
 /** Our step, once from the row that is kept and once from what a store would give back. */
 function stepBoth(duel: Duel, signal: Signal): StepResult {
   const { machine, row } = duel;
-  if (signal.timer) duel.nowMs = duel.due.get(signal.timer.id) ?? duel.nowMs;
+  if (signal.kind === "timer") duel.nowMs = duel.due.get(signal.timer) ?? duel.nowMs;
   const result = step(machine, "k", row, signal, duel.nowMs);
   const stored = row && (JSON.parse(JSON.stringify(row)) as Instance);
   expect(JSON.stringify(step(machine, "k", stored, signal, duel.nowMs))).toBe(JSON.stringify(result));
@@ -190,7 +190,7 @@ describe("where xstate's own actor depends on its past", () => {
         if (name === "START") actor.start();
         else actor.send(name, 0);
       }
-      row = step(machine, "k", row, { name, event: { type: name } }, T0).instance;
+      row = step(machine, "k", row, { kind: "signal", name, event: { type: name } }, T0).instance;
     }
     expect(native.seen().state).toBe("y");
     expect(inOrder.seen().state).toBe("x");
@@ -206,14 +206,23 @@ function signalFor(row: Instance, pick: (below: number) => number): Signal {
   const timer = timers[pick(timers.length || 1)];
   const call = calls[pick(calls.length || 1)];
   if (kind === 0 && timer)
-    return { name: "timer", event: { type: "t" }, timer: { id: timer[0], step: timer[1] - (pick(5) === 0 ? 1 : 0) } };
+    return {
+      kind: "timer",
+      name: "timer",
+      event: { type: "t" },
+      timer: timer[0],
+      step: timer[1] - (pick(5) === 0 ? 1 : 0),
+    };
   if (kind <= 2 && call) {
-    const answer = { id: call[0], step: call[1] - (pick(5) === 0 ? 1 : 0), ok: pick(2) === 0 };
-    return { name: "outcome", event: { type: "o", n: 1, output: { x: 1 }, error: { message: "no" } }, call: answer };
+    const end = { call: call[0], step: call[1] - (pick(5) === 0 ? 1 : 0), ok: pick(2) === 0 };
+    const event = { type: "o", n: 1, output: { x: 1 }, error: { message: "no" } };
+    return { kind: "call", name: "outcome", event, ...end };
   }
   const name = EVENTS[pick(EVENTS.length)] ?? "";
-  return { name, event: { type: name, n: pick(6) } };
+  return { kind: "signal", name, event: { type: name, n: pick(6) } };
 }
+
+const START: Signal = { kind: "signal", name: "START", event: { type: "START", n: 0 } };
 
 describe("steps are pure", () => {
   test("the same step twice, also from a stored row in a machine compiled anew, has the same bytes, and its input is not written to", () => {
@@ -225,9 +234,9 @@ describe("steps are pure", () => {
         const pick = chance(path);
         let row: Instance | undefined;
         for (let i = 0; i < 6; i++) {
-          const signal = frozen(row ? signalFor(row, pick) : { name: "START", event: { type: "START", n: 0 } });
+          const signal = frozen(row ? signalFor(row, pick) : START);
           const once = step(machine, "k", frozen(row), signal, T0);
-          step(machine, "other", undefined, { name: "START", event: { n: 5 } }, T0 + 5);
+          step(machine, "other", undefined, { kind: "signal", name: "START", event: { n: 5 } }, T0 + 5);
           expect(JSON.stringify(step(machine, "k", row, signal, T0))).toBe(JSON.stringify(once));
           const stored = row && (JSON.parse(JSON.stringify(row)) as Instance);
           expect(JSON.stringify(step(other, "k", stored, signal, T0))).toBe(JSON.stringify(once));
@@ -247,13 +256,13 @@ describe("steps are pure", () => {
         const calls = new Map<string, number>();
         let row: Instance | undefined;
         for (let i = 0; i < 12; i++) {
-          const signal = row ? signalFor(row, pick) : { name: "START", event: { type: "START", n: 0 } };
+          const signal = row ? signalFor(row, pick) : START;
           const result = step(machine, "k", row, signal, T0 + i);
           if (!result.instance) continue;
           const { version } = result.instance;
           expect(version).toBe((row?.version ?? 0) + 1);
-          if (signal.timer) timers.delete(signal.timer.id);
-          if (signal.call) calls.delete(signal.call.id);
+          if (signal.kind === "timer") timers.delete(signal.timer);
+          if (signal.kind === "call") calls.delete(signal.call);
           for (const id of result.timersCancelled) expect(timers.delete(id)).toBe(true);
           for (const { call, step: at } of result.callsCancelled) {
             expect(calls.get(call)).toBe(at);

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { chanceOf, deliveryId, eventId } from "../../src/core/ids.ts";
-import { reportOf, scheduleEvent, timerEvent } from "../../src/core/own-events.ts";
+import { outcomeEvent, scheduleEvent, timerEvent } from "../../src/core/own-events.ts";
 import { afterAttempt, mayHaveHappened } from "../../src/core/retry.ts";
 import { type Delivery, LIMITS, type Outcome } from "../../src/model.ts";
 
@@ -10,13 +10,14 @@ const AT = Date.UTC(2026, 0, 5, 9);
 const delivery = (over: Partial<Delivery> = {}): Delivery => ({
   id: "dlv_TEST",
   event: "evt_TEST",
-  cause: { rule: "r", item: 0, index: 0 },
-  action: "slack.post",
+  cause: { kind: "rule", rule: "r", item: 0, index: 0 },
+  connection: "slack",
+  action: "post",
   params: { text: "x" },
   status: "pending",
   attempts: [],
   nextAtMs: AT,
-  reports: false,
+  emitsOutcome: false,
   hops: 0,
   createdAtMs: AT,
   ...over,
@@ -87,25 +88,28 @@ test("only an uncertain or interrupted attempt is looked for before the next", (
 
 describe("our own events", () => {
   test("an outcome that a call waits for is addressed to its instance, with the step that asked", () => {
-    const cause = { machine: "m", key: "k", step: 7, index: 0, call: "move" };
+    const cause: Delivery["cause"] = { kind: "call", machine: "m", key: "k", step: 7, index: 0, call: "move" };
     const done = afterAttempt(
-      delivery({ cause, reports: true, hops: 3 }),
+      delivery({ cause, emitsOutcome: true, hops: 3 }),
       { kind: "done", result: { to: "Done" } },
       AT,
       9,
     );
-    const { event } = reportOf(done);
+    const { event } = outcomeEvent(done);
     expect(event).toMatchObject({
       type: "delivery.done",
       causedBy: "evt_TEST",
       hops: 4,
-      to: { machine: "m", key: "k", call: "move", step: 7 },
+      to: { kind: "call", machine: "m", key: "k", call: "move", step: 7, ok: true },
       data: { output: { to: "Done" } },
     });
-    expect(reportOf(done).keys).toEqual(reportOf(done).keys);
-    expect(reportOf(done).keys).toHaveLength(1);
+    expect(outcomeEvent(done).keys).toEqual(outcomeEvent(done).keys);
+    expect(outcomeEvent(done).keys).toHaveLength(1);
     const dead = afterAttempt(delivery({ cause }), { kind: "rejected", error: { message: "no" } }, AT, 9);
-    expect(reportOf(dead).event).toMatchObject({ type: "delivery.failed", data: { error: { message: "no" } } });
+    expect(outcomeEvent(dead).event).toMatchObject({
+      ...{ type: "delivery.failed", to: { kind: "call", ok: false } },
+      data: { action: "slack.post", error: { message: "no" } },
+    });
   });
 
   test("a schedule's tick is the same event on every node, whenever it is told", () => {
@@ -121,7 +125,7 @@ describe("our own events", () => {
       { machine: "m", key: "k", id: "t", step: 2, dueAtMs: AT, causedBy: "evt_TEST" },
       AT + 5,
     );
-    expect(event.to).toMatchObject({ timer: "t", step: 2 });
+    expect(event.to).toMatchObject({ kind: "timer", timer: "t", step: 2 });
     expect(event.hops).toBeUndefined();
   });
 });

@@ -1,6 +1,6 @@
 /** The whole path with the shipped rules: what GitHub says happens in Jira and Slack, once, whatever goes wrong on the way. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { AuditRow, Delivery, Event, Explanation, Instance, Trace } from "../../src/model.ts";
+import type { AuditEntry, Delivery, Event, Explanation, Instance, Trace } from "../../src/model.ts";
 import type { Call } from "../../src/sandbox/index.ts";
 import { mergedPullRequest, signedByGithub, until } from "../support/served.ts";
 import { startTeam, type Team } from "../support/team.ts";
@@ -308,7 +308,9 @@ test("everything can be followed through the API: from the event to its deliveri
   const { id } = await send(18);
   await team.quiet();
   const { trace, deliveries: moved } = await eventOf(id);
-  expect(trace.deliveries).toEqual(moved.map(({ id: delivery, action }) => ({ id: delivery, action })));
+  expect(trace.deliveries).toEqual(
+    moved.map(({ id: delivery, connection, action }) => ({ id: delivery, connection, action })),
+  );
   const reports = await get<{ items: { event: Event; trace: Trace }[] }>(
     `events?type=delivery.*&subject=${moved[0]!.id}`,
   );
@@ -335,6 +337,6 @@ test("a ticket that is merged many times at once is moved once and ends where it
 });
 
 const audited = async (what: string) =>
-  (await get<{ items: AuditRow[] }>("audit?limit=200")).items
+  (await get<{ items: AuditEntry[] }>("audit?limit=200")).items
     .filter((row) => row.what === what)
     .map(({ atMs: _, ...row }) => row);

@@ -278,7 +278,7 @@ describe("a long log", () => {
         select 'gate', 'k' || n, 'd', 1, iif(n = 3, 'error', 'active'), n / 7, '{}'
         from numbers;
       insert into deliveries (id, event, action, connection, status, next_at_ms, wake_at_ms, attempts, body)
-        select 'd' || n, 'evt_' || n, 'slack.post', 'slack', iif(n = 3, 'cancelled', 'pending'), n, n, '[]', '{}'
+        select 'd' || n, 'evt_' || n, 'slack.post', 'slack', iif(n = 3, 'cancelled', 'pending'), n, n, '[]', '{"cause":{"rule":"r"}}'
         from numbers;`);
     db.close();
   });

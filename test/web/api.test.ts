@@ -4,9 +4,9 @@ import type { Static, TSchema } from "typebox";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { SignalboxError } from "../../src/errors.ts";
 import type {
-  AuditRow,
+  AuditEntry,
   CondNode,
-  Delivery,
+  DeliveryView,
   Event,
   Explanation,
   Failure,
@@ -14,12 +14,12 @@ import type {
   Refusal,
   RuleOutcome,
   Timer,
-  TokenRow,
-  Trace,
+  Token,
+  TraceView,
   Transition,
 } from "../../src/model.ts";
-import type { InstanceDetail, PolicyReport, StatusReport } from "../../src/operations/operations.ts";
-import type { EventRecord, StoreCounts } from "../../src/ports/store.ts";
+import type { EventView, InstanceDetail, PolicyReport, StatusReport } from "../../src/operations/operations.ts";
+import type { StoreCounts } from "../../src/ports/store.ts";
 import { adminListener, assertAdminExposure } from "../../src/web/admin.ts";
 import type * as shapes from "../../src/web/api/shapes.ts";
 import { createMetrics } from "../../src/web/metrics.ts";
@@ -41,11 +41,10 @@ type Covers<T, S extends TSchema> = [keyof T] extends [keyof Static<S>]
     : "the schema has a key that the type has not"
   : "the type has a key that the schema has not";
 true satisfies Covers<Event, typeof shapes.EventShape>;
-true satisfies Covers<Trace, typeof shapes.TraceShape>;
+true satisfies Covers<TraceView, typeof shapes.TraceShape>;
 true satisfies Covers<Transition, typeof shapes.TransitionShape>;
-true satisfies Covers<EventRecord, typeof shapes.EventRecordShape>;
-// `interrupted` is between store and flow and never kept.
-true satisfies Covers<Omit<Delivery, "interrupted">, typeof shapes.DeliveryShape>;
+true satisfies Covers<EventView, typeof shapes.EventRecordShape>;
+true satisfies Covers<DeliveryView, typeof shapes.DeliveryShape>;
 true satisfies Covers<Failure, typeof shapes.FailureShape>;
 true satisfies Covers<CondNode, typeof shapes.ConditionShape>;
 true satisfies Covers<RuleOutcome, typeof shapes.RuleOutcomeShape>;
@@ -57,8 +56,8 @@ true satisfies Covers<PolicyReport, typeof shapes.PolicyShape>;
 true satisfies Covers<StatusReport, typeof shapes.StatusShape>;
 true satisfies Covers<StoreCounts, typeof shapes.CountsShape>;
 true satisfies Covers<Refusal, typeof shapes.RefusalShape>;
-true satisfies Covers<AuditRow, typeof shapes.AuditShape>;
-true satisfies Covers<Omit<TokenRow, "hash">, typeof shapes.TokenShape>;
+true satisfies Covers<AuditEntry, typeof shapes.AuditShape>;
+true satisfies Covers<Omit<Token, "hash">, typeof shapes.TokenShape>;
 
 const VERSION = "1.0.0";
 const document = openApiDocument(VERSION);
@@ -212,10 +211,10 @@ const EVERY: (Asked & { status: number })[] = [
     body: { event: "PUSH", data: { a: 1 }, reason: "stuck" },
   },
   {
-    ...{ method: "POST", path: "/api/v1/machines/ticket/moves/plan", status: 200 },
+    ...{ method: "POST", path: "/api/v1/machines/ticket/migrations/plan", status: 200 },
     body: { definition: { id: "ticket" } },
   },
-  { method: "POST", path: "/api/v1/machines/ticket/moves", status: 202, body: {} },
+  { method: "POST", path: "/api/v1/machines/ticket/migrations", status: 202, body: {} },
 ];
 
 describe("every endpoint", () => {

@@ -1,5 +1,5 @@
 /** `check`: configuration, rules, machines and templates of a folder; works on files alone, without network and secrets. */
-import type { Moves } from "../../operations/operations.ts";
+import type { MigrationReport } from "../../operations/operations.ts";
 import { type CheckReport, checkReport } from "../check-report.ts";
 import { type Command, textOf } from "../command.ts";
 import type { Context } from "../context.ts";
@@ -13,14 +13,14 @@ import {
 } from "../terminal/diagnostics.ts";
 import { EXIT } from "../terminal/failure.ts";
 import { wantsColor } from "../terminal/output.ts";
-import { movesText, wholePlan } from "./migrate.ts";
+import { migrationText, wholePlan } from "./migrate.ts";
 
 export const check: Command = {
   name: "check [paths...]",
   aliases: ["lint"],
   summary: "find every mistake in signalbox.yaml, rules, machines and templates",
   about:
-    "server: only with --url: then it also says which living instances could move to the machines of these files, and\n" +
+    "server: only with --url: then it also says which living instances could migrate to the machines of these files, and\n" +
     "which could not. Else it works on files alone: no network, and no secret has to be set. Rules are compared with the\n" +
     "samples of providers and with the newest events of the SQLite store, if there is one; it is only read.",
   flags: [
@@ -37,11 +37,14 @@ export const check: Command = {
     const form = textOf(options, "format") ?? "pretty";
     const { summary, problems } = report;
     context.detail(`compared with ${report.recorded} recorded events`);
-    const moves = await movesOn(context, report);
-    if (form === "json" || context.json) context.shell.out(jsonOf(report, moves));
+    const migrations = await migrationsOn(context, report);
+    if (form === "json" || context.json) context.shell.out(jsonOf(report, migrations));
     else if (form === "github") context.shell.out(githubAnnotations(problems));
     else if (form === "compact") context.shell.out(compactProblems(problems));
-    else context.shell.out(prettyOf(context, report) + moves.map((each) => movesText(each, context.paint)).join(""));
+    else
+      context.shell.out(
+        prettyOf(context, report) + migrations.map((each) => migrationText(each, context.paint)).join(""),
+      );
     // A file that cannot even be read is another matter than a mistake in it.
     if (problems.some(({ code, severity }) => severity === "error" && /^SB000/.test(code))) return EXIT.configuration;
     const isBad = summary.errors > 0 || (textOf(options, "failOn") === "warning" && summary.warnings > 0);
@@ -65,18 +68,22 @@ function prettyOf({ shell, options }: Context, { problems, sources, summary }: C
 }
 
 /** What would become of the instances of a server that is named. */
-async function movesOn(context: Context, { machines }: CheckReport): Promise<Moves[]> {
+async function migrationsOn(context: Context, { machines }: CheckReport): Promise<MigrationReport[]> {
   if (textOf(context.options, "url") === undefined) return [];
   return await withOperations(context, async (operations) => {
     const known = new Set((await operations.policy()).machines);
-    const all: Moves[] = [];
+    const all: MigrationReport[] = [];
     for (const { id, definition } of machines) if (known.has(id)) all.push(await wholePlan(operations, id, definition));
-    return all.filter(({ moving, staying }) => moving + staying.length > 0);
+    return all.filter(({ migrating, staying }) => migrating + staying.length > 0);
   });
 }
 
-function jsonOf({ problems, summary, recorded }: CheckReport, moves: readonly Moves[]): string {
+function jsonOf({ problems, summary, recorded }: CheckReport, migrations: readonly MigrationReport[]): string {
   const counts = { ...summary, recordedEvents: recorded, ms: Math.round(summary.ms) };
-  const body = { summary: counts, diagnostics: problemsJson(problems), ...(moves.length > 0 ? { moves } : {}) };
+  const body = {
+    summary: counts,
+    diagnostics: problemsJson(problems),
+    ...(migrations.length > 0 ? { migrations } : {}),
+  };
   return `${JSON.stringify({ apiVersion: "signalbox/v1", kind: "CheckResult", ...body }, null, 2)}\n`;
 }

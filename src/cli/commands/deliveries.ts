@@ -1,5 +1,5 @@
 /** `deliveries`: what was done outside, what was said, and trying a dead one again. */
-import type { Delivery, DeliveryStatus } from "../../model.ts";
+import type { DeliveryStatus, DeliveryView } from "../../model.ts";
 import type { DeliveryFilter } from "../../ports/store.ts";
 import { type Command, textOf } from "../command.ts";
 import { withOperations } from "../reach.ts";
@@ -35,7 +35,7 @@ const list: Command = {
   },
 };
 
-function deliveryTable(deliveries: readonly Delivery[], cursor: string | undefined, screen: Screen): string {
+function deliveryTable(deliveries: readonly DeliveryView[], cursor: string | undefined, screen: Screen): string {
   const rows = deliveries.map((delivery) => [
     clockTime(delivery.createdAtMs, screen),
     delivery.action,
@@ -65,7 +65,7 @@ const show: Command = {
   },
 };
 
-function deliveryPage(delivery: Delivery, screen: Screen): string {
+function deliveryPage(delivery: DeliveryView, screen: Screen): string {
   const { id, action, event, cause, params, attempts, createdAtMs, settledAtMs, result, error } = delivery;
   const { dim, bold } = screen.paint;
   const rows: string[][] = [

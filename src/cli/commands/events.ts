@@ -1,8 +1,8 @@
 /** `events`: what came, what became of it, and having one processed again. */
 import { nearest, SignalboxError } from "../../errors.ts";
 import type { Refusal } from "../../model.ts";
-import type { EventDetail, Operations } from "../../operations/operations.ts";
-import type { EventFilter, EventRecord } from "../../ports/store.ts";
+import type { EventDetail, EventView, Operations } from "../../operations/operations.ts";
+import type { EventFilter } from "../../ports/store.ts";
 import { type Command, durationOf, textOf } from "../command.ts";
 import { withOperations } from "../reach.ts";
 import { decisionLines, eventLine, outcomeOf, type Screen, screenOf } from "../terminal/describe.ts";
@@ -50,7 +50,7 @@ const list: Command = {
   },
 };
 
-function eventTable(records: readonly EventRecord[], cursor: string | undefined, screen: Screen): string {
+function eventTable(records: readonly EventView[], cursor: string | undefined, screen: Screen): string {
   const rows = records.map((record) => {
     const { event } = record;
     const about = event.subject ?? event.repo ?? "";
@@ -90,7 +90,11 @@ function eventPage(detail: EventDetail, withData: boolean, screen: Screen): stri
     attribute(name, value, screen),
   ]);
   if (tickets?.length) attributes.push([screen.paint.dim("tickets"), safe(tickets.join(", "))]);
-  if (to) attributes.push([screen.paint.dim("to"), safe(`${to.machine}/${to.key} ${to.signal}`)]);
+  if (to)
+    attributes.push([
+      screen.paint.dim("to"),
+      safe(`${to.machine}/${to.key} ${to.kind === "migration" ? `migration to ${to.definition}` : to.signal}`),
+    ]);
   const decided =
     decidedAtMs !== undefined && trace
       ? decisionLines({ atMs: decidedAtMs, trace }, deliveries, screen)

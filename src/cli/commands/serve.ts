@@ -10,7 +10,7 @@ import { EXIT } from "../terminal/failure.ts";
 import { aligned, clockTime, counted } from "../terminal/output.ts";
 import { watchFolders } from "../watch.ts";
 import { reportOf } from "./check.ts";
-import { movesText } from "./migrate.ts";
+import { migrationText } from "./migrate.ts";
 
 const POLICY_FOLDERS = ["rules", "statemachines"];
 /** What a shell says of a process that a signal ended. */
@@ -195,7 +195,7 @@ async function tellReload(
 ): Promise<void> {
   const { errPaint, utc, json } = context;
   if (json && !report.current) log.error("The files were rejected", { problems: problemsJson(report.problems) });
-  if (json && report.moves) log.info("Instances of earlier definitions", { moves: report.moves });
+  if (json && report.migrations) log.info("Instances of earlier definitions", { migrations: report.migrations });
   if (json) return;
   const nowMs = context.nowMs();
   const time = clockTime(nowMs, { nowMs, utc });
@@ -203,9 +203,9 @@ async function tellReload(
   if (report.current) context.note(`${time} ${errPaint.green("policy loaded")}  ${revision}   ${policyWords(report)}`);
   else context.shell.err(`${time} ${errPaint.red("policy rejected")}, still running ${revision}\n`);
   if (report.problems.length > 0) await tellProblems(context, config, report.problems);
-  // Nobody is moved by a reload: who is left on an earlier definition is told, and with which command that changes.
-  for (const moves of report.moves ?? []) {
-    context.shell.err(movesText(moves, errPaint));
-    context.note(`signalbox instances migrate ${moves.machine}`);
+  // A reload migrates no instance: those of earlier definitions are listed, with the command that migrates them.
+  for (const migration of report.migrations ?? []) {
+    context.shell.err(migrationText(migration, errPaint));
+    context.note(`signalbox instances migrate ${migration.machine}`);
   }
 }

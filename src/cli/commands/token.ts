@@ -1,6 +1,6 @@
 /** `token`: who may use the API. */
 
-import type { TokenRow } from "../../model.ts";
+import type { Token } from "../../model.ts";
 import { SCOPES } from "../../operations/operations.ts";
 import { type Command, durationOf, textsOf, usage } from "../command.ts";
 import { withOperations } from "../reach.ts";
@@ -58,7 +58,7 @@ const list: Command = {
   },
 };
 
-function tokenTable(items: readonly Omit<TokenRow, "hash">[], { paint, nowMs }: Screen): string {
+function tokenTable(items: readonly Omit<Token, "hash">[], { paint, nowMs }: Screen): string {
   const rows = items.map(({ name, scopes, createdAtMs, expiresAtMs, usedAtMs }) => [
     name,
     scopes.join(", "),

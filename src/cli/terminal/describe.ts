@@ -1,7 +1,7 @@
 /** Events, deliveries and decisions in words, the same wherever they are shown. */
 import { formatDuration } from "../../core/duration.ts";
-import type { Attempt, Cause, Delivery, Event, Json, Trace, Transition } from "../../model.ts";
-import type { EventRecord } from "../../ports/store.ts";
+import type { Attempt, Cause, DeliveryView, Event, Json, TraceView, Transition } from "../../model.ts";
+import type { EventView } from "../../operations/operations.ts";
 import type { Context } from "../context.ts";
 import { aligned, clockTime, counted, cut, moment, type Paint, relative, safe, stateText } from "./output.ts";
 
@@ -25,7 +25,7 @@ export function eventLine({ id, type, subject, title }: Event, { paint }: Screen
 }
 
 /** One cell: what became of an event. */
-export function outcomeOf({ event, trace }: EventRecord, { paint }: Screen): string {
+export function outcomeOf({ event, trace }: EventView, { paint }: Screen): string {
   if (!trace) return paint.yellow("… undecided");
   const [problem] = trace.problems;
   if (problem) return paint.red(`✗ problem ${problem.code}`);
@@ -44,7 +44,7 @@ export function transitionText({ machine, key, from, to, taken, created, ignored
   return `${name}  ${start} → ${stateText(to)}`;
 }
 
-const STATUS: Record<Delivery["status"], readonly [symbol: string, color: keyof Paint]> = {
+const STATUS: Record<DeliveryView["status"], readonly [symbol: string, color: keyof Paint]> = {
   pending: ["…", "yellow"],
   done: ["✓", "green"],
   dead: ["✗", "red"],
@@ -53,13 +53,13 @@ const STATUS: Record<Delivery["status"], readonly [symbol: string, color: keyof 
 };
 
 /** `✓ done`, `… pending`, `✗ dead`. */
-export function statusOf({ status }: Delivery, { paint }: Screen): string {
+export function statusOf({ status }: DeliveryView, { paint }: Screen): string {
   const [symbol, color] = STATUS[status];
   return paint[color](`${symbol} ${status}`);
 }
 
 /** What the provider said last, or when it is asked again. */
-export function answerOf({ status, attempts, nextAtMs, result }: Delivery, { nowMs }: Screen): string {
+export function answerOf({ status, attempts, nextAtMs, result }: DeliveryView, { nowMs }: Screen): string {
   const last = attempts.at(-1);
   const said = last && last.detail !== "done" ? `${safe(cut(last.detail, DETAIL_CHARS_MAX))}${statusText(last)}` : "";
   const given = status === "done" && result !== undefined && result !== null ? resultText(result) : "";
@@ -75,7 +75,7 @@ function resultText(result: Json): string {
 }
 
 /** `2 attempts  188ms`, or nothing before the first. */
-export function effortOf({ attempts }: Delivery): string {
+export function effortOf({ attempts }: DeliveryView): string {
   if (attempts.length === 0) return "";
   const ms = attempts.reduce((sum, attempt) => sum + attempt.ms, 0);
   return `${counted(attempts.length, "attempt")}, ${formatDuration(ms)}`;
@@ -87,14 +87,14 @@ function statusText({ status, detail }: Attempt): string {
 
 /** `rule merged-pr-moves-ticket`, or `jira-ticket/WEB-17 step 2`. */
 export function causeText(cause: Cause): string {
-  if ("rule" in cause) return `rule ${cause.rule}`;
+  if (cause.kind === "rule") return `rule ${cause.rule}`;
   return safe(`${cause.machine}/${cause.key} step ${cause.step}`);
 }
 
 /** What was decided for an event and what became of it. Ends with a newline. */
 export function decisionLines(
-  { atMs, trace }: { atMs: number; trace: Trace },
-  deliveries: readonly Delivery[],
+  { atMs, trace }: { atMs: number; trace: TraceView },
+  deliveries: readonly DeliveryView[],
   screen: Screen,
 ): string {
   const { paint } = screen;
@@ -109,7 +109,7 @@ export function decisionLines(
 }
 
 /** What an event caused, one row each: kind and words. */
-export function effectRows(trace: Trace, deliveries: readonly Delivery[], screen: Screen): [string, string][] {
+export function effectRows(trace: TraceView, deliveries: readonly DeliveryView[], screen: Screen): [string, string][] {
   const { paint } = screen;
   const matched = trace.matched.map(({ rule, items, mode }): [string, string] => {
     const more = [items > 1 ? `${items} items` : "", mode === "observe" ? "observe only" : ""]
@@ -128,7 +128,10 @@ export function effectRows(trace: Trace, deliveries: readonly Delivery[], screen
     ...trace.timers.set.map((timer): [string, string] => ["timer", `${safe(timer)} set`]),
     ...trace.timers.cancelled.map((timer): [string, string] => ["timer", `${safe(timer)} cancelled`]),
   ];
-  const emitted = trace.emitted.map((type): [string, string] => ["emitted", safe(type)]);
+  const emitted = trace.emittedEvents.map(({ id, type }): [string, string] => [
+    "emitted",
+    type === undefined ? id : `${safe(type)}  ${paint.dim(id)}`,
+  ]);
   const problems = trace.problems.map(({ code, message, place }): [string, string] => [
     "problem",
     `${paint.red(`✗ ${code}`)} ${safe(message)}${place ? paint.dim(`  ${place.file}:${place.line}:${place.col}`) : ""}`,
@@ -137,7 +140,7 @@ export function effectRows(trace: Trace, deliveries: readonly Delivery[], screen
   return [...matched, ...none, ...moved, ...acted, ...timers, ...emitted, ...problems, ...logs];
 }
 
-function deliveryText(delivery: Delivery, screen: Screen): string {
+function deliveryText(delivery: DeliveryView, screen: Screen): string {
   const { paint } = screen;
   const parts = [
     statusOf(delivery, screen),

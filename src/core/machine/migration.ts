@@ -1,7 +1,7 @@
 /**
- * Moves a living instance to another definition of its machine: the same states under the names they have now, the context completed,
- * timers with their due times. Nothing is entered or left: a move that would skip what a state does on entry, or lose an answer that
- * is waited for, is refused with every reason. Pure.
+ * Takes a living instance to another definition of its machine: the same states under the names they have now, the context completed,
+ * timers with their due times. Nothing is entered or left: a migration that would skip what a state does on entry, or lose the outcome
+ * of a call, is refused with every reason. Pure.
  */
 import { nearest } from "../../errors.ts";
 import {
@@ -10,25 +10,26 @@ import {
   type InstanceKey,
   type JsonObject,
   LIMITS,
-  type Timer,
+  type SetTimer,
   type TraceProblem,
 } from "../../model.ts";
+import { MIGRATION } from "../own-events.ts";
 import type { CompiledMachine } from "./file/compile.ts";
 import { type Call, type Effect, isInside, nameOf, type StateNode, stateValue } from "./file/tree.ts";
 import { reference } from "./run/lower.ts";
-import { nothingDone, type Signal, type StepResult } from "./run/step.ts";
+import { nothingDone, type StepResult } from "./run/step.ts";
 import { assign, contextTooLarge, perform, startTurn, type Turn } from "./run/step-run.ts";
 
-/** What a move starts from. */
-export interface Leaving {
+/** What a migration starts from. */
+export interface MigrationInput {
   from: CompiledMachine;
   instance: Instance;
   /** The rows of its armed timers: they keep their due times. */
-  timers: readonly Pick<Timer, "id" | "step" | "dueAtMs">[];
+  timers: readonly SetTimer[];
 }
 
-/** The row as it would be, with what is armed and no longer; or every reason why it cannot move. */
-export type Moved =
+/** The row as it would be, with what is armed and no longer; or every reason why it cannot migrate. */
+export type MigrationResult =
   | {
       ok: true;
       instance: Instance;
@@ -41,12 +42,12 @@ export type Moved =
   | { ok: false; reasons: string[] };
 
 /** Where an instance of `from` would be in `to`. `event`: what templates of `migrate.context` see. Never throws for data. */
-export function move(
-  { from, instance, timers }: Leaving,
+export function migrateInstance(
+  { from, instance, timers }: MigrationInput,
   to: CompiledMachine,
   event: JsonObject,
   nowMs: number,
-): Moved {
+): MigrationResult {
   const before = from.engine.active(instance.state);
   if (before === undefined)
     return { ok: false, reasons: [`Its state ${JSON.stringify(instance.state)} is not one of the definition it has`] };
@@ -58,18 +59,18 @@ export function move(
     timers: instance.timers,
     calls: instance.calls,
   });
-  const moving: Moving = { from, to, instance, reasons: [], notes: [], turn };
-  const places = placesOf(moving, before);
-  const context = contextOf(moving);
-  if (moving.reasons.length > 0) return { ok: false, reasons: moving.reasons };
-  checkEntered(moving, places);
-  checkCalls(moving, places);
-  const armed = timersOf(moving, places, { timers, context, event });
-  if (moving.reasons.length > 0) return { ok: false, reasons: moving.reasons };
+  const pass: MigrationPass = { from, to, instance, reasons: [], notes: [], turn };
+  const places = placesOf(pass, before);
+  const context = contextOf(pass);
+  if (pass.reasons.length > 0) return { ok: false, reasons: pass.reasons };
+  checkEntered(pass, places);
+  checkCalls(pass, places);
+  const armed = timersOf(pass, places, { timers, context, event });
+  if (pass.reasons.length > 0) return { ok: false, reasons: pass.reasons };
   const version = instance.version + 1;
   const kept = Object.entries(instance.timers).filter(([id]) => armed.kept.has(id));
   const { history: _, ...rest } = instance;
-  const history = historyOf(moving);
+  const history = historyOf(pass);
   const next: Instance = {
     ...rest,
     definition: to.hash,
@@ -86,38 +87,38 @@ export function move(
     instance: next,
     timersSet: armed.set,
     timersCancelled,
-    notes: moving.notes,
+    notes: pass.notes,
     problems: turn.problems,
   };
 }
 
 // ---------------------------------------------------------------- as a step
 
-interface Ordered {
-  readonly event: Event;
-  readonly signal: InstanceKey & { readonly signal: Signal };
-  readonly before: Instance | undefined;
-  readonly nowMs: number;
+/** What an event orders: the definition to go over to, and the timers that the instance has. */
+export interface MigrationOrder {
+  readonly definition: string;
+  readonly timers: readonly SetTimer[];
 }
 
-/** A move that an event orders, as the step it is. One that cannot be made changes nothing and tells every reason. */
-export function moveStep(
+/** A migration as the step it is. One that cannot be made changes nothing and tells every reason. */
+export function migrationStep(
   { definition }: { definition(hash: string): CompiledMachine | undefined },
-  hash: string,
-  { event, signal, before, nowMs }: Ordered,
+  { machine, key, migration }: InstanceKey & { readonly migration: MigrationOrder },
+  { event, before, nowMs }: { event: Event; before: Instance | undefined; nowMs: number },
 ): StepResult {
+  const at = { machine, key };
+  const { definition: hash, timers } = migration;
   const refusal = refusalOf(before, hash);
-  if (!before || refusal !== undefined) return stays(signal, before, refusal ?? "no instance", []);
+  if (!before || refusal !== undefined) return stays(at, before, refusal ?? "no instance", []);
   const [from, to] = [definition(before.definition), definition(hash)];
   if (!from || !to) {
     const reason = `The definition ${from ? hash : before.definition} is not there`;
-    return stays(signal, before, "no definition", [reason]);
+    return stays(at, before, "no definition", [reason]);
   }
-  const timers = Array.isArray(event.data.timers) ? (event.data.timers as unknown as Leaving["timers"]) : [];
-  const moved = move({ from, instance: before, timers }, to, event as unknown as JsonObject, nowMs);
-  if (!moved.ok) return stays(signal, before, "cannot move", moved.reasons);
-  const { instance, timersSet, timersCancelled, notes, problems } = moved;
-  const still = stays(signal, before, "", []);
+  const migrated = migrateInstance({ from, instance: before, timers }, to, event as unknown as JsonObject, nowMs);
+  if (!migrated.ok) return stays(at, before, "cannot migrate", migrated.reasons);
+  const { instance, timersSet, timersCancelled, notes, problems } = migrated;
+  const still = stays(at, before, "", []);
   const { ignored: _, ...transition } = still.transition;
   return {
     ...still,
@@ -133,22 +134,22 @@ export function moveStep(
 function refusalOf(before: Instance | undefined, hash: string): string | undefined {
   if (!before) return "no instance";
   if (before.status !== "active") return before.status === "done" ? "final state" : "error state";
-  return before.definition === hash ? "moved already" : undefined;
+  return before.definition === hash ? "migrated already" : undefined;
 }
 
 function stays(
-  { machine, key, signal }: Ordered["signal"],
+  { machine, key }: InstanceKey,
   before: Instance | undefined,
   ignored: string,
   reasons: readonly string[],
 ): StepResult {
   const problems = reasons.map((reason) => ({ code: "SB0407", machine, message: `"${key}" stays: ${reason}` }));
-  return { ...nothingDone({ machine, key, signal: signal.name }, before, ignored), problems };
+  return { ...nothingDone({ machine, key, signal: MIGRATION }, before, ignored), problems };
 }
 
-// ---------------------------------------------------------------- the move
+// ---------------------------------------------------------------- the migration
 
-interface Moving {
+interface MigrationPass {
   readonly from: CompiledMachine;
   readonly to: CompiledMachine;
   readonly instance: Instance;
@@ -167,7 +168,7 @@ interface Places {
 }
 
 /** The new name of an old state: `migrate.states` names it or one that it lies in, else it is the same. */
-function counterpart({ to }: Moving, old: StateNode): { id: string; node: StateNode | undefined } {
+function counterpart({ to }: MigrationPass, old: StateNode): { id: string; node: StateNode | undefined } {
   for (let at: StateNode | undefined = old; at?.parent; at = at.parent) {
     const target = to.migration.states.get(at.id);
     if (target === undefined) continue;
@@ -183,16 +184,16 @@ function nodeAt({ tree }: CompiledMachine, id: string): StateNode | undefined {
   return node;
 }
 
-function placesOf(moving: Moving, before: readonly StateNode[]): Places {
-  const { to, reasons } = moving;
+function placesOf(pass: MigrationPass, before: readonly StateNode[]): Places {
+  const { to, reasons } = pass;
   const known = new Map<StateNode, StateNode>();
   const active = new Set<StateNode>([to.tree.root]);
   for (const old of before) {
-    const { id, node } = counterpart(moving, old);
+    const { id, node } = counterpart(pass, old);
     const place = node?.type === "history" ? undefined : node;
     if (place !== undefined) known.set(place, old);
     if (old.type !== "atomic" && old.type !== "final") continue;
-    const reason = reasonAgainst(moving, old, { id, place });
+    const reason = reasonAgainst(pass, old, { id, place });
     if (reason !== undefined) reasons.push(reason);
     else for (let at = place; at; at = at.parent) active.add(at);
   }
@@ -201,16 +202,16 @@ function placesOf(moving: Moving, before: readonly StateNode[]): Places {
 }
 
 function reasonAgainst(
-  moving: Moving,
+  pass: MigrationPass,
   old: StateNode,
   { id, place }: { id: string; place: StateNode | undefined },
 ): string | undefined {
-  if (place === undefined) return lost(moving, old, id);
+  if (place === undefined) return lost(pass, old, id);
   if (place.type !== "final" || old.type === "final") return undefined;
-  return `"${id}" is final now, and a move ends nothing; say under migrate.states where "${old.id}" goes`;
+  return `"${id}" is final now, and a migration ends nothing; say under migrate.states where "${old.id}" goes`;
 }
 
-function lost({ to }: Moving, old: StateNode, id: string): string {
+function lost({ to }: MigrationPass, old: StateNode, id: string): string {
   const near = nearest(
     id,
     to.tree.nodes.map((node) => node.id),
@@ -232,12 +233,12 @@ function complete(node: StateNode, active: Set<StateNode>, reasons: string[]): v
   }
 }
 
-function historyOf(moving: Moving): Record<string, string[]> {
-  const { from, instance, notes } = moving;
+function historyOf(pass: MigrationPass): Record<string, string[]> {
+  const { from, instance, notes } = pass;
   const byReference = new Map(from.tree.nodes.map((node) => [reference(node).slice(1), node]));
   const renamed = (id: string): StateNode | undefined => {
     const old = byReference.get(id);
-    return old === undefined ? undefined : counterpart(moving, old).node;
+    return old === undefined ? undefined : counterpart(pass, old).node;
   };
   const history: Record<string, string[]> = {};
   for (const [id, remembered] of Object.entries(instance.history ?? {})) {
@@ -258,7 +259,7 @@ const callsIn = ({ entry }: StateNode): Call[] => entry.filter((effect) => effec
 const armsIn = ({ entry }: Pick<StateNode, "entry">): Arm[] => entry.filter((effect) => effect.kind === "arm");
 
 /** A state that would be active without having been entered must have nothing to do on entry but to wait. */
-function checkEntered({ reasons }: Moving, { active, known }: Places): void {
+function checkEntered({ reasons }: MigrationPass, { active, known }: Places): void {
   for (const node of active) {
     if (known.has(node) || node.parent === undefined) continue;
     const skipped = node.entry.filter(({ kind }) => kind !== "arm" && kind !== "log");
@@ -274,7 +275,7 @@ function wordOf(effect: Effect): string {
 }
 
 /** Whoever waits for an answer must go on waiting for it, and whoever would wait must have asked. */
-function checkCalls({ instance, reasons }: Moving, { active, known }: Places): void {
+function checkCalls({ instance, reasons }: MigrationPass, { active, known }: Places): void {
   const awaited = new Set(active.flatMap(callsIn).map(({ id }) => id));
   for (const id of Object.keys(instance.calls))
     if (!awaited.has(id))
@@ -289,7 +290,7 @@ function checkCalls({ instance, reasons }: Moving, { active, known }: Places): v
 // ---------------------------------------------------------------- timers
 
 interface Given {
-  readonly timers: Leaving["timers"];
+  readonly timers: MigrationInput["timers"];
   readonly context: JsonObject;
   readonly event: JsonObject;
 }
@@ -300,9 +301,9 @@ interface Armed {
 }
 
 /** Timers that stay as they are, and those that are set: under a new name with their old due time, or anew from now. */
-function timersOf(moving: Moving, { active, known }: Places, given: Given): Armed {
+function timersOf(pass: MigrationPass, { active, known }: Places, given: Given): Armed {
   const armed: Armed = { kept: new Set(), set: [] };
-  const { timers: running } = moving.instance;
+  const { timers: running } = pass.instance;
   for (const node of active) {
     const arms = armsIn(node);
     const before = armsIn(known.get(node) ?? NOTHING).map(({ id }) => id);
@@ -310,8 +311,8 @@ function timersOf(moving: Moving, { active, known }: Places, given: Given): Arme
     const added = arms.filter(({ id }) => !before.includes(id));
     const leftOver = before.filter((id) => Object.hasOwn(running, id) && !arms.some((arm) => arm.id === id));
     // One timer there and one here: it is the same under another name, also when its duration, and so its name, was changed.
-    const isRenamed = added.length === 1 && leftOver.length === 1 && rename(moving, leftOver, added, { given, armed });
-    if (!isRenamed) for (const effect of added) armNow(moving, node, effect, { given, armed });
+    const isRenamed = added.length === 1 && leftOver.length === 1 && rename(pass, leftOver, added, { given, armed });
+    if (!isRenamed) for (const effect of added) armNow(pass, node, effect, { given, armed });
   }
   return armed;
 }
@@ -320,7 +321,7 @@ const NOTHING: Pick<StateNode, "entry"> = { entry: [] };
 type Arm = Extract<Effect, { kind: "arm" }>;
 
 function rename(
-  { instance, notes }: Moving,
+  { instance, notes }: MigrationPass,
   [old]: readonly string[],
   [now]: readonly Arm[],
   { given, armed }: { given: Given; armed: Armed },
@@ -332,7 +333,12 @@ function rename(
   return true;
 }
 
-function armNow({ turn, notes }: Moving, node: StateNode, effect: Arm, to: { given: Given; armed: Armed }): void {
+function armNow(
+  { turn, notes }: MigrationPass,
+  node: StateNode,
+  effect: Arm,
+  to: { given: Given; armed: Armed },
+): void {
   const { context, event } = to.given;
   perform(turn, effect, { context, event });
   const dueAtMs = turn.armed.get(effect.id);
@@ -344,7 +350,7 @@ function armNow({ turn, notes }: Moving, node: StateNode, effect: Arm, to: { giv
 // ---------------------------------------------------------------- context
 
 /** What it has, with `migrate.context` over it. Every key that the new definition begins with must then be there. */
-function contextOf({ to, instance, turn, reasons }: Moving): JsonObject {
+function contextOf({ to, instance, turn, reasons }: MigrationPass): JsonObject {
   const sight = { context: instance.context, event: turn.view };
   const context = assign(turn, to.migration.context, sight);
   reasons.push(...turn.problems.map(({ message }) => `migrate.${message}`));

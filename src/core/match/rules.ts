@@ -1,7 +1,7 @@
 /** A rule as written, checked and made ready. */
 import type { TSchema } from "typebox";
 import { type Diagnostic, nearest } from "../../errors.ts";
-import { LIMITS, type Place, type Rule, type Send } from "../../model.ts";
+import { actionParts, LIMITS, type Place, type Rule, type Send } from "../../model.ts";
 import { checker } from "../check.ts";
 import { compileExpression, type Expression } from "../expr.ts";
 import { compileValue, type Renderer } from "../render.ts";
@@ -144,7 +144,7 @@ function compileAction(
 }
 
 function unknownAction(action: string, actions: ReadonlyMap<string, unknown>): Diagnostic {
-  const [connection = ""] = action.split(".");
+  const { connection } = actionParts(action);
   const names = [...actions.keys()];
   const own = names.filter((name) => name.startsWith(`${connection}.`));
   const message =

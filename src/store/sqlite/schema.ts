@@ -156,6 +156,17 @@ export const MIGRATIONS: readonly string[] = [
     update counters set n = n - 1 where name = old.status;
   end;
   `,
+  // Version 0.1 called a migration a move. Only names that are searched for are rewritten; other forms are read by model/earlier.ts.
+  `
+  update events
+  set type = 'instance.migrated', envelope = json_set(envelope, '$.type', 'instance.migrated')
+  where type = 'instance.moved'
+    and json_extract(envelope, '$.to.definition') is not null;
+
+  update audit
+  set body = json_set(body, '$.what', 'migrate')
+  where json_extract(body, '$.what') = 'move';
+  `,
 ];
 
 /** Runs what the file has not run yet, all of it or nothing, one process at a time. SB0702 when the file is ahead of the migrations. */

@@ -1,7 +1,7 @@
 /** The store that needs nothing installed: one SQLite file, owned by a thread. Many calls share one fsync, each is durable on return. */
 import { Worker } from "node:worker_threads";
 import { SignalboxError } from "../../errors.ts";
-import type { AuditRow, Delivery, Refusal, TokenRow } from "../../model.ts";
+import type { AuditEntry, Delivery, Refusal, Token } from "../../model.ts";
 import type { Store, StoreCounts } from "../../ports/store.ts";
 import {
   type DeliveryRow,
@@ -72,11 +72,11 @@ function books(ask: Ask) {
     definition: async (hash) => parsed(await ask("definition", hash)),
     savePolicy: async (revision, files, nowMs) => ask("savePolicy", revision, JSON.stringify(files), nowMs),
     policy: async (revision) => parsed(await ask("policy", revision)),
-    tokens: async () => (await ask("tokens")).map((body): TokenRow => JSON.parse(body)),
+    tokens: async () => (await ask("tokens")).map((body): Token => JSON.parse(body)),
     saveToken: async (row) => ask("saveToken", row.name, JSON.stringify(row)),
     dropToken: async (name) => ask("dropToken", name),
     audit: async (row) => ask("audit", row.atMs, JSON.stringify(row)),
-    audits: async (limit) => (await ask("audits", limit)).map((body): AuditRow => JSON.parse(body)),
+    audits: async (limit) => (await ask("audits", limit)).map((body): AuditEntry => JSON.parse(body)),
     forget: async (before, limit) => ask("forget", before, limit),
   } satisfies Partial<Store>;
 }

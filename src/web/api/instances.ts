@@ -3,8 +3,8 @@ import { Type } from "typebox";
 import type { JsonObject } from "../../model.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { withoutPayload } from "./payload.ts";
-import { InstancesQuery, MovePlanRequest, MoveRequest, pageOf, SignalRequest } from "./requests.ts";
-import { InstanceDetailShape, InstanceShape, MovesShape, paged } from "./shapes.ts";
+import { InstancesQuery, MigrationPlanRequest, MigrationRequest, pageOf, SignalRequest } from "./requests.ts";
+import { InstanceDetailShape, InstanceShape, MigrationReportShape, paged } from "./shapes.ts";
 
 const Signalled = Type.Object({ id: Type.String() }, { title: "Accepted", additionalProperties: false });
 
@@ -50,29 +50,29 @@ export const INSTANCE_ENDPOINTS: readonly Endpoint[] = [
     },
   },
   {
-    id: "planMoves",
+    id: "planMigration",
     method: "POST",
-    path: "/api/v1/machines/{machine}/moves/plan",
-    summary: "Which instances of earlier definitions could move, and why the others could not; changes nothing",
+    path: "/api/v1/machines/{machine}/migrations/plan",
+    summary: "Which instances of earlier definitions could migrate, and why the others could not; changes nothing",
     scope: "read",
-    body: MovePlanRequest,
-    answers: { 200: MovesShape },
+    body: MigrationPlanRequest,
+    answers: { 200: MigrationReportShape },
     async reply({ params, body }, { operations }) {
       // As parsed from JSON.
       const options = body as { definition?: JsonObject; cursor?: string };
-      return { body: await operations.movePlan(params.machine ?? "", options) };
+      return { body: await operations.planMigration(params.machine ?? "", options) };
     },
   },
   {
-    id: "moveInstances",
+    id: "migrateInstances",
     method: "POST",
-    path: "/api/v1/machines/{machine}/moves",
-    summary: "Move the instances of earlier definitions that can, to the running one; audited",
+    path: "/api/v1/machines/{machine}/migrations",
+    summary: "Migrate the instances of earlier definitions that can, to the running one; audited",
     scope: "operate",
-    body: MoveRequest,
-    answers: { 202: MovesShape },
+    body: MigrationRequest,
+    answers: { 202: MigrationReportShape },
     async reply({ params, body, actor }, { operations }) {
-      return { body: await operations.move(params.machine ?? "", body as { cursor?: string }, actor) };
+      return { body: await operations.migrate(params.machine ?? "", body as { cursor?: string }, actor) };
     },
   },
 ];

@@ -1,16 +1,16 @@
 /** What somebody without the scope payload:read sees instead of what senders wrote and providers answered. */
 import type {
   CondNode,
-  Delivery,
+  DeliveryView,
   Event,
   Explanation,
   Instance,
   JsonObject,
   Refusal,
   RuleChange,
-  Trace,
+  TraceView,
 } from "../../model.ts";
-import type { EventRecord } from "../../ports/store.ts";
+import type { EventView } from "../../operations/operations.ts";
 
 const REDACTED: JsonObject = { redacted: true };
 const WITHHELD = "(redacted)";
@@ -18,12 +18,12 @@ const WITHHELD = "(redacted)";
 export const withoutPayload = {
   event: (event: Event): Event => ({ ...event, data: REDACTED }),
 
-  record<R extends EventRecord>(record: R): R {
+  record<R extends EventView>(record: R): R {
     const { trace } = record;
     return { ...record, event: withoutPayload.event(record.event), ...(trace ? { trace: quiet(trace) } : {}) };
   },
 
-  delivery(delivery: Delivery): Delivery {
+  delivery(delivery: DeliveryView): DeliveryView {
     const { result, error } = delivery;
     return {
       ...delivery,
@@ -56,7 +56,7 @@ export const withoutPayload = {
 };
 
 /** Log lines of machines are rendered from payloads. */
-function quiet({ logs, ...trace }: Trace): Trace {
+function quiet({ logs, ...trace }: TraceView): TraceView {
   return { ...trace, ...(logs ? { logs: logs.map(() => WITHHELD) } : {}) };
 }
 

@@ -78,7 +78,7 @@ export const SignalRequest = Type.Object(
 
 const cursor = Type.Optional(Type.String({ minLength: 1, maxLength: 100, description: "From the page before" }));
 
-export const MovePlanRequest = Type.Object(
+export const MigrationPlanRequest = Type.Object(
   {
     definition: Type.Optional(
       Type.Record(Type.String(), Type.Unknown(), {
@@ -88,10 +88,10 @@ export const MovePlanRequest = Type.Object(
     ),
     cursor,
   },
-  { title: "MovePlanRequest", additionalProperties: false },
+  { title: "MigrationPlanRequest", additionalProperties: false },
 );
 
-export const MoveRequest = Type.Object({ cursor }, { title: "MoveRequest", additionalProperties: false });
+export const MigrationRequest = Type.Object({ cursor }, { title: "MigrationRequest", additionalProperties: false });
 
 export function pageOf({ limit = PAGE_LIMIT, cursor }: { limit?: number; cursor?: string }): Page {
   return { limit, ...(cursor === undefined ? {} : { cursor }) };

@@ -5,18 +5,9 @@
 import { type TSchema, Type } from "typebox";
 import { LIMITS, STATUSES } from "../../model.ts";
 import { closed, count, instant, json, list, milliseconds, named, object, optional, text } from "./schema-kit.ts";
+import { AddressShape, CauseShape } from "./tagged-shapes.ts";
 
 // ---------------------------------------------------------------- events
-
-const AddressShape = closed("Address", {
-  machine: text(),
-  key: text(),
-  signal: text(),
-  timer: optional(text()),
-  call: optional(text()),
-  step: optional(count()),
-  definition: optional(text("Moved to this definition instead of taking a signal")),
-});
 
 export const EventShape = closed(
   "Event",
@@ -78,9 +69,20 @@ export const TraceShape = closed(
     matched: list(Type.Object({ rule: text(), items: count(), mode: MODE }, { additionalProperties: false })),
     considered: count("Rules of this event type that were asked"),
     transitions: list(TransitionShape),
-    deliveries: list(Type.Object({ id: text(), action: text() }, { additionalProperties: false })),
+    deliveries: list(
+      Type.Object(
+        { id: text(), connection: text(), action: text("connection.action") },
+        { additionalProperties: false },
+      ),
+    ),
     timers: Type.Object({ set: list(text()), cancelled: list(text()) }, { additionalProperties: false }),
-    emitted: list(text()),
+    emitted: list(text("Id of an event")),
+    emittedEvents: list(
+      Type.Object(
+        { id: text(), type: optional(text()) },
+        { additionalProperties: false, description: "0.1 did not store types" },
+      ),
+    ),
     problems: list(TraceProblemShape),
     logs: optional(list(text())),
   },
@@ -115,17 +117,6 @@ export const AttemptShape = closed("Attempt", {
   detail: text(),
 });
 
-const CauseShape = Type.Union(
-  [
-    Type.Object({ rule: text(), item: count(), index: count() }, { additionalProperties: false }),
-    Type.Object(
-      { machine: text(), key: text(), step: count(), index: count(), call: optional(text()) },
-      { additionalProperties: false },
-    ),
-  ],
-  { title: "Cause" },
-);
-
 const RetryPolicyShape = closed("RetryPolicy", {
   attempts: optional(count()),
   initialMs: optional(Type.Number()),
@@ -139,6 +130,7 @@ export const DeliveryShape = closed(
     id: text("A hash of its cause; sent as idempotency key"),
     event: text("The event that caused it"),
     cause: CauseShape,
+    connection: text("A configured way out"),
     action: text("connection.action"),
     params: object('Withheld as {"redacted": true} without the scope payload:read'),
     status: DELIVERY_STATUS,
@@ -146,7 +138,8 @@ export const DeliveryShape = closed(
     nextAtMs: milliseconds("When it is due"),
     retry: optional(RetryPolicyShape),
     timeoutMs: optional(count()),
-    reports: Type.Boolean({ description: "Its outcome enters the log" }),
+    emitsOutcome: Type.Boolean({ description: "Its outcome enters the log as an event" }),
+    reports: Type.Boolean({ description: "Same as emitsOutcome" }),
     hops: count(),
     result: optional(json("What the provider answered; withheld without the scope payload:read")),
     error: optional(FailureShape),
@@ -314,12 +307,12 @@ export const ProblemDetailsShape = closed(
   "RFC 9457 problem details",
 );
 
-export const MovesShape = closed(
-  "Moves",
+export const MigrationReportShape = closed(
+  "MigrationReport",
   {
     machine: text(),
-    definition: text("Hash of the definition they would move to"),
-    moving: count("How many can move"),
+    definition: text("Hash of the definition they would migrate to"),
+    migrating: count("How many can migrate"),
     staying: list(
       Type.Object(
         { reason: text(), count: count(), keys: list(text()) },
@@ -339,7 +332,7 @@ export const PolicyShape = closed("Policy", {
   machines: list(text()),
   current: Type.Boolean({ description: "False while the files on disk were rejected" }),
   problems: list(ProblemShape),
-  moves: optional(list(MovesShape)),
+  migrations: optional(list(MigrationReportShape)),
 });
 
 export const CountsShape = closed("Counts", {
@@ -380,7 +373,7 @@ export const RefusalShape = closed("Refusal", {
 export const AuditShape = closed("Audit", {
   atMs: milliseconds("When it was done"),
   who: text("A token's name, or `local`"),
-  what: text("retry, redeliver, signal, reload, token.create, token.revoke"),
+  what: text("retry, redeliver, signal, migrate, reload, token.create, token.revoke"),
   target: text(),
   reason: optional(text()),
   detail: optional(json("What it was about")),

@@ -1,19 +1,25 @@
 /** Operations over a handful of rows in memory: small, but every filter, page and refusal is real. */
 import { createHash } from "node:crypto";
 import { SignalboxError } from "../../../src/errors.ts";
-import type { Delivery, Event, Explanation, Instance, Refusal, TokenRow, Trace } from "../../../src/model.ts";
-import type { Actor, Moves, Operations, PolicyReport } from "../../../src/operations/operations.ts";
-import type { EventRecord, Page, Paged } from "../../../src/ports/store.ts";
+import type { DeliveryView, Event, Explanation, Instance, Refusal, Token, TraceView } from "../../../src/model.ts";
+import type {
+  Actor,
+  EventView,
+  MigrationReport,
+  Operations,
+  PolicyReport,
+} from "../../../src/operations/operations.ts";
+import type { Page, Paged } from "../../../src/ports/store.ts";
 
 const AT_MS = Date.UTC(2026, 0, 5, 9);
 
 const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");
 
 export interface KeptOperations extends Operations {
-  records: EventRecord[];
-  rows: Delivery[];
+  records: EventView[];
+  rows: DeliveryView[];
   instanceRows: Instance[];
-  tokenRows: TokenRow[];
+  tokenRows: Token[];
   report: PolicyReport;
   isReady: boolean;
   /** Set: every call rejects with it. */
@@ -23,7 +29,7 @@ export interface KeptOperations extends Operations {
   asked: { events?: unknown; deliveries?: unknown; instances?: unknown; explain?: unknown };
 }
 
-export const TRACE: Trace = {
+export const TRACE: TraceView = {
   policy: "rev1",
   matched: [{ rule: "merged", items: 1, mode: "live" }],
   considered: 2,
@@ -33,17 +39,18 @@ export const TRACE: Trace = {
       ...{ from: null, to: { open: "review" }, taken: true, step: 1 },
     },
   ],
-  deliveries: [{ id: "dlv_1", action: "jira.transition" }],
+  deliveries: [{ id: "dlv_1", connection: "jira", action: "jira.transition" }],
   timers: { set: ["after-30m"], cancelled: [] },
-  emitted: [],
+  emitted: ["evt_9"],
+  emittedEvents: [{ id: "evt_9", type: "deploy.done" }],
   problems: [{ code: "SB0402", message: "x is missing", rule: "merged", place: { file: "a.yaml", line: 1, col: 2 } }],
   logs: ["payload says HUSH"],
 };
 
-const movesOf = (machine: string): Moves => ({
+const migrationReport = (machine: string): MigrationReport => ({
   machine,
   definition: "0123456789abcdef",
-  moving: 2,
+  migrating: 2,
   staying: [{ reason: "The state is gone", count: 1, keys: ["acme/web#1"] }],
   notes: [],
 });
@@ -69,15 +76,16 @@ export function eventOf(index: number): Event {
     causedBy: "evt_0",
     hops: 1,
     redeliveryOf: "evt_0",
-    to: { machine: "m", key: "k", signal: "S", timer: "t", call: "c", step: 1 },
+    to: { kind: "call", machine: "m", key: "k", signal: "S", call: "c", step: 1, ok: true },
     data: { word: "HUSH" },
   };
 }
 
-export const DELIVERY: Delivery = {
+export const DELIVERY: DeliveryView = {
   id: "dlv_1",
   event: "evt_1",
-  cause: { rule: "merged", item: 0, index: 0 },
+  cause: { kind: "rule", rule: "merged", item: 0, index: 0 },
+  connection: "jira",
   action: "jira.transition",
   params: { text: "HUSH" },
   status: "dead",
@@ -85,6 +93,7 @@ export const DELIVERY: Delivery = {
   nextAtMs: AT_MS,
   retry: { attempts: 3, initialMs: 1000, factor: 2, maxMs: 60_000 },
   timeoutMs: 1000,
+  emitsOutcome: true,
   reports: true,
   hops: 1,
   result: { said: "HUSH" },
@@ -179,7 +188,10 @@ export function keptOperations(): KeptOperations {
     })),
     rows: [
       DELIVERY,
-      { ...DELIVERY, id: "dlv_2", status: "done", cause: { machine: "m", key: "k", step: 1, index: 0, call: "c" } },
+      {
+        ...{ ...DELIVERY, id: "dlv_2", status: "done" },
+        cause: { kind: "call", machine: "m", key: "k", step: 1, index: 0, call: "c" },
+      },
     ],
     instanceRows: [INSTANCE],
     tokenRows: [],
@@ -262,10 +274,13 @@ export function keptOperations(): KeptOperations {
       note(actor, "signal", `${machine} ${key}`, signal);
       return { id: "evt_signal" };
     },
-    movePlan: async (machine, { cursor }) => ({ ...movesOf(machine), ...(cursor ? {} : { cursor: "5.1" }) }),
-    async move(machine, at, actor) {
-      note(actor, "move", machine, at);
-      return movesOf(machine);
+    planMigration: async (machine, { cursor }) => ({
+      ...migrationReport(machine),
+      ...(cursor ? {} : { cursor: "5.1" }),
+    }),
+    async migrate(machine, at, actor) {
+      note(actor, "migrate", machine, at);
+      return migrationReport(machine);
     },
     refusals: async (limit) => [REFUSAL, REFUSAL, REFUSAL].slice(0, limit),
     audits: async (limit) => [{ atMs: AT_MS, who: "alice", what: "retry", target: "dlv_1" }].slice(0, limit),

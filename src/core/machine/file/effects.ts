@@ -1,7 +1,7 @@
 /** Guards, actions and values of a machine file: checked, and compiled to what a step evaluates. */
 import type { TSchema } from "typebox";
 import { type Diagnostic, nearest } from "../../../errors.ts";
-import { LIMITS } from "../../../model.ts";
+import { actionParts, LIMITS } from "../../../model.ts";
 import { checker } from "../../check.ts";
 import { compileExpression } from "../../expr.ts";
 import { compileValue, type Renderer } from "../../render.ts";
@@ -101,7 +101,7 @@ export function readParams(holder: Record<string, unknown>, key: string, path: P
 }
 
 function unknownAction(name: string, actions: ReadonlyMap<string, unknown>): string {
-  const [connection = ""] = name.split(".");
+  const { connection } = actionParts(name);
   const siblings = [...actions.keys()].filter((action) => action.startsWith(`${connection}.`));
   if (siblings.length > 0) return `"${name}" is not known, "${connection}" has ${siblings.join(", ")}`;
   return `"${name}" is not known, there is no connection "${connection}"`;

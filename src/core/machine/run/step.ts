@@ -16,15 +16,24 @@ import type { Position, Rest } from "./interpreter.ts";
 import { eventType } from "./lower.ts";
 import { contextTooLarge, StepRefused, startTurn, type Turn } from "./step-run.ts";
 
-/** An event for an instance: by name, or the end of a timer or a call with the step that armed it. */
-export interface Signal {
-  name: string;
+/** What one instance receives: a signal by its name, or the end of a timer or a call with the step that set or started it. */
+export type Signal = {
+  readonly name: string;
   /** What expressions see as `event`: the log event, with `with`, `output` or `error` added. */
-  event: JsonObject;
-  timer?: { id: string; step: number };
-  call?: { id: string; step: number; ok: boolean };
-  /** When it happened, where that counts: one older than the last taken for the same subject is stale. */
-  order?: { subject: string; atMs: number };
+  readonly event: JsonObject;
+} & (
+  | {
+      readonly kind: "signal";
+      /** When it happened, where that counts: one older than the last taken for the same subject is stale. */
+      readonly order?: SignalOrder;
+    }
+  | { readonly kind: "timer"; readonly timer: string; readonly step: number }
+  | { readonly kind: "call"; readonly call: string; readonly step: number; readonly ok: boolean }
+);
+
+interface SignalOrder {
+  readonly subject: string;
+  readonly atMs: number;
 }
 
 export interface StepResult {
@@ -82,30 +91,43 @@ interface Given {
 
 /** Why the signal never reaches the machine, if so. */
 function refusalOf({ machine, instance, signal }: Given): string | undefined {
-  const { name, timer, call } = signal;
-  const isAnswer = timer !== undefined || call !== undefined;
-  if (!isAnswer && name.startsWith("xstate.")) return "reserved name";
-  if (!instance) return isAnswer || !machine.starts(name) ? "no instance" : undefined;
+  const isNamed = signal.kind === "signal";
+  if (isNamed && signal.name.startsWith("xstate.")) return "reserved name";
+  if (!instance) return isNamed && machine.starts(signal.name) ? undefined : "no instance";
   if (instance.status === "done") return "final state";
   if (instance.status === "error") return "error state";
-  if (timer && instance.timers[timer.id] !== timer.step) return `stale: timer "${timer.id}" of step ${timer.step}`;
-  if (call && instance.calls[call.id] !== call.step) return `stale: call "${call.id}" of step ${call.step}`;
-  return isOlder(signal, instance.latest ?? {})
-    ? `stale: older than what was taken for ${signal.order?.subject}`
-    : undefined;
+  return staleReason(signal, instance);
+}
+
+function staleReason(signal: Signal, { timers, calls, latest = {} }: Instance): string | undefined {
+  switch (signal.kind) {
+    case "timer": {
+      const { timer, step } = signal;
+      return timers[timer] === step ? undefined : `stale: timer "${timer}" of step ${step}`;
+    }
+    case "call": {
+      const { call, step } = signal;
+      return calls[call] === step ? undefined : `stale: call "${call}" of step ${step}`;
+    }
+    case "signal": {
+      const { order } = signal;
+      return order && isOlder(order, latest) ? `stale: older than what was taken for ${order.subject}` : undefined;
+    }
+  }
 }
 
 /** Of the same moment is not older: both are taken, and what ended the instance stays. */
-function isOlder({ order }: Signal, latest: Readonly<Record<string, number>>): boolean {
-  return order !== undefined && Object.hasOwn(latest, order.subject) && order.atMs < (latest[order.subject] ?? 0);
+function isOlder({ subject, atMs }: SignalOrder, latest: Readonly<Record<string, number>>): boolean {
+  return Object.hasOwn(latest, subject) && atMs < (latest[subject] ?? 0);
 }
 
 /** An instance that serves more subjects than this forgets those that were quiet for longest. */
 const SUBJECTS_MAX = 100;
 
 /** With the signal that was taken, or created the instance. */
-function latestOf({ instance, signal: { order } }: Given): Record<string, number> | undefined {
+function latestOf({ instance, signal }: Given): Record<string, number> | undefined {
   const before = instance?.latest;
+  const order = signal.kind === "signal" ? signal.order : undefined;
   if (order === undefined || !Number.isFinite(order.atMs)) return before;
   const entries = Object.entries({ ...before, [order.subject]: order.atMs });
   return Object.fromEntries(entries.toSorted(([, a], [, b]) => b - a).slice(0, SUBJECTS_MAX));
@@ -147,14 +169,13 @@ function failed(given: Given, reason: string, problems: readonly TraceProblem[])
 // ---------------------------------------------------------------- running
 
 function turnOf({ machine, instance, signal, nowMs }: Given): Turn {
-  const { timer, call } = signal;
   return startTurn({
     machine: machine.id,
     vars: machine.vars,
     view: signal.event,
     nowMs,
-    timers: without(instance?.timers, timer?.id),
-    calls: without(instance?.calls, call?.id),
+    timers: without(instance?.timers, signal.kind === "timer" ? signal.timer : undefined),
+    calls: without(instance?.calls, signal.kind === "call" ? signal.call : undefined),
   });
 }
 
@@ -182,10 +203,9 @@ function resume(given: Given, instance: Instance, turn: Turn): StepResult {
   const next = react(given, position, turn);
   if (next) return settled(given, turn, machine.engine.rest(next), { taken: true });
   const ignored = reasonOf(given, instance, turn);
-  if (signal.call && !signal.call.ok)
-    return settled(given, turn, restOf(instance), { taken: false, ignored, error: errorOf(signal) });
-  if (signal.call || signal.timer) return settled(given, turn, restOf(instance), { taken: false, ignored });
-  return { ...unchanged(given, ignored), problems: turn.problems };
+  if (signal.kind === "signal") return { ...unchanged(given, ignored), problems: turn.problems };
+  const error = signal.kind === "call" && !signal.ok ? { error: errorOf(signal) } : {};
+  return settled(given, turn, restOf(instance), { taken: false, ignored, ...error });
 }
 
 function react({ machine, signal }: Given, position: Position, turn: Turn): Position | undefined {
@@ -194,10 +214,15 @@ function react({ machine, signal }: Given, position: Position, turn: Turn): Posi
   return name === undefined ? undefined : machine.engine.react(position, { type: name, view: signal.event }, turn);
 }
 
-function occasionOf({ name, timer, call }: Signal): Occasion {
-  if (timer) return { kind: "timer", id: timer.id };
-  if (call) return { kind: call.ok ? "done" : "failed", call: call.id };
-  return { kind: "signal", name };
+function occasionOf(signal: Signal): Occasion {
+  switch (signal.kind) {
+    case "signal":
+      return { kind: "signal", name: signal.name };
+    case "timer":
+      return { kind: "timer", id: signal.timer };
+    case "call":
+      return { kind: signal.ok ? "done" : "failed", call: signal.call };
+  }
 }
 
 function reasonOf({ machine, signal }: Given, instance: Instance, turn: Turn): string {

@@ -48,16 +48,18 @@ test("check asks a server that is named what would become of its instances, befo
   write(NEW);
   const ran = await run("check");
   expect(ran).toMatchObject({ code: 0, err: "" });
-  expect(ran.out).toContain("gate: 2 instances can move\n");
+  expect(ran.out).toContain("gate: 2 instances can migrate\n");
   expect(ran.out).toContain(
     '1 cannot: The state "stuck" is no longer there; say under migrate.states where it goes  c\n',
   );
   expect(ran.out).toContain('The timer "waiting.1h" is called "waiting.2h" now and stays due when it was\n');
-  const { moves } = json(await run("check", "--json")) as unknown as { moves: { machine: string; moving: number }[] };
-  expect(moves).toMatchObject([{ machine: "gate", moving: 2 }]);
+  const { migrations } = json(await run("check", "--json")) as unknown as {
+    migrations: { machine: string; migrating: number }[];
+  };
+  expect(migrations).toMatchObject([{ machine: "gate", migrating: 2 }]);
   write(OLD);
-  expect((await run("check")).out).not.toContain("can move");
-  expect((await command(["check"], { cwd: folder })).out).not.toContain("can move");
+  expect((await run("check")).out).not.toContain("can migrate");
+  expect((await command(["check"], { cwd: folder })).out).not.toContain("can migrate");
 });
 
 describe("instances migrate", () => {
@@ -66,7 +68,7 @@ describe("instances migrate", () => {
     await started.engine.reload();
     const plan = await run("instances", "migrate", "gate", "--plan");
     expect(plan).toMatchObject({ code: 0, err: "" });
-    expect(plan.out).toContain("gate: 2 instances can move\n");
+    expect(plan.out).toContain("gate: 2 instances can migrate\n");
     const asked = await run("instances", "migrate", "gate");
     expect(asked.code).not.toBe(0);
     await started.quiet();
@@ -77,13 +79,13 @@ describe("instances migrate", () => {
     ]);
   });
 
-  test("moves those that can, keeps the others, and is done when all are moved", async () => {
+  test("migrates those that can, keeps the others, and is done when all have migrated", async () => {
     write(NEW);
     await started.engine.reload();
     const ran = await run("instances", "migrate", "gate", "--yes");
     expect(ran).toMatchObject({ code: 0 });
     expect(ran.err).toContain("1 cannot:");
-    expect(ran.out).toBe("2 instances of gate ordered to move\n");
+    expect(ran.out).toBe("2 instances of gate ordered to migrate\n");
     await started.quiet();
     expect(await Promise.all(["a", "b", "c"].map(stateOf))).toEqual([
       ["waiting", 2],
@@ -92,7 +94,7 @@ describe("instances migrate", () => {
     ]);
     write(MAPPED);
     await started.engine.reload();
-    expect((await run("instances", "migrate", "gate", "--yes")).out).toBe("1 instance of gate ordered to move\n");
+    expect((await run("instances", "migrate", "gate", "--yes")).out).toBe("1 instance of gate ordered to migrate\n");
     await started.quiet();
     expect(await stateOf("c")).toEqual(["jammed", 2]);
     expect((await run("instances", "migrate", "gate", "--yes")).out).toBe(
@@ -104,8 +106,8 @@ describe("instances migrate", () => {
     write(MAPPED);
     await started.stop();
     const ran = await command(["instances", "migrate", "gate", "--yes"], { cwd: folder });
-    expect(ran).toMatchObject({ code: 0, out: "3 instances of gate ordered to move\n" });
-    expect(ran.err).toContain("No server runs; they move when one starts");
+    expect(ran).toMatchObject({ code: 0, out: "3 instances of gate ordered to migrate\n" });
+    expect(ran.err).toContain("No server runs; they migrate when one starts");
     started = await startEngineIn(folder, {});
     await started.quiet();
     expect(await stateOf("c")).toEqual(["jammed", 2]);

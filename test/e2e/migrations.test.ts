@@ -1,4 +1,4 @@
-/** A machine's file is edited while instances live: nobody is moved silently, nobody is stranded silently, and who moves goes on. */
+/** A machine's file is edited while instances live: no instance migrates or is stranded silently, and one that migrates goes on. */
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -46,16 +46,16 @@ const detail = async (key: string): Promise<{ instance: Instance; timers: readon
   await started.engine.operations.instance("gate", key);
 const definitionOf = async (key: string) => (await detail(key)).instance.definition;
 
-test("a reload moves nobody and tells who could move, who could not, and why", async () => {
+test("a reload migrates no instance and tells which could, which could not, and why", async () => {
   await open("a");
   await open("b", "STICK");
   const before = [await definitionOf("a"), await definitionOf("b")];
   const report = await edit(machine("1h: over").replaceAll("stuck", "jammed"));
-  expect(report.moves).toEqual([
+  expect(report.migrations).toEqual([
     {
       machine: "gate",
       definition: expect.stringMatching(/^[0-9a-f]{16}$/) as string,
-      moving: 1,
+      migrating: 1,
       staying: [
         {
           reason: 'The state "stuck" is no longer there; say under migrate.states where it goes',
@@ -67,36 +67,36 @@ test("a reload moves nobody and tells who could move, who could not, and why", a
     },
   ]);
   expect([await definitionOf("a"), await definitionOf("b")]).toEqual(before);
-  const { body } = await started.api<{ moves: unknown }>("/api/v1/policy/reload", {});
-  expect(body.moves).toEqual(report.moves);
+  const { body } = await started.api<{ migrations: unknown }>("/api/v1/policy/reload", {});
+  expect(body.migrations).toEqual(report.migrations);
 });
 
 test("a reload that is rejected says nothing of instances", async () => {
   await open("a");
-  expect((await edit(machine("1h: over"))).moves).toHaveLength(1);
+  expect((await edit(machine("1h: over"))).migrations).toHaveLength(1);
   const report = await edit(machine("1h: nowhere"));
-  expect([report.current, report.moves]).toEqual([false, undefined]);
+  expect([report.current, report.migrations]).toEqual([false, undefined]);
 });
 
-test("who is moved keeps the due time of its timer, and goes the new way when it fires", async () => {
+test("an instance that migrates keeps the due time of its timer, and goes the new way when it fires", async () => {
   await open("a");
   const { timers: before } = await detail("a");
-  const { moves: [plan] = [] } = await edit(machine("1h: late", "", "  late: {}\n"));
-  const { status, body } = await started.api("/api/v1/machines/gate/moves", {});
-  expect([status, body.moving]).toEqual([202, 1]);
-  await until("it moved", async () => (await definitionOf("a")) === plan?.definition);
+  const { migrations: [plan] = [] } = await edit(machine("1h: late", "", "  late: {}\n"));
+  const { status, body } = await started.api("/api/v1/machines/gate/migrations", {});
+  expect([status, body.migrating]).toEqual([202, 1]);
+  await until("it migrated", async () => (await definitionOf("a")) === plan?.definition);
   const { timers: after } = await detail("a");
   expect(after.map(({ id, dueAtMs }) => [id, dueAtMs])).toEqual(before.map(({ dueAtMs }) => ["waiting.1h", dueAtMs]));
-  await until("it moved", async () => (await detail("a")).instance.state === "late");
+  await until("it migrated", async () => (await detail("a")).instance.state === "late");
   const { body: events } = await started.api<{ items: { event: { type: string } }[] }>(
-    "/api/v1/events?type=instance.moved",
+    "/api/v1/events?type=instance.migrated",
   );
   expect(events.items).toHaveLength(1);
   const { body: audit } = await started.api<{ items: { what: string; target: string }[] }>("/api/v1/audit");
-  expect(audit.items.map(({ what, target }) => `${what} ${target}`)).toContain("move gate");
+  expect(audit.items.map(({ what, target }) => `${what} ${target}`)).toContain("migrate gate");
 });
 
-test("with what the file says under migrate everybody moves, and a second order moves nobody", async () => {
+test("with what the file says under migrate all instances migrate, and a second order migrates none", async () => {
   await open("a");
   await open("b", "STICK");
   const text = machine("1h: over", "", "migrate: { states: { stuck: jammed } }\n").replace(
@@ -104,13 +104,13 @@ test("with what the file says under migrate everybody moves, and a second order 
     "jammed",
   );
   await edit(text.replace("states: { jammed: jammed }", "states: { stuck: jammed }"));
-  const plan = await started.engine.operations.movePlan("gate", {});
-  expect([plan.moving, plan.staying]).toEqual([2, []]);
-  await started.engine.operations.move("gate", {}, { who: "test" });
-  await until("it moved", async () => (await definitionOf("b")) === plan.definition);
+  const plan = await started.engine.operations.planMigration("gate", {});
+  expect([plan.migrating, plan.staying]).toEqual([2, []]);
+  await started.engine.operations.migrate("gate", {}, { who: "test" });
+  await until("it migrated", async () => (await definitionOf("b")) === plan.definition);
   expect((await detail("b")).instance.state).toBe("jammed");
   await started.quiet();
-  expect((await started.engine.operations.move("gate", {}, { who: "test" })).moving).toBe(0);
+  expect((await started.engine.operations.migrate("gate", {}, { who: "test" })).migrating).toBe(0);
   await open("b", "FREE");
   expect((await detail("b")).instance.state).toBe("waiting");
 });
@@ -118,20 +118,20 @@ test("with what the file says under migrate everybody moves, and a second order 
 test("many that stay for one reason are one line, with some of their keys", async () => {
   for (let i = 0; i < 8; i++) await open(`k${i}`, "STICK");
   await edit(machine("1h: over").replaceAll("stuck", "jammed"));
-  const { moving, staying } = await started.engine.operations.movePlan("gate", {});
-  expect([moving, staying.length, staying[0]?.count, staying[0]?.keys.length]).toEqual([0, 1, 8, 5]);
+  const { migrating, staying } = await started.engine.operations.planMigration("gate", {});
+  expect([migrating, staying.length, staying[0]?.count, staying[0]?.keys.length]).toEqual([0, 1, 8, 5]);
 });
 
 test("a definition that does not run can be planned for; one that is none is refused", async () => {
   await open("b", "STICK");
   const definition = { id: "gate", initial: "x", states: { x: { on: { OPEN: "x" } } } };
-  const { body } = await started.api<{ staying: { reason: string }[] }>("/api/v1/machines/gate/moves/plan", {
+  const { body } = await started.api<{ staying: { reason: string }[] }>("/api/v1/machines/gate/migrations/plan", {
     definition,
   });
   expect(body.staying.map(({ reason }) => reason)).toEqual([
     'The state "stuck" is no longer there; say under migrate.states where it goes',
   ]);
-  expect((await started.api("/api/v1/machines/gate/moves/plan", { definition: { id: "gate" } })).status).toBe(400);
-  expect((await started.api("/api/v1/machines/nope/moves/plan", {})).status).toBe(404);
-  expect((await started.api("/api/v1/machines/nope/moves", {})).status).toBe(404);
+  expect((await started.api("/api/v1/machines/gate/migrations/plan", { definition: { id: "gate" } })).status).toBe(400);
+  expect((await started.api("/api/v1/machines/nope/migrations/plan", {})).status).toBe(404);
+  expect((await started.api("/api/v1/machines/nope/migrations", {})).status).toBe(404);
 });

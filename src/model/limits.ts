@@ -1,0 +1,29 @@
+/** All limits of Signalbox in one place. */
+
+/** Every limit with its reason. Past one: a clear refusal, nothing lost. */
+export const LIMITS = {
+  /** GitHub's documented cap is 25 MB, ordinary deliveries stay far below 1 MiB; a source may raise it to 25 MiB. */
+  bodyBytes: 1024 * 1024,
+  bodyBytesMax: 25 * 1024 * 1024,
+  /** Longer names are never a vendor's; they would become index keys. */
+  eventNameChars: 256,
+  rules: 100_000,
+  conditionsPerRule: 1_000,
+  /** One event must not become an unbounded number of deliveries. */
+  forEachItems: 100,
+  machineStates: 2_000,
+  /** A machine that needs more for one signal is looping. */
+  microsteps: 100,
+  contextBytes: 64 * 1024,
+  renderedBytes: 256 * 1024,
+  attempts: 12,
+  /** One attempt with all its requests; shorter than the lease, so that nobody else takes the delivery meanwhile. */
+  attemptMs: 25_000,
+  attemptsWindowMs: 24 * 3_600_000,
+  timerMs: 400 * 24 * 3_600_000,
+  /** Events caused by our own deliveries count up; past it the loop is cut and reported. */
+  causalChain: 16,
+  /** Tickets found in one event; more is a release note, not a change. */
+  tickets: 20,
+  jsonDepth: 200,
+} as const;
