@@ -121,6 +121,13 @@ test("every library has one door", () => {
   expect(wrong).toEqual([]);
 });
 
+test("the nouns load without typebox, which only the schema of rules needs", () => {
+  const models = sources.filter((path) => moduleOf(path) === "model" && path !== "src/model/rule.ts");
+  expect(models.filter((path) => importsOf(path).packages.length > 0)).toEqual([]);
+  const values = models.filter((path) => /^(?:import|export) (?!type )[^;]*?"[^"]*rule\.ts";/m.test(text(path)));
+  expect(values).toEqual([]);
+});
+
 test("core knows no clock, no chance, no network, no disk and no console", () => {
   const impure =
     /Date\.now|new Date\(\)|Math\.random|\bprocess\.|\bconsole\.|\bfetch\(|setTimeout|setInterval|randomUUID|randomBytes|performance\.|"node:(?!crypto)|\basync\b|\bawait\b/;

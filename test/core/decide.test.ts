@@ -17,7 +17,7 @@ states:
   asking:
     invoke: { id: ask, src: out.post, input: { text: "step {{context.n}}" }, onDone: idle, onError: idle }
     after: { 1h: idle }
-    on: { CLOSE: idle }
+    on: { CLOSE: idle, SAY: { actions: [{ emit: { type: gate.said, data: { a: 1 } } }] } }
 `;
 
 function policyOf(rules: string): DecisionPolicy {
@@ -112,6 +112,14 @@ test("two signals of one event are applied in order, each on what the one before
   ]);
   // What the first armed and the second disarmed never leaves the decision.
   expect([deliveries, timersSet, cancelled]).toEqual([[], [], []]);
+});
+
+test("the trace names what was emitted and delivered, with the parts of the action's name", () => {
+  const opened = decided(SEND("OPEN"), event());
+  expect(opened.trace.deliveries).toEqual([{ id: opened.deliveries[0]?.id, connection: "out", action: "post" }]);
+  const { emitted, trace } = decided(SEND("SAY"), event({ id: "evt_2" }), opened.instances);
+  expect(emitted).toHaveLength(1);
+  expect(trace.emitted).toEqual([{ id: emitted[0]?.event.id, type: "gate.said" }]);
 });
 
 test("a rule in observe mode is decided and recorded, and nothing of it happens", () => {

@@ -13,10 +13,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Type } from "typebox";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { decide, plan } from "../../src/core/decide.ts";
 import { compileMachine } from "../../src/core/machine/file/compile.ts";
 import { createAdvance } from "../../src/flow/advance.ts";
 import type { Delivery, Trace } from "../../src/model.ts";
-import { compilePolicy } from "../../src/policy/policy.ts";
+import { compilePolicy, type Policy } from "../../src/policy/policy.ts";
 import type { Store } from "../../src/ports/store.ts";
 import { sqliteStore } from "../../src/store/sqlite/store.ts";
 import { woundClock } from "../support/clock.ts";
@@ -48,16 +49,18 @@ const instance = async (key: string) => (await store.instances([{ machine: "gate
 const traceOf = async (type: string, key: string): Promise<Trace | undefined> =>
   (await eventsOfType(type)).find(({ event }) => event.to?.key === key)?.trace;
 
+const policyAt = async (revision: string): Promise<Policy> =>
+  compilePolicy((await store.policy(revision))!, { actions: POST, vars: {} }).policy!;
+
 /** Decides what the file holds undecided, with the policy that ran last. */
 async function decideAll(): Promise<void> {
   const { trace } = (await store.events({ type: "instance.migrated" }, ALL)).items.find((one) => one.trace)!;
-  const files = await store.policy(trace!.policy);
-  const { policy } = compilePolicy(files!, { actions: POST, vars: {} });
+  const policy = await policyAt(trace!.policy);
   const advance = createAdvance({
     store,
     clock: woundClock(AT + 2 * HOUR),
     observe() {},
-    policy: () => policy!,
+    policy: () => policy,
     compile: (id, definition) =>
       compileMachine(definition, { id, templates: new Map(), actions: POST, vars: {} }).machine,
     committed() {},
@@ -74,6 +77,10 @@ test("addresses say what kind they are", async () => {
     { kind: "timer", machine: "gate", key: "e", signal: "timer.waiting.1h", timer: "waiting.1h", step: 1 },
   ]);
   expect(await to("signal.sent")).toEqual([{ kind: "signal", machine: "gate", key: "h", signal: "CLOSE" }]);
+  expect((await eventsOfType("instance.migrated")).map(({ event }) => event.type)).toEqual([
+    "instance.migrated",
+    "instance.migrated",
+  ]);
   const migration = {
     kind: "migration",
     machine: "gate",
@@ -108,6 +115,18 @@ test("deliveries have connection, action and a tagged cause, and are found by th
     status: "cancelled",
   });
   expect((await store.deliveries({ action: "out.post" }, ALL)).items).toHaveLength(found.length);
+});
+
+test("deciding an event again gives its deliveries the ids they have", async () => {
+  const records = (await Promise.all(["x.tell", "x.watch", "x.open", "x.wait"].map(eventsOfType))).flat();
+  const decided = records.filter(({ trace }) => trace !== undefined);
+  for (const { event, trace, decidedAtMs } of decided) {
+    const policy = { ...(await policyAt(trace!.policy)), definition: () => undefined };
+    const again = decide(policy, plan(policy, event, decidedAtMs!), () => undefined, decidedAtMs!);
+    expect(again.deliveries.map(({ id }) => id)).toEqual(trace!.deliveries.map(({ id }) => id));
+    expect(again.deliveries).toHaveLength(1);
+  }
+  expect(decided).toHaveLength(12);
 });
 
 test("traces name emitted events by id, and connection and action of deliveries", async () => {
