@@ -15,14 +15,13 @@ import { type ConfiguredSource, createReceiver } from "./flow/receive.ts";
 import { fireTimers, startSchedules } from "./flow/tick.ts";
 import { createLog, type Log } from "./log.ts";
 import type { Event } from "./model.ts";
-import { httpClient } from "./network/http.ts";
+import { createNetwork, type OwnedNetwork } from "./network/network.ts";
 import { migrationReports } from "./operations/migrations.ts";
 import { createOperations } from "./operations/operate.ts";
 import type { Operations, PolicyReport, StatusReport } from "./operations/operations.ts";
 import { holdPolicy, type PolicyHolder } from "./policy/running.ts";
 import type { Cache } from "./ports/cache.ts";
 import type { Clock } from "./ports/clock.ts";
-import type { HttpClient } from "./ports/network.ts";
 import type { Observer } from "./ports/observe.ts";
 import type { Provider } from "./ports/provider.ts";
 import type { Store } from "./ports/store.ts";
@@ -94,7 +93,7 @@ interface Parts {
   store: Store;
   cache: Cache;
   policy: PolicyHolder;
-  clients: Clients;
+  networks: Networks;
   connections: ReadonlyMap<string, ConfiguredConnection>;
   operations: Operations;
   /** The policy, and what becomes of the instances of the one before. */
@@ -148,8 +147,8 @@ export async function openOperations(
   return { operations: parts.operations, close: () => letGo(parts) };
 }
 
-async function letGo({ clients, cache, store }: Pick<Parts, "clients" | "cache" | "store">): Promise<void> {
-  await clients.close();
+async function letGo({ networks, cache, store }: Pick<Parts, "networks" | "cache" | "store">): Promise<void> {
+  await networks.close();
   await cache.close();
   await store.close();
 }
@@ -159,8 +158,8 @@ async function openParts(
   observe: Observer,
 ): Promise<Parts> {
   const startedAtMs = clock.now();
-  const clients = httpClients(log);
-  const connections = connect(config, providers, clients);
+  const networks = createNetworks(log);
+  const connections = connect(config, providers, networks);
   const store = options.store ?? (await openStore(config));
   const cache =
     config.cache.kind === "redis" ? redisCache({ url: config.cache.url, clock, observe }) : memoryCache({ clock });
@@ -195,9 +194,9 @@ async function openParts(
       }),
       wake: () => wake.all(),
     });
-    return { config, clock, observe, store, cache, policy, clients, connections, operations, reload, wake };
+    return { config, clock, observe, store, cache, policy, networks, connections, operations, reload, wake };
   } catch (error) {
-    await letGo({ clients, cache, store });
+    await letGo({ networks, cache, store });
     throw error;
   }
 }
@@ -217,27 +216,30 @@ function describeStore({ store }: Config): string {
   return store.kind === "sqlite" ? `sqlite ${store.path}` : store.kind;
 }
 
-interface Clients {
-  /** May call private addresses too. */
-  open: HttpClient;
-  guarded: HttpClient;
+/** One network per connection and source. */
+interface Networks {
+  add(allowPrivate: boolean): OwnedNetwork;
   close(): Promise<void>;
 }
 
-function httpClients(log: Log): Clients {
-  const redact = (text: string) => log.redact(text);
-  const open = httpClient({ allowPrivate: true, redact });
-  const guarded = httpClient({ allowPrivate: false, redact });
-  const close = async () => {
-    await Promise.all([open.close(), guarded.close()]);
+function createNetworks(log: Log): Networks {
+  const networks: OwnedNetwork[] = [];
+  return {
+    add(allowPrivate) {
+      const network = createNetwork({ allowPrivate, redact: (text) => log.redact(text) });
+      networks.push(network);
+      return network;
+    },
+    async close() {
+      await Promise.all(networks.map((network) => network.close()));
+    },
   };
-  return { open, guarded, close };
 }
 
 function connect(
   config: Config,
   providers: ReadonlyMap<string, Provider>,
-  clients: Clients,
+  networks: Networks,
 ): ReadonlyMap<string, ConfiguredConnection> {
   const connections = new Map<string, ConfiguredConnection>();
   for (const { config: connection, allowPrivate, concurrency, ratePerSecond } of config.connections) {
@@ -246,7 +248,7 @@ function connect(
     connections.set(connection.name, {
       config: connection,
       provider,
-      http: allowPrivate ? clients.open : clients.guarded,
+      network: networks.add(allowPrivate),
       concurrency,
       ...(ratePerSecond === undefined ? {} : { ratePerSecond }),
     });
@@ -293,13 +295,11 @@ async function run(
   parts.wake.all = () => {
     for (const loop of Object.values(loops ?? {})) loop.wake();
   };
-  const http = parts.clients.guarded;
   const receiver = createReceiver({
-    sources: listening(config, providers),
+    sources: listening(config, providers, parts.networks),
     store,
     clock,
     cache,
-    http,
     observe,
     stored,
   });
@@ -332,10 +332,10 @@ async function run(
   }
 }
 
-function listening(config: Config, providers: ReadonlyMap<string, Provider>): ConfiguredSource[] {
+function listening(config: Config, providers: ReadonlyMap<string, Provider>, networks: Networks): ConfiguredSource[] {
   return config.sources.flatMap((entry) => {
     const source = providers.get(entry.config.provider)?.source;
-    return source ? [{ ...entry, source }] : [];
+    return source?.kind === "webhook" ? [{ ...entry, source, network: networks.add(entry.allowPrivate) }] : [];
   });
 }
 

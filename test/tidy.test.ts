@@ -140,7 +140,7 @@ test("core knows no clock, no chance, no network, no disk and no console", () =>
 
 test("time and chance enter only at the edge", () => {
   const clock = /Date\.now|new Date\(\)|Math\.random|setTimeout\(|setInterval\(/;
-  const edge = /^src\/(engine|main|schemas)\.ts$|^src\/(cli|sandbox|web)\/|^src\/network\/http\.ts$/;
+  const edge = /^src\/(engine|main|schemas)\.ts$|^src\/(cli|sandbox|web)\/|^src\/network\//;
   for (const path of sources.filter((one) => !edge.test(one))) {
     const found = text(path)
       .split("\n")

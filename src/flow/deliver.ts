@@ -7,11 +7,12 @@ import { messageOf } from "../errors.ts";
 import { actionName, type Delivery, LIMITS, type Outcome } from "../model.ts";
 import type { Cache } from "../ports/cache.ts";
 import type { Clock } from "../ports/clock.ts";
-import type { HttpClient } from "../ports/network.ts";
+import type { SharedNetwork } from "../ports/network.ts";
 import type { Observer } from "../ports/observe.ts";
 import type { Action, ActionContext, ConnectionConfig, Provider } from "../ports/provider.ts";
 import type { Store } from "../ports/store.ts";
 import { createGate, type Gate } from "./gate.ts";
+import { createSessions, type Sessions } from "./sessions.ts";
 
 /** Until it ends nobody else takes the delivery; longer than the longest attempt, short enough to recover soon. */
 const LEASE_MS = 30_000;
@@ -20,7 +21,7 @@ const SETTLE_TRIES = 5;
 export interface ConfiguredConnection {
   config: ConnectionConfig;
   provider: Provider;
-  http: HttpClient;
+  network: SharedNetwork;
   concurrency: number;
   ratePerSecond?: number;
 }
@@ -39,11 +40,18 @@ export interface DeliverDeps {
 
 export interface Deliver {
   round(): Promise<{ busy: boolean; nextAtMs?: number }>;
-  /** Resolves when nothing is in flight. */
+  /** Resolves when nothing is in flight and every session is closed. */
   drain(): Promise<void>;
 }
 
-export function createDeliver(deps: DeliverDeps): Deliver {
+/** The collaborators of one attempt. */
+interface AttemptDeps extends DeliverDeps {
+  sessions: Sessions;
+}
+
+export function createDeliver(given: DeliverDeps): Deliver {
+  const sessions = createSessions(given.connections, given.clock);
+  const deps: AttemptDeps = { ...given, sessions };
   const gate = createGate(deps.connections, deps.clock);
   const inFlight = new Set<Promise<void>>();
 
@@ -66,11 +74,12 @@ export function createDeliver(deps: DeliverDeps): Deliver {
     },
     async drain() {
       while (inFlight.size > 0) await Promise.all(inFlight);
+      await sessions.close();
     },
   };
 }
 
-async function attemptAndSettle(deps: DeliverDeps, gate: Gate, delivery: Delivery): Promise<void> {
+async function attemptAndSettle(deps: AttemptDeps, gate: Gate, delivery: Delivery): Promise<void> {
   const { clock, observe } = deps;
   const leave = gate.enter(delivery.connection);
   const atMs = clock.now();
@@ -100,9 +109,9 @@ async function attemptAndSettle(deps: DeliverDeps, gate: Gate, delivery: Deliver
   await settle(deps, settled);
 }
 
-async function attempt(deps: DeliverDeps, delivery: Delivery, nowMs: number): Promise<Outcome> {
+async function attempt(deps: AttemptDeps, delivery: Delivery, nowMs: number): Promise<Outcome> {
   const configured = deps.connections.get(delivery.connection);
-  const action = configured?.provider.actions?.[delivery.action];
+  const action = configured?.provider.connection?.actions[delivery.action];
   if (!configured || !action) {
     return rejected("SB0203", `"${actionName(delivery)}" is not an action of a configured connection`);
   }
@@ -111,21 +120,23 @@ async function attempt(deps: DeliverDeps, delivery: Delivery, nowMs: number): Pr
   const limitMs = Math.min(LIMITS.attemptMs, delivery.timeoutMs ?? LIMITS.attemptMs);
   const over = new AbortController();
   const done = new AbortController();
-  const context: ActionContext = {
+  const context: Omit<ActionContext, "session"> = {
     connection: configured.config,
     idempotencyKey: delivery.id,
     attempt: delivery.attempts.length + 1,
     nowMs,
-    http: configured.http,
+    network: configured.network.during(over.signal),
     cache: deps.cache,
-    signal: over.signal,
   };
   const late = deps.clock.sleep(limitMs, done.signal).then((): Outcome => {
     over.abort();
     return { kind: "uncertain", error: { code: "timeout", message: `No answer within ${limitMs} ms` } };
   });
   try {
-    return await Promise.race([perform(action, delivery, context), late]);
+    const performed = deps.sessions.use(delivery.connection, (session) =>
+      perform(action, delivery, { ...context, session: session as undefined }),
+    );
+    return await Promise.race([performed, late]);
   } finally {
     done.abort("done");
   }

@@ -5,9 +5,9 @@ import { ERRORS, type ErrorCode, messageOf } from "../errors.ts";
 import type { DedupeKey, Event, NewEvent } from "../model.ts";
 import type { Cache } from "../ports/cache.ts";
 import type { Clock } from "../ports/clock.ts";
-import type { HttpClient } from "../ports/network.ts";
+import type { Network } from "../ports/network.ts";
 import type { Observer } from "../ports/observe.ts";
-import type { EventDraft, Normalised, RawRequest, Source, SourceConfig, Verdict } from "../ports/provider.ts";
+import type { EventDraft, Normalised, RawRequest, SourceConfig, Verdict, Webhook } from "../ports/provider.ts";
 import type { Appended, Store } from "../ports/store.ts";
 
 /** A sender's own retry comes within minutes; an equal body later is news, unless the provider knows better. */
@@ -29,7 +29,8 @@ export interface Receipt {
 
 export interface ConfiguredSource {
   config: SourceConfig;
-  source: Source;
+  source: Webhook;
+  network: Network;
   /** Where it listens: `/hooks/<name>` and its aliases. */
   paths: readonly string[];
   bodyBytesMax: number;
@@ -51,7 +52,6 @@ export interface ReceiverDeps {
   store: Store;
   clock: Clock;
   cache: Cache;
-  http: HttpClient;
   observe: Observer;
   /** Told of every event that is new in the log. */
   stored(events: readonly Event[]): void;
@@ -122,12 +122,12 @@ async function answerTo(
 
 async function verify(
   deps: ReceiverDeps,
-  { source, config }: ConfiguredSource,
+  { source, config, network }: ConfiguredSource,
   request: RawRequest,
   nowMs: number,
 ): Promise<Verdict> {
   try {
-    return await source.verify(request, config, { nowMs, cache: deps.cache, http: deps.http });
+    return await source.verify(request, config, { nowMs, cache: deps.cache, network });
   } catch (error) {
     // An error while verifying is a refusal, never a pass; it is ours, so it is told as a fault as well.
     deps.observe({ kind: "fault", where: `verify ${config.name}`, message: messageOf(error) });
@@ -135,7 +135,7 @@ async function verify(
   }
 }
 
-function normalise(source: Source, request: RawRequest, config: SourceConfig, nowMs: number): Normalised {
+function normalise(source: Webhook, request: RawRequest, config: SourceConfig, nowMs: number): Normalised {
   try {
     return source.normalise(request, config, nowMs);
   } catch (error) {
@@ -241,7 +241,7 @@ async function refuse(deps: ReceiverDeps, code: ErrorCode, refused: Refused): Pr
   return { receipt, seen };
 }
 
-function takes(source: Source, request: RawRequest): boolean {
+function takes(source: Webhook, request: RawRequest): boolean {
   const type = (request.headers["content-type"] ?? "").split(";")[0]?.trim().toLowerCase() ?? "";
   // No media type at all is no wrong one: the signature decides, then the parser.
   return type === "" || source.contentTypes.some((taken) => taken === "*" || taken === type);

@@ -1,13 +1,12 @@
 /** rules/ + statemachines/ + templates → Policy, or all problems of all files at once, each with its place. Pure but for reading. */
 import { createHash } from "node:crypto";
-import type { TSchema } from "typebox";
 import { checker } from "../core/check.ts";
 import { lint } from "../core/lint/lint.ts";
 import { lintMachine } from "../core/lint/machines.ts";
 import { type CompiledMachine, compileMachine } from "../core/machine/file/compile.ts";
 import { type RuleSet, ruleSet } from "../core/match/rule-set.ts";
 import { type CompiledRule, type CompileEnv, compileRule } from "../core/match/rules.ts";
-import { compileValue } from "../core/render.ts";
+import { type ActionForm, compileValue } from "../core/render.ts";
 import { type Diagnostic, nearest } from "../errors.ts";
 import { Rule } from "../model/rule.ts";
 import { type Json, type JsonObject, LIMITS } from "../model.ts";
@@ -27,7 +26,7 @@ export interface Policy {
 
 export interface PolicyEnv {
   /** `connection.action` → its parameters. */
-  actions: ReadonlyMap<string, { params: TSchema }>;
+  actions: ReadonlyMap<string, ActionForm>;
   vars: JsonObject;
   /** Whether warnings of what is well formed but hardly meant are wanted too; finding them takes longer than loading. */
   lint?: boolean;

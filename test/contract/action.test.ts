@@ -8,9 +8,10 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import { memoryCache } from "../../src/cache/memory.ts";
+import { connectionSchema } from "../../src/config/file.ts";
 import { checker } from "../../src/core/check.ts";
 import type { JsonObject, Outcome } from "../../src/model.ts";
-import { httpClient } from "../../src/network/http.ts";
+import { createNetwork } from "../../src/network/network.ts";
 import type { Action, ActionContext, Provider } from "../../src/ports/provider.ts";
 import { loadProviders } from "../../src/providers/index.ts";
 
@@ -47,7 +48,7 @@ async function textOf(request: IncomingMessage): Promise<string> {
 
 /** Every key of the connection that holds an address or a credential. */
 function settingsOf(provider: Provider, url: string): JsonObject {
-  const { properties } = provider.connection as unknown as Schema;
+  const { properties } = connectionSchema(provider) as unknown as Schema;
   const settings: JsonObject = { allowPrivate: true };
   for (const [name, { secret, type }] of Object.entries(properties)) {
     if (name === "url") settings[name] = url;
@@ -69,16 +70,16 @@ function perform(
   { provider, action, redact = (text) => text, allowPrivate = true }: Doing,
   url: string,
 ): Promise<Outcome> {
-  const http = httpClient({ allowPrivate, redact });
-  closers.push(() => http.close());
+  const network = createNetwork({ allowPrivate, redact });
+  closers.push(() => network.close());
   const context: ActionContext = {
     connection: { name: provider.name, provider: provider.name, settings: settingsOf(provider, url) },
     idempotencyKey: KEY,
     attempt: 1,
     nowMs: NOW,
-    http,
+    network,
+    session: undefined,
     cache: memoryCache({ clock: { now: () => NOW, sleep: async () => {} } }),
-    signal: new AbortController().signal,
   };
   return action.perform(action.example, context);
 }
@@ -89,7 +90,7 @@ function errorOf(outcome: Outcome) {
 
 const all = [...(await loadProviders()).values()];
 const actions = all.flatMap((provider) =>
-  Object.entries(provider.actions ?? {}).map(
+  Object.entries(provider.connection?.actions ?? {}).map(
     ([name, action]) => [`${provider.name}.${name}`, { provider, name, action }] as const,
   ),
 );
@@ -98,20 +99,17 @@ test("there are actions, and each provider of actions has a connection", () => {
   expect(actions.map(([name]) => name)).toEqual(
     expect.arrayContaining(["github.comment", "github.status", "http.request"]),
   );
-  for (const { name, summary, actions: own, connection } of all) {
-    expect(summary, name).not.toBe("");
-    expect(own === undefined || connection !== undefined, name).toBe(true);
-  }
+  for (const { name, summary } of all) expect(summary, name).not.toBe("");
 });
 
 test("every connection has the common keys and refuses unknown ones", () => {
   for (const provider of all.filter(({ connection }) => connection !== undefined)) {
-    const { properties } = provider.connection as unknown as Schema;
+    const { properties } = connectionSchema(provider) as unknown as Schema;
     expect(Object.keys(properties), provider.name).toEqual(
       expect.arrayContaining(["allowPrivate", "concurrency", "ratePerSecond"]),
     );
-    const check = checker(provider.connection ?? {});
-    const settings = settingsOf(provider, "https://provider.example");
+    const check = checker(connectionSchema(provider) ?? {});
+    const settings = { provider: provider.name, ...settingsOf(provider, "https://provider.example") };
     expect(check(settings), provider.name).toEqual([]);
     expect(check({ ...settings, concurrency: 65 }), provider.name).not.toEqual([]);
     expect(check({ ...settings, unknownKey: 1 }), provider.name).not.toEqual([]);

@@ -14,7 +14,8 @@ import { freePort } from "../support/served.ts";
 
 const REDIS_URL = process.env.REDIS_URL ?? "redis://127.0.0.1:6379";
 const NAMESPACE = "signalbox:cache:";
-const MINUTE = 60_000;
+const MINUTE_MS = 60_000;
+const MINUTE = { ttlMs: MINUTE_MS };
 
 /** Sleeps for real, so that the bound on a first connection holds, and can be wound. */
 function woundClock(): Clock & { wind(ms: number): void } {
@@ -133,9 +134,9 @@ describe.each([memory, ...(hasRedis ? [redis] : [])])("a cache in $name", (backe
     const key = newKey();
     const load = loader(1, 2);
     await opened.cache.read(key, MINUTE, load);
-    await opened.pass(key, 0.85 * MINUTE);
+    await opened.pass(key, 0.85 * MINUTE_MS);
     expect(await opened.cache.read(key, MINUTE, load)).toBe(1);
-    await opened.pass(key, 0.15 * MINUTE);
+    await opened.pass(key, 0.15 * MINUTE_MS);
     expect(await opened.cache.read(key, MINUTE, load)).toBe(2);
   });
 
@@ -241,7 +242,7 @@ describe("Redis that cannot be reached", () => {
     expect(await cache.read("k", MINUTE, load)).toBe("first");
     expect(await cache.read("k", MINUTE, load)).toBe("first");
     expect(cache.healthy()).toBe(false);
-    clock.wind(MINUTE);
+    clock.wind(MINUTE_MS);
     expect(await cache.read("k", MINUTE, load)).toBe("second");
     await cache.drop("k");
     expect(await cache.read("k", MINUTE, loader("third"))).toBe("third");
@@ -348,7 +349,7 @@ describe.runIf(hasServer)("Redis that goes and comes", () => {
     expect(await admin.exists(`${NAMESPACE}k`)).toBe(0);
     expect(await cache.read("k", MINUTE, loader("whole"))).toBe("whole");
     expect(await admin.get(`${NAMESPACE}k`)).toBe('"whole"');
-    expect(await admin.pttl(`${NAMESPACE}k`)).toBeGreaterThan(0.85 * MINUTE);
+    expect(await admin.pttl(`${NAMESPACE}k`)).toBeGreaterThan(0.85 * MINUTE_MS);
     admin.disconnect();
     await cache.close();
   });

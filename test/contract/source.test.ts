@@ -7,8 +7,8 @@ import { describe, expect, test } from "vitest";
 import { memoryCache } from "../../src/cache/memory.ts";
 import { checker } from "../../src/core/check.ts";
 import { STATUSES } from "../../src/model.ts";
-import { httpClient } from "../../src/network/http.ts";
-import type { EventDraft, Normalised, RawRequest, Sample, Source, SourceConfig } from "../../src/ports/provider.ts";
+import { createNetwork } from "../../src/network/network.ts";
+import type { EventDraft, Normalised, RawRequest, Sample, SourceConfig, Webhook } from "../../src/ports/provider.ts";
 import { loadProviders } from "../../src/providers/index.ts";
 
 const NOW = Date.parse("2026-01-05T09:00:00Z");
@@ -17,10 +17,10 @@ const SECRET = "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const context = {
   nowMs: NOW,
   cache: memoryCache({ clock: { now: () => NOW, sleep: async () => {} } }),
-  http: httpClient({ allowPrivate: false, redact: (text) => text }),
+  network: createNetwork({ allowPrivate: false, redact: (text) => text }),
 };
 
-const providers = [...(await loadProviders()).values()].filter(({ source }) => source !== undefined);
+const providers = [...(await loadProviders()).values()].filter(({ source }) => source?.kind === "webhook");
 
 test("there are sources", () => {
   expect(providers.map(({ name }) => name)).toEqual(expect.arrayContaining(["github", "http"]));
@@ -68,7 +68,7 @@ function expectTyped(draft: EventDraft): void {
 }
 
 describe.each(providers.map((provider) => [provider.name, provider] as const))("%s", (name, provider) => {
-  const source = provider.source as Source;
+  const source = provider.source as Webhook;
   const settings = (source.settings as { examples?: [object] }).examples?.[0] ?? {};
   const config = (secrets: string[]): SourceConfig =>
     ({ name: `${name}-test`, provider: name, secrets, settings }) as SourceConfig;

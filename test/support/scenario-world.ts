@@ -13,7 +13,7 @@ import { createReceiver } from "../../src/flow/receive.ts";
 import { fireTimers } from "../../src/flow/tick.ts";
 import type { Decision, Instance, Json, JsonObject, Outcome, Timer } from "../../src/model.ts";
 import { compilePolicy, type Policy, type PolicyFiles } from "../../src/policy/policy.ts";
-import type { Action, Provider, Sample, SourceConfig } from "../../src/ports/provider.ts";
+import type { Action, Provider, Sample, SourceConfig, Webhook } from "../../src/ports/provider.ts";
 import type { Store } from "../../src/ports/store.ts";
 import { loadProviders } from "../../src/providers/index.ts";
 import { woundClock } from "./clock.ts";
@@ -47,7 +47,7 @@ const SOURCES: Record<string, SourceConfig> = {
   },
 };
 const connections = [...providers.values()]
-  .filter(({ actions }) => actions !== undefined)
+  .filter(({ connection }) => connection !== undefined)
   .map(({ name }) => ({ config: { name, provider: name, settings: {} as JsonObject } }));
 const catalogue = actionCatalogue(connections, providers);
 
@@ -143,7 +143,7 @@ export function createScenarioWorld(store: Store, policy: Policy): ScenarioWorld
         const provider = recording(providers.get(config.provider)!, (name, params) =>
           perform(`${config.name}.${name}`, params),
         );
-        return [config.name, { config, provider, http: NO_NETWORK, concurrency: 16 }];
+        return [config.name, { config, provider, network: NO_NETWORK, concurrency: 16 }];
       }),
     ),
     reported() {},
@@ -152,14 +152,14 @@ export function createScenarioWorld(store: Store, policy: Policy): ScenarioWorld
   const receiver = createReceiver({
     sources: Object.values(SOURCES).map((config) => ({
       config,
-      source: providers.get(config.provider)!.source!,
+      source: providers.get(config.provider)!.source as Webhook,
+      network: NO_NETWORK,
       paths: [`/hooks/${config.name}`],
       bodyBytesMax: 1024 * 1024,
     })),
     store: watched,
     clock,
     cache,
-    http: NO_NETWORK,
     observe,
     stored: (events) => advance.remember(events),
   });
@@ -192,10 +192,10 @@ export function createScenarioWorld(store: Store, policy: Policy): ScenarioWorld
     answer: (action, outcome) => void answers.set(action, outcome),
     async send(name, changes) {
       const config = SOURCES[name.startsWith("github.") ? "github" : "reports"]!;
-      const { source } = providers.get(config.provider)!;
+      const source = providers.get(config.provider)!.source as Webhook;
       const sample = sampleOf(name);
       for (const [path, value] of Object.entries(changes)) put(sample.body, path.split("."), value);
-      const signature = source!.sign!(sample, config, clock.now());
+      const signature = source.sign!(sample, config, clock.now());
       const request = {
         method: "POST",
         path: `/hooks/${config.name}`,
@@ -246,11 +246,12 @@ function put(target: JsonObject, [key = "", ...rest]: string[], value: Json): vo
 }
 
 function recording(provider: Provider, perform: (action: string, params: JsonObject) => Promise<Outcome>): Provider {
-  const actions = Object.entries(provider.actions ?? {}).map(([name, { probe: _, ...action }]): [string, Action] => [
+  const { settings, escapes = {}, actions } = provider.connection!;
+  const recorded = Object.entries(actions).map(([name, { probe: _, ...action }]): [string, Action] => [
     name,
     { ...action, perform: (params) => perform(name, params) },
   ]);
-  return { ...provider, actions: Object.fromEntries(actions) };
+  return { ...provider, connection: { settings, escapes, actions: Object.fromEntries(recorded) } };
 }
 
 /** What the outside answers when all is well. */

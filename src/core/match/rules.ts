@@ -1,10 +1,9 @@
 /** A rule as written, checked and made ready. */
-import type { TSchema } from "typebox";
 import { type Diagnostic, nearest } from "../../errors.ts";
 import { actionParts, LIMITS, type Place, type Rule, type Send } from "../../model.ts";
 import { checker } from "../check.ts";
 import { compileExpression, type Expression } from "../expr.ts";
-import { compileValue, type Renderer } from "../render.ts";
+import { type ActionForm, compileValue, type Renderer } from "../render.ts";
 import { compilePattern, type Pattern } from "./pattern.ts";
 import { selectorProblems } from "./selector.ts";
 
@@ -14,7 +13,7 @@ type Path = readonly (string | number)[];
 export interface CompileEnv {
   templates: ReadonlyMap<string, string>;
   /** By `connection.action`. */
-  actions: ReadonlyMap<string, { params: TSchema }>;
+  actions: ReadonlyMap<string, ActionForm>;
   /** Ids of machines; undefined = not known, any is taken. */
   machines: ReadonlySet<string> | undefined;
   /** Where a path inside the rule stands in its file. */
@@ -137,7 +136,10 @@ function compileAction(
   const known = env.actions.get(action);
   if (known === undefined) add([unknownAction(action, env.actions)], at);
   else add(checker(known.params, { templates: true })(params), [...at, action]);
-  const options = { templates: env.templates, ...(known === undefined ? {} : { schema: known.params }) };
+  const options = {
+    templates: env.templates,
+    ...(known === undefined ? {} : { schema: known.params, escapes: known.escapes }),
+  };
   const compiled = compileValue(params, options);
   add(compiled.problems, [...at, action]);
   return { action, params: compiled.renderer };

@@ -2,13 +2,14 @@
 import { createHash } from "node:crypto";
 import { type Static, Type } from "typebox";
 import type { Outcome } from "../../model.ts";
-import type { HttpAnswer } from "../../ports/network.ts";
+import type { HttpResponse, HttpResult } from "../../ports/network.ts";
 import type { Action, ActionContext, Normalised, Provider, RawRequest, SourceConfig } from "../../ports/provider.ts";
-import { type AnswerClass, type Answered, cut, outcomeOf, type Reading, unsure } from "../kit/answer.ts";
+import { type AnswerClass, cut, type OutcomeOptions, outcomeOf, unsure } from "../kit/answer.ts";
 import { FORM_TYPE, JSON_TYPE, mediaType, parseFormJson, parseJson, textAt } from "../kit/body.ts";
-import { commonConnection, secret } from "../kit/connection.ts";
+import { secret } from "../kit/connection.ts";
 import { sign, type Verifier, verifySignature } from "../kit/signature.ts";
 import { attributesOf } from "./attributes.ts";
+import { markdown } from "./markdown.ts";
 import { misfit } from "./payload-keys.ts";
 import { GITHUB_EVENTS } from "./samples.ts";
 
@@ -50,7 +51,6 @@ const Connection = Type.Object(
       Type.String({ pattern: "^https?://", description: "Root of the REST API, default https://api.github.com" }),
     ),
     token: secret("Personal access token or installation token"),
-    ...commonConnection,
   },
   { additionalProperties: false },
 );
@@ -120,6 +120,9 @@ const StatusParams = Type.Object(
 );
 type StatusParams = Static<typeof StatusParams>;
 
+/** Of what was written. */
+const Written = Type.Object({ url: Type.Union([Type.String(), Type.Null()]) });
+
 const status: Action<StatusParams, Connection> = {
   summary: "Sets a commit status; the newest of a context counts",
   params: StatusParams,
@@ -131,6 +134,7 @@ const status: Action<StatusParams, Connection> = {
     description: "Push and CI have passed",
     targetUrl: "https://signalbox.example/instances/deploy-gate",
   },
+  result: Written,
   idempotency: "state",
   async perform(params, context) {
     const answer = await call(context, "POST", `/repos/${params.repo}/statuses/${params.sha}`, {
@@ -157,6 +161,7 @@ const comment: Action<CommentParams, Connection> = {
   summary: "Comments on an issue or pull request, once",
   params: CommentParams,
   example: { repo: "acme/web", number: 412, body: "Released with **1.4.0**" },
+  result: Written,
   idempotency: "read-before-write",
   async perform({ repo, number, body }, context) {
     const text = `${body}\n\n${marker(context)}`;
@@ -184,9 +189,9 @@ function marker({ idempotencyKey }: Context): string {
   return `<!-- signalbox:${idempotencyKey} -->`;
 }
 
-function call(context: Context, method: string, path: string, body?: object): Promise<HttpAnswer> {
+function call(context: Context, method: string, path: string, body?: object): Promise<HttpResult> {
   const { url = "https://api.github.com", token } = context.connection.settings;
-  return context.http.request({
+  return context.network.http.request({
     method,
     url: `${url.replace(/\/+$/, "")}${path}`,
     headers: {
@@ -199,10 +204,10 @@ function call(context: Context, method: string, path: string, body?: object): Pr
   });
 }
 
-function outcome(answer: HttpAnswer, { nowMs }: Context, reading: Partial<Reading>): Outcome {
+function outcome(answer: HttpResult, { nowMs }: Context, reading: Partial<OutcomeOptions>): Outcome {
   const result = outcomeOf(answer, { target: "github", classify: rateLimit, ...reading, nowMs });
   if (result.kind === "done") {
-    const parsed = answer.kind === "answer" ? parseJson(Buffer.from(answer.text)) : undefined;
+    const parsed = answer.kind === "answered" ? parseJson(Buffer.from(answer.text)) : undefined;
     return parsed?.ok ? { ...result, result: resultOf(parsed.data) } : result;
   }
   const isLimited = result.kind === "retry" && result.error.code === "rate_limited";
@@ -210,7 +215,7 @@ function outcome(answer: HttpAnswer, { nowMs }: Context, reading: Partial<Readin
 }
 
 /** A 403 may be a rate limit. https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api */
-function rateLimit({ status: code, headers, text }: Answered): AnswerClass | undefined {
+function rateLimit({ status: code, headers, text }: HttpResponse): AnswerClass | undefined {
   if (code !== 403) return undefined;
   const isLimit = "retry-after" in headers || headers["x-ratelimit-remaining"] === "0" || /rate limit/i.test(text);
   return isLimit ? "retry" : undefined;
@@ -220,16 +225,16 @@ function resultOf(value: Parameters<typeof textAt>[0]) {
   return { url: textAt(value, "html_url") ?? textAt(value, "url") ?? null };
 }
 
-function listOf(answer: HttpAnswer): Parameters<typeof textAt>[0][] | undefined {
-  if (answer.kind !== "answer" || answer.status !== 200) return undefined;
+function listOf(answer: HttpResult): Parameters<typeof textAt>[0][] | undefined {
+  if (answer.kind !== "answered" || answer.status !== 200) return undefined;
   const parsed = parseJson(Buffer.from(`{"list":${answer.text}}`));
   return parsed.ok && Array.isArray(parsed.data.list) ? parsed.data.list : undefined;
 }
 
 /** An answer that confirms but cannot be read tells nothing about the comment. */
-function unread(result: Outcome, answer: HttpAnswer): Outcome {
+function unread(result: Outcome, answer: HttpResult): Outcome {
   if (result.kind !== "done") return result;
-  const code = answer.kind === "answer" ? { status: answer.status } : {};
+  const code = answer.kind === "answered" ? { status: answer.status } : {};
   return { kind: "uncertain", error: { message: "github: the list of comments cannot be read", ...code } };
 }
 
@@ -238,6 +243,7 @@ export default {
   summary: "Receives GitHub webhooks, sets commit statuses, comments on issues and pull requests",
   docs: "https://docs.github.com/en/webhooks",
   source: {
+    kind: "webhook",
     summary: "Repository, organisation and app webhooks, as JSON or form",
     settings: Settings,
     needsSecret: true,
@@ -256,6 +262,5 @@ export default {
       return { "x-github-delivery": delivery, ...sample.headers, ...signature };
     },
   },
-  connection: Connection,
-  actions: { status, comment },
+  connection: { settings: Connection, actions: { status, comment }, escapes: { markdown } },
 } satisfies Provider;

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { type Static, Type } from "typebox";
 import type { Json, JsonObject, Outcome } from "../../model.ts";
-import type { HttpAnswer } from "../../ports/network.ts";
+import type { HttpResult } from "../../ports/network.ts";
 import type { Action, Provider } from "../../ports/provider.ts";
 import { unsure } from "../kit/answer.ts";
 import {
@@ -17,7 +17,7 @@ import {
   readJira,
   send,
 } from "./rest.ts";
-import { document, wiki } from "./text.ts";
+import { document, escapeWiki, wiki } from "./text.ts";
 import {
   type Edge,
   forgetOffers,
@@ -87,7 +87,7 @@ interface Walk {
   names: string[];
   replans: number;
   /** The last request, when Jira refused it. */
-  refused?: { status: Status; fresh: boolean; answer: HttpAnswer };
+  refused?: { status: Status; fresh: boolean; answer: HttpResult };
 }
 
 /** Status based: performing it twice does no harm. */
@@ -129,7 +129,7 @@ async function step(walk: Walk, issue: Issue, context: JiraContext): Promise<Out
   const next = await nextOffer(walk, issue, context);
   if (!next.ok) return next.outcome;
   const { offer, fresh } = next.value;
-  if (context.signal.aborted) return STOPPED;
+  if (context.network.signal.aborted) return STOPPED;
   const answer = await take(issue, offer, walk.params, context);
   if (isConflict(answer)) {
     await forgetOffers(issue, context);
@@ -146,8 +146,8 @@ async function step(walk: Walk, issue: Issue, context: JiraContext): Promise<Out
 }
 
 /** 404: of the transition, or of an issue that went; looking again tells. */
-function isConflict(answer: HttpAnswer): boolean {
-  return answer.kind === "answer" && [400, 404, 409].includes(answer.status) && !hasFailedLogin(answer);
+function isConflict(answer: HttpResult): boolean {
+  return answer.kind === "answered" && [400, 404, 409].includes(answer.status) && !hasFailedLogin(answer);
 }
 
 type Next = Read<{ offer: Offer; fresh: boolean }>;
@@ -196,7 +196,7 @@ function noWay({ key, status }: Issue, { to, via }: Transition, offers: Offer[])
   return reachable ? `${wanted}; it can go to ${reachable}` : `${wanted}; the account may not move it anywhere`;
 }
 
-function take(issue: Issue, offer: Offer, params: Transition, context: JiraContext): Promise<HttpAnswer> {
+function take(issue: Issue, offer: Offer, params: Transition, context: JiraContext): Promise<HttpResult> {
   const isLast = isStatus(offer.to, params.to);
   const fields = Object.entries(params.fields ?? {}).filter(([field]) => isLast || offer.takes.includes(field));
   const comment = isLast && params.comment ? textFor(params.comment, context) : undefined;
@@ -212,6 +212,13 @@ const transitionAction: Action<Transition, JiraConnection> = {
     "Moves an issue to a status by whatever transition leads there now; nothing is done when it is there already",
   params: Transition,
   example: { issue: "WEB-17", to: "Done" },
+  result: Type.Object({
+    issue: Type.String(),
+    from: Type.String(),
+    to: Type.String(),
+    transition: Type.Optional(Type.String({ description: "the last one that was taken" })),
+    way: Type.Optional(Type.Array(Type.String(), { description: "when several were taken" })),
+  }),
   idempotency: "state",
   perform: transition,
   async probe(params, context) {
@@ -224,13 +231,14 @@ const transitionAction: Action<Transition, JiraConnection> = {
 
 // ---------------------------------------------------------------- read
 
-const Reading = Type.Object({ issue: IssueKey }, { additionalProperties: false });
-type Reading = Static<typeof Reading>;
+const ReadParams = Type.Object({ issue: IssueKey }, { additionalProperties: false });
+type ReadParams = Static<typeof ReadParams>;
 
-const readAction: Action<Reading, JiraConnection> = {
+const readAction: Action<ReadParams, JiraConnection> = {
   summary: "Reads which status an issue is in, and changes nothing",
-  params: Reading,
+  params: ReadParams,
   example: { issue: "WEB-17" },
+  result: Type.Object({ issue: Type.String(), status: Type.String({ description: "its name" }) }),
   idempotency: "state",
   async perform({ issue }, context) {
     const read = await readIssue(issue, context);
@@ -263,7 +271,7 @@ async function comment(params: Comment, context: JiraContext): Promise<Outcome> 
   const earlier = await findComment(params, context);
   if (!earlier.ok) return earlier.outcome;
   if (earlier.value) return earlier.value;
-  if (context.signal.aborted) return STOPPED;
+  if (context.network.signal.aborted) return STOPPED;
   const text = textFor(params.body, context);
   const answer = await send(context, "POST", `issue/${params.issue}/comment`, {
     body: typeof text === "string" ? `${text}\n${anchor(context)}` : text,
@@ -313,6 +321,10 @@ const commentAction: Action<Comment, JiraConnection> = {
   summary: "Comments on an issue; a marker that readers do not see keeps it from being said twice",
   params: Comment,
   example: { issue: "WEB-17", body: "Released with v2.4.0: https://example.com/releases/v2.4.0" },
+  result: Type.Object({
+    issue: Type.String(),
+    comment: Type.Union([Type.String(), Type.Null()], { description: "its id" }),
+  }),
   idempotency: "read-before-write",
   perform: comment,
   async probe(params, context) {
@@ -338,8 +350,11 @@ const jira: Provider = {
   name: "jira",
   summary: "Moves and comments on issues of Jira Cloud, Server and Data Center",
   docs: "https://developer.atlassian.com/cloud/jira/platform/rest/v3/intro/",
-  connection: JiraConnection,
-  actions: { transition: transitionAction, read: readAction, comment: commentAction },
+  connection: {
+    settings: JiraConnection,
+    actions: { transition: transitionAction, read: readAction, comment: commentAction },
+    escapes: { jira: escapeWiki },
+  },
 };
 
 export default jira;

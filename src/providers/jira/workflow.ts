@@ -82,7 +82,7 @@ export async function readOffers(issue: Issue, context: JiraContext): Promise<Re
   };
   try {
     const key = keyOf("transitions", issue, issue.status, context);
-    return { ok: true, value: { offers: await context.cache.read(key, TRANSITIONS_TTL_MS, load), fresh } };
+    return { ok: true, value: { offers: await context.cache.read(key, { ttlMs: TRANSITIONS_TTL_MS }, load), fresh } };
   } catch (error) {
     if (!(error instanceof NotKept)) throw error;
     const { read } = error;
@@ -128,13 +128,13 @@ async function learn(issue: Issue, offers: Offer[], context: JiraContext): Promi
   const key = keyOf("edges", issue, issue.status, context);
   const edges: Edge[] = offers.map(({ name, to }) => ({ name, to }));
   await context.cache.drop(key);
-  await context.cache.read(key, EDGES_TTL_MS, async () => edges).catch(() => edges);
+  await context.cache.read(key, { ttlMs: EDGES_TTL_MS }, async () => edges).catch(() => edges);
 }
 
 /** Where transitions from this status lead; none when it was never seen. */
 function edgesFrom(issue: Issue, status: Status, context: JiraContext): Promise<Edge[]> {
   const unknown = (): Promise<Edge[]> => Promise.reject(new NotKept({ ok: true, value: [] }));
-  return context.cache.read(keyOf("edges", issue, status, context), EDGES_TTL_MS, unknown).catch(() => []);
+  return context.cache.read(keyOf("edges", issue, status, context), { ttlMs: EDGES_TTL_MS }, unknown).catch(() => []);
 }
 
 function keyOf(what: "transitions" | "edges", { project, type }: Issue, { id }: Status, context: JiraContext): string {

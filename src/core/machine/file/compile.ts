@@ -1,9 +1,9 @@
 /** A machine file, checked and compiled: all problems at once, or a machine that step.ts can run. */
 import { createHash } from "node:crypto";
-import type { TSchema } from "typebox";
 import { type Diagnostic, nearest } from "../../../errors.ts";
 import { type Instance, type Json, type JsonObject, LIMITS } from "../../../model.ts";
 import { checker } from "../../check.ts";
+import type { ActionForm } from "../../render.ts";
 import { type Engine, engineOf } from "../run/interpreter.ts";
 import { type Reading, readBehaviour } from "./behaviour.ts";
 import { MachineFile } from "./definition.ts";
@@ -29,7 +29,7 @@ export interface MachineEnv {
   id: string;
   templates: ReadonlyMap<string, string>;
   /** `connection.action` → its parameters; undefined = not known, names and parameters are not checked. */
-  actions: ReadonlyMap<string, { params: TSchema }> | undefined;
+  actions: ReadonlyMap<string, ActionForm> | undefined;
   /** Read as `vars`; the machine's own win. */
   vars: JsonObject;
 }

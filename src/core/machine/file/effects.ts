@@ -1,17 +1,16 @@
 /** Guards, actions and values of a machine file: checked, and compiled to what a step evaluates. */
-import type { TSchema } from "typebox";
 import { type Diagnostic, nearest } from "../../../errors.ts";
 import { actionParts, LIMITS } from "../../../model.ts";
 import { checker } from "../../check.ts";
 import { compileExpression } from "../../expr.ts";
-import { compileValue, type Renderer } from "../../render.ts";
+import { type ActionForm, compileValue, type Renderer } from "../../render.ts";
 import { type Effect, type Guard, isObject, listOf, type Path, type Reads, type Report, type Value } from "./tree.ts";
 
 /** What reading needs besides the file. */
 export interface Sources {
   readonly templates: ReadonlyMap<string, string>;
   /** Undefined = not known: names and parameters are not checked. */
-  readonly actions: ReadonlyMap<string, { params: TSchema }> | undefined;
+  readonly actions: ReadonlyMap<string, ActionForm> | undefined;
   readonly report: Report;
   /** What was read so far reads. */
   readonly reads: Reads[];
@@ -97,7 +96,7 @@ export function readParams(holder: Record<string, unknown>, key: string, path: P
     const suggestion = nearest(name, [...actions.keys(), ...BUILT_IN]);
     report.add("SB0203", at, unknownAction(name, actions), { atKey: true, ...(suggestion ? { suggestion } : {}) });
   }
-  return readValue(holder, key, path, named, known?.params);
+  return readValue(holder, key, path, named, known);
 }
 
 function unknownAction(name: string, actions: ReadonlyMap<string, unknown>): string {
@@ -113,14 +112,17 @@ export function readValue(
   key: string,
   path: Path,
   sources: Sources,
-  schema?: TSchema,
+  action?: ActionForm,
 ): Renderer {
   const { templates, report } = sources;
   const at = [...path, key];
-  const { renderer, problems } = compileValue(holder[key], schema ? { schema, templates } : { templates });
+  const { renderer, problems } = compileValue(holder[key], {
+    templates,
+    ...(action ? { schema: action.params, escapes: action.escapes } : {}),
+  });
   report.take(at, problems);
   sources.reads.push({ at, paths: renderer.reads });
-  if (schema) report.take(at, checker(schema, { templates: true })(holder[key]));
+  if (action) report.take(at, checker(action.params, { templates: true })(holder[key]));
   return renderer;
 }
 
