@@ -105,6 +105,17 @@ describe("who may import whom", () => {
   });
 });
 
+test("a provider has no way to a socket but the network that it is handed", () => {
+  const sockets = /^(node:)?(net|tls|http|https|http2|dgram|dns)(\/|$)|^undici$/;
+  for (const path of sources.filter((one) => one.startsWith("src/providers/"))) {
+    expect(
+      importsOf(path).packages.filter((name) => sockets.test(name)),
+      path,
+    ).toEqual([]);
+    expect(/\bfetch\(/.test(text(path)), path).toBe(false);
+  }
+});
+
 test("every library has one door", () => {
   const wrong: string[] = [];
   for (const path of sources) {

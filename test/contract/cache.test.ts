@@ -154,6 +154,21 @@ describe.each([memory, ...(hasRedis ? [redis] : [])])("a cache in $name", (backe
     expect(await opened.cache.read(key, MINUTE, loader("right"))).toBe("right");
   });
 
+  test("a failed load is thrown again and not repeated while it is remembered, and a drop forgets it", async () => {
+    const key = newKey();
+    const times = { ttlMs: MINUTE_MS, failMs: MINUTE_MS };
+    let loads = 0;
+    const failing = () => {
+      loads++;
+      return Promise.reject(new Error("down"));
+    };
+    for (let i = 0; i < 3; i++) await expect(opened.cache.read(key, times, failing)).rejects.toThrow("down");
+    expect(loads).toBe(1);
+    await expect(opened.cache.read(newKey(), times, loader("other"))).resolves.toBe("other");
+    await opened.cache.drop(key);
+    expect(await opened.cache.read(key, times, loader("up"))).toBe("up");
+  });
+
   test("many readers at once cause one load", async () => {
     const key = newKey();
     const load = loader("once");
@@ -190,6 +205,17 @@ describe.each([memory, ...(hasRedis ? [redis] : [])])("a cache in $name", (backe
 });
 
 describe("a cache in memory", () => {
+  test("a failed load is repeated once its time is over", async () => {
+    const clock = woundClock();
+    const cache = memoryCache({ clock });
+    const times = { ttlMs: MINUTE_MS, failMs: 10_000 };
+    await expect(cache.read("k", times, () => Promise.reject(new Error("down")))).rejects.toThrow("down");
+    clock.wind(9_999);
+    await expect(cache.read("k", times, loader("up"))).rejects.toThrow("down");
+    clock.wind(1);
+    expect(await cache.read("k", times, loader("up"))).toBe("up");
+  });
+
   test("holds no more than it may and lets go of what was not read for longest", async () => {
     const cache = memoryCache({ clock: woundClock(), entriesMax: 3 });
     for (const key of ["a", "b", "c"]) await cache.read(key, MINUTE, loader(key));
