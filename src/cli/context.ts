@@ -40,6 +40,7 @@ export interface Context {
   confirm(question: string): Promise<boolean>;
   /** The folder of the project, and the file when one was named. */
   project(): { dir: string; file?: string };
+  /** The shipped ones and those of the project. */
   providers(): Promise<ReadonlyMap<string, Provider>>;
   load(how?: Load): Promise<Loaded>;
   /** Rejects with all problems when the configuration does not load. */
@@ -90,7 +91,8 @@ export function createContext(shell: Shell, options: Options): Context {
     confirm: (question) => confirm(shell, options, question),
     project: () => projectOf(shell, options),
     providers() {
-      providers ??= loadProviders();
+      const { dir, file } = context.project();
+      providers ??= loadProviders(file === undefined ? dir : dirname(resolve(dir, file)));
       return providers;
     },
     async load(how = {}) {

@@ -4,8 +4,8 @@ import { memoryCache } from "../../src/cache/memory.ts";
 import { createNetwork, type OwnedNetwork } from "../../src/network/network.ts";
 import type { Action, ActionContext } from "../../src/ports/provider.ts";
 import jira from "../../src/providers/jira/index.ts";
-import { type Sandbox, startSandbox } from "../../src/sandbox/index.ts";
 import { woundClock } from "../support/clock.ts";
+import { type Sandbox, startSandbox } from "../support/sandbox.ts";
 
 const read = jira.connection?.actions.read as Action;
 let sandbox: Sandbox;

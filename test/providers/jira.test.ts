@@ -8,10 +8,11 @@ import { createNetwork, type OwnedNetwork } from "../../src/network/network.ts";
 import type { Cache } from "../../src/ports/cache.ts";
 import type { Action, ActionContext } from "../../src/ports/provider.ts";
 import jira from "../../src/providers/jira/index.ts";
+import type { SandboxIssue, SandboxTransition } from "../../src/providers/jira/sandbox.ts";
+import { adfProblem, plainText } from "../../src/providers/jira/sandbox-document.ts";
 import { document, wiki } from "../../src/providers/jira/text.ts";
-import { type Sandbox, type SandboxIssue, type SandboxTransition, startSandbox } from "../../src/sandbox/index.ts";
-import { adfProblem, plainText } from "../../src/sandbox/jira-document.ts";
 import { woundClock } from "../support/clock.ts";
+import { type Sandbox, startSandbox } from "../support/sandbox.ts";
 
 const transition = jira.connection?.actions.transition as Action;
 const comment = jira.connection?.actions.comment as Action;

@@ -7,8 +7,8 @@ import { createNetwork, type OwnedNetwork } from "../../src/network/network.ts";
 import type { Cache } from "../../src/ports/cache.ts";
 import type { Action, ActionContext } from "../../src/ports/provider.ts";
 import slack from "../../src/providers/slack/index.ts";
-import { type Sandbox, startSandbox } from "../../src/sandbox/index.ts";
 import { woundClock } from "../support/clock.ts";
+import { type Sandbox, startSandbox } from "../support/sandbox.ts";
 
 const post = slack.connection?.actions.post as Action;
 const update = slack.connection?.actions.update as Action;

@@ -8,6 +8,7 @@ import type { Context } from "../context.ts";
 import { sampleNames } from "../samples.ts";
 import { EXIT } from "../terminal/failure.ts";
 import { aligned, cut, type Paint } from "../terminal/output.ts";
+import { providersCheck } from "./providers-check.ts";
 
 export const providers: Command = {
   name: "providers [name]",
@@ -24,6 +25,7 @@ export const providers: Command = {
     });
     return EXIT.done;
   },
+  verbs: [providersCheck],
 };
 
 function unknownProvider(name: string, known: readonly string[]): never {

@@ -6,7 +6,9 @@ import { formatDuration } from "../../core/duration.ts";
 import { createEngine, type Engine } from "../../engine.ts";
 import { SignalboxError } from "../../errors.ts";
 import type { JsonObject } from "../../model.ts";
-import { type Sandbox, startSandbox } from "../../sandbox/index.ts";
+import { system as jira } from "../../providers/jira/stand-in.ts";
+import { system as slack } from "../../providers/slack/stand-in.ts";
+import { type Sandbox as Systems, startSandbox } from "../../sandbox/index.ts";
 import type { Command } from "../command.ts";
 import { ConfigError, type Context } from "../context.ts";
 import { placed } from "../reach.ts";
@@ -17,6 +19,9 @@ import { cut, safe } from "../terminal/output.ts";
 import { follow, type Story, storyLines } from "../terminal/story.ts";
 import { shippedPolicy } from "./init.ts";
 import { answerOf, deliver } from "./send.ts";
+
+const SYSTEMS = { jira, slack };
+type Sandbox = Systems<typeof SYSTEMS>;
 
 const SECRET = "a secret that only the demo knows";
 const SETTLE_MS = 10_000;
@@ -29,7 +34,7 @@ export const demo: Command = {
   examples: ["signalbox demo", "signalbox demo --keep", "signalbox demo --json"],
   async run(context, _, options) {
     const dir = mkdtempSync(join(context.shell.tempDir, "signalbox-demo-"));
-    const sandbox = await startSandbox();
+    const sandbox = await startSandbox(SYSTEMS);
     let engine: Engine | undefined;
     try {
       engine = await start(context, dir, sandbox);
