@@ -220,6 +220,14 @@ export interface Registration<Settings = JsonObject> {
   remove(hook: Pick<HookTarget, "url" | "scope">, context: ConnectionContext<Settings>): Promise<Outcome>;
 }
 
+/** What `signalbox init` writes for a provider: the default export of starter.ts in its folder. */
+export interface Starter {
+  /** The value of `connections.<name>` in signalbox.yaml. */
+  connection: string;
+  /** Lines of .env, with the variables that the connection names. */
+  variables: readonly string[];
+}
+
 /** An outside system: the default export of a file or folder in src/providers/ or in a project's providers/. */
 export interface Provider {
   name: string;

@@ -4,7 +4,7 @@ import { readdir } from "node:fs/promises";
 import { dirname, extname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { type Diagnostic, messageOf, SignalboxError } from "../errors.ts";
-import type { Provider } from "../ports/provider.ts";
+import type { Provider, Starter } from "../ports/provider.ts";
 import type { StandIn } from "../sandbox/stand-in.ts";
 import { KIT } from "./kit/kit.ts";
 
@@ -17,11 +17,14 @@ const PROJECT_FOLDER = "providers";
 const EXTENSIONS = /\.(?:[cm]?js|m?ts)$/;
 const NAME = /^[a-z][a-z0-9-]*$/;
 
+const PARTS = ["stand-in", "starter"] as const;
+type Part = (typeof PARTS)[number];
+
 interface Found {
   name: string;
   file: string;
-  /** What stands in for the system, where the provider brings it. */
-  standIn: string | undefined;
+  /** Further parts that it brings, by name. */
+  parts: Readonly<Record<Part, string | undefined>>;
 }
 
 /** The shipped providers, and those in providers/ of the project; SB0916 with every file that is no provider. By name, shipped first. */
@@ -51,10 +54,23 @@ export async function loadProviders(project?: string): Promise<ReadonlyMap<strin
 /** What stands in for the system of a provider; empty when it brings nothing. */
 export async function loadStandIn(name: string, project?: string): Promise<StandIn> {
   const all = [...(await find(SHIPPED)), ...(await findOwn(project))];
-  const file = all.find((one) => one.name === name)?.standIn;
-  if (file === undefined) return {};
-  const { default: standIn } = (await import(pathToFileURL(file).href)) as { default?: StandIn };
-  return standIn ?? {};
+  const found = all.find((one) => one.name === name);
+  return (found && (await loadPart<StandIn>(found, "stand-in"))) ?? {};
+}
+
+/** How a new project connects to the shipped providers; those that bring a starter. */
+export async function loadStarters(): Promise<ReadonlyMap<string, Starter>> {
+  const starters = new Map<string, Starter>();
+  for (const found of await find(SHIPPED)) {
+    const starter = await loadPart<Starter>(found, "starter");
+    if (starter) starters.set(found.name, starter);
+  }
+  return starters;
+}
+
+async function loadPart<T>({ parts }: Found, part: Part): Promise<T | undefined> {
+  const file = parts[part];
+  return file === undefined ? undefined : ((await import(pathToFileURL(file).href)) as { default: T }).default;
 }
 
 /** Names of the providers that the project brings itself. */
@@ -81,13 +97,17 @@ async function find(folder: string): Promise<Found[]> {
       if (folder === SHIPPED && entry === KIT_FOLDER) return [];
       const files = await readdir(path);
       const file = fileIn(path, files, "index");
-      return file === undefined ? [] : [{ name: entry, file, standIn: fileIn(path, files, "stand-in") }];
+      return file === undefined ? [] : [{ name: entry, file, parts: partsOf((part) => fileIn(path, files, part)) }];
     }
     const base = entry.replace(EXTENSIONS, "");
     if (!EXTENSIONS.test(entry) || base.includes(".") || base === "index") return [];
-    return [{ name: base, file: path, standIn: fileIn(folder, names, `${base}.stand-in`) }];
+    return [{ name: base, file: path, parts: partsOf((part) => fileIn(folder, names, `${base}.${part}`)) }];
   });
   return (await Promise.all(all)).flat();
+}
+
+function partsOf(fileOf: (part: Part) => string | undefined): Found["parts"] {
+  return Object.fromEntries(PARTS.map((part) => [part, fileOf(part)])) as Found["parts"];
 }
 
 async function load(name: string, file: string): Promise<Provider> {
