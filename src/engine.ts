@@ -10,7 +10,7 @@ import { SignalboxError } from "./errors.ts";
 import { createAdvance } from "./flow/advance.ts";
 import { type ConfiguredConnection, createDeliver } from "./flow/deliver.ts";
 import { type Loop, startLoop } from "./flow/loop.ts";
-import { createForget } from "./flow/purge.ts";
+import { createPurge } from "./flow/purge.ts";
 import { type ConfiguredSource, createReceiver } from "./flow/receive.ts";
 import { fireTimers, startSchedules } from "./flow/tick.ts";
 import { createLog, type Log } from "./log.ts";
@@ -268,9 +268,10 @@ async function run(
 ): Promise<Running> {
   const { config, clock, observe, store, cache, policy, operations } = parts;
   // Set once the ports are bound: a second process on a taken port must not lease deliveries before it notices.
-  let loops: Record<"advance" | "deliver" | "tick" | "forget", Loop> | undefined;
+  let loops: Record<"advance" | "deliver" | "tick" | "purge", Loop> | undefined;
   const advance = createAdvance({
     store,
+    node: randomUUID(),
     clock,
     observe,
     policy: () => policy.current(),
@@ -315,10 +316,12 @@ async function run(
       advance: startLoop("advance", () => advance.round(), parts),
       deliver: startLoop("deliver", () => deliver.round(), parts),
       tick: startLoop("tick", () => fireTimers(ticking), parts),
-      forget: startLoop("forget", createForget({ store, clock, retention: config.retention }), parts),
+      purge: startLoop("purge", createPurge({ store, clock, retention: config.retention }), parts),
     };
     const stopSchedules = startSchedules(config.schedules, ticking);
+    const stopListening = store.changed?.(() => parts.wake.all());
     const stop = async () => {
+      stopListening?.();
       await stopSchedules();
       await close(ingest, clock);
       await Promise.all(Object.values(loops ?? {}).map((loop) => loop.stop()));

@@ -10,8 +10,8 @@ import { afterEach, describe, expect, test } from "vitest";
 import type { PolicyFiles } from "../src/policy/policy.ts";
 import type { Store } from "../src/ports/store.ts";
 import { memoryStore } from "../src/store/memory.ts";
-import { sqliteStore } from "../src/store/sqlite/store.ts";
 import { woundClock } from "./support/clock.ts";
+import { sqliteStoreInThisThread } from "./support/stores.ts";
 import { createWorld, type Seen, type World } from "./support/world.ts";
 
 const FILES = {
@@ -74,7 +74,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 
 class Crash extends Error {}
 
-const WRITES = ["append", "commit", "fire", "settle", "due"] as const;
+const WRITES = ["append", "commit", "fire", "settle", "lease"] as const;
 
 interface Mortal {
   /** A handle for one life of the process; once that life ended, it fails for ever. */
@@ -196,7 +196,7 @@ const STORES: Record<string, () => Promise<Store>> = {
   async sqlite() {
     const folder = mkdtempSync(join(tmpdir(), "signalbox-simulation-"));
     folders.push(folder);
-    return await sqliteStore({ path: join(folder, "log.db") });
+    return sqliteStoreInThisThread(join(folder, "log.db"));
   },
 };
 

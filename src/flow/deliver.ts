@@ -10,11 +10,13 @@ import type { Clock } from "../ports/clock.ts";
 import type { HttpClient } from "../ports/network.ts";
 import type { Observer } from "../ports/observe.ts";
 import type { Action, ActionContext, ConnectionConfig, Provider } from "../ports/provider.ts";
-import type { Store } from "../ports/store.ts";
-import { createGate, type Gate } from "./gate.ts";
+import type { Leased, Queue } from "../ports/queue.ts";
+import { createGate, type Gate, UNKNOWN } from "./gate.ts";
 
 /** Until it ends nobody else takes the delivery; longer than the longest attempt, short enough to recover soon. */
 const LEASE_MS = 30_000;
+/** Of all connections together in one transaction. */
+const BATCH = 64;
 const SETTLE_TRIES = 5;
 
 export interface ConfiguredConnection {
@@ -26,7 +28,7 @@ export interface ConfiguredConnection {
 }
 
 export interface DeliverDeps {
-  store: Store;
+  store: Pick<Queue, "lease" | "settle">;
   clock: Clock;
   cache: Cache;
   observe: Observer;
@@ -49,19 +51,21 @@ export function createDeliver(deps: DeliverDeps): Deliver {
 
   return {
     async round() {
-      const { free, paused, openAtMs } = gate.room();
-      if (free === 0) return openAtMs === undefined ? { busy: false } : { busy: false, nextAtMs: openAtMs };
-      const limits = { timers: 0, deliveries: free, leaseMs: LEASE_MS, paused };
-      const due = await deps.store.due(deps.clock.now(), limits);
-      for (const delivery of due.deliveries) {
-        const running = attemptAndSettle(deps, gate, delivery).finally(() => {
+      const { room, openAtMs } = gate.room();
+      const rooms = Object.values(room);
+      const isFull = rooms.length > 0 && rooms.every((left) => left === 0);
+      if (isFull) return openAtMs === undefined ? { busy: false } : { busy: false, nextAtMs: openAtMs };
+      const limits = { room, roomOfOthers: UNKNOWN.concurrency, limit: BATCH, leaseMs: LEASE_MS };
+      const due = await deps.store.lease(deps.clock.now(), limits);
+      for (const leased of due.leased) {
+        const running = attemptAndSettle(deps, gate, leased).finally(() => {
           inFlight.delete(running);
           deps.freed();
         });
         inFlight.add(running);
       }
       const wakeAt = [due.nextAtMs, openAtMs].filter((at) => at !== undefined);
-      const busy = due.deliveries.length === free;
+      const busy = due.leased.length === BATCH;
       return wakeAt.length > 0 ? { busy, nextAtMs: Math.min(...wakeAt) } : { busy };
     },
     async drain() {
@@ -70,13 +74,16 @@ export function createDeliver(deps: DeliverDeps): Deliver {
   };
 }
 
-async function attemptAndSettle(deps: DeliverDeps, gate: Gate, delivery: Delivery): Promise<void> {
+async function attemptAndSettle(deps: DeliverDeps, gate: Gate, leased: Leased): Promise<void> {
   const { clock, observe } = deps;
+  const { delivery } = leased;
+  // This process was asleep: somebody else may have the delivery by now.
+  if (clock.now() >= leased.untilMs) return;
   const leave = gate.enter(delivery.connection);
   const atMs = clock.now();
   let outcome: Outcome;
   try {
-    outcome = await attempt(deps, delivery, atMs);
+    outcome = await attempt(deps, leased, atMs);
   } catch (error) {
     const message = messageOf(error);
     observe({ kind: "fault", where: actionName(delivery), message });
@@ -97,10 +104,10 @@ async function attemptAndSettle(deps: DeliverDeps, gate: Gate, delivery: Deliver
     detail: last?.detail ?? "",
     dead: settled.status === "dead",
   });
-  await settle(deps, settled);
+  await settle(deps, leased.lease, settled);
 }
 
-async function attempt(deps: DeliverDeps, delivery: Delivery, nowMs: number): Promise<Outcome> {
+async function attempt(deps: DeliverDeps, { delivery, interrupted }: Leased, nowMs: number): Promise<Outcome> {
   const configured = deps.connections.get(delivery.connection);
   const action = configured?.provider.actions?.[delivery.action];
   if (!configured || !action) {
@@ -125,15 +132,20 @@ async function attempt(deps: DeliverDeps, delivery: Delivery, nowMs: number): Pr
     return { kind: "uncertain", error: { code: "timeout", message: `No answer within ${limitMs} ms` } };
   });
   try {
-    return await Promise.race([perform(action, delivery, context), late]);
+    return await Promise.race([perform(action, delivery, interrupted, context), late]);
   } finally {
     done.abort("done");
   }
 }
 
 /** Looks first when an earlier attempt may have been taken. */
-async function perform(action: Action, delivery: Delivery, context: ActionContext): Promise<Outcome> {
-  if (action.probe && mayHaveHappened(delivery)) {
+async function perform(
+  action: Action,
+  delivery: Delivery,
+  interrupted: boolean,
+  context: ActionContext,
+): Promise<Outcome> {
+  if (action.probe && mayHaveHappened(delivery, interrupted)) {
     const seen = await action.probe(delivery.params, context);
     if (seen) return seen;
   }
@@ -141,12 +153,15 @@ async function perform(action: Action, delivery: Delivery, context: ActionContex
 }
 
 /** An outcome that cannot be recorded is not forgotten: the lease ends, and the next attempt looks first. */
-async function settle(deps: DeliverDeps, delivery: Delivery): Promise<void> {
+async function settle(deps: DeliverDeps, lease: number, delivery: Delivery): Promise<void> {
   const report = delivery.emitsOutcome && delivery.status !== "pending" ? outcomeEvent(delivery) : undefined;
   for (let tries = 1; ; tries++) {
     try {
-      await deps.store.settle([report ? { delivery, report } : { delivery }]);
-      if (report) deps.reported();
+      const [settled] = await deps.store.settle([{ lease, delivery, ...(report && { report }) }]);
+      if (settled === "late") {
+        const message = `The outcome of ${delivery.id} came after its lease had ended: its attempt is kept, and whoever has it now decides`;
+        deps.observe({ kind: "fault", where: "settle", message });
+      } else if (report) deps.reported();
       return;
     } catch (error) {
       const message = messageOf(error);

@@ -172,9 +172,9 @@ connections: { sink: { provider: http, url: "http://127.0.0.1:${port}", allowPri
   const kept = memoryStore();
   const store: Store = {
     ...kept,
-    due(nowMs, limits) {
+    lease(nowMs, options) {
       asked += 1;
-      return kept.due(nowMs, limits);
+      return kept.lease(nowMs, options);
     },
   };
   const log = createLog({ level: "silent", secrets: [], pretty: false });

@@ -1,10 +1,15 @@
-/** Every store that keeps the promises of the port: the contract suite runs over this list. A new adapter adds one entry. */
+/** Every store that keeps the promises of the ports: the contract suites run over this list. A new adapter adds one entry. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { SignalboxError } from "../../src/errors.ts";
+import type { Decision, Event } from "../../src/model.ts";
+import type { Committed } from "../../src/ports/log.ts";
 import type { Store } from "../../src/ports/store.ts";
 import { memoryStore } from "../../src/store/memory.ts";
-import { sqliteStore } from "../../src/store/sqlite/store.ts";
+import { type Ask, type Call, openSqliteFile } from "../../src/store/sqlite/database.ts";
+import { storeOver } from "../../src/store/sqlite/store.ts";
+import { ARRIVAL_MS } from "./nouns.ts";
 
 export interface StoreFactory {
   name: string;
@@ -18,7 +23,7 @@ export const STORES: readonly StoreFactory[] = [
     name: "sqlite",
     async open() {
       const folder = mkdtempSync(join(tmpdir(), "signalbox-store-"));
-      const store = await sqliteStore({ path: join(folder, "signalbox.db") });
+      const store = sqliteStoreInThisThread(join(folder, "signalbox.db"));
       return {
         store,
         async remove() {
@@ -29,3 +34,53 @@ export const STORES: readonly StoreFactory[] = [
     },
   },
 ];
+
+/** All of the SQLite store but its thread, which takes half a second to start: the calls of one turn are one transaction. */
+export function sqliteStoreInThisThread(path: string): Store {
+  const file = openSqliteFile(path);
+  let waiting: { call: Call; resolve(value: unknown): void; reject(error: Error): void }[] = [];
+  let isClosed = false;
+  function run(): void {
+    const batch = waiting;
+    waiting = [];
+    for (const [index, answer] of file.run(batch.map(({ call }) => call)).entries()) {
+      if ("error" in answer) batch[index]?.reject(new SignalboxError("SB0701", answer.error));
+      else batch[index]?.resolve(answer.value);
+    }
+  }
+  const ask: Ask = (method, ...args) =>
+    new Promise((resolve, reject) => {
+      if (isClosed) return reject(new SignalboxError("SB0701", "The store is closed"));
+      if (waiting.length === 0) setImmediate(run);
+      const call = { id: waiting.length, method, args: structuredClone(args) };
+      waiting.push({ call, resolve: resolve as (value: unknown) => void, reject });
+    });
+  return storeOver(ask, async () => {
+    if (isClosed) return;
+    isClosed = true;
+    run();
+    file.close();
+  });
+}
+
+const NODE = "node-1";
+export const CLAIM = { nowMs: ARRIVAL_MS, leaseMs: 10_000, limit: 10_000, bytes: 2 ** 30 };
+
+/** Ids of undecided events in order, claimed by the one node of most tests. */
+export async function undecided(store: Store, limit = CLAIM.limit): Promise<readonly string[]> {
+  return (await store.claim(NODE, { ...CLAIM, limit })).ids;
+}
+
+/** Commits as the one node of most tests. */
+export async function commit(store: Store, decisions: readonly Decision[]): Promise<Committed> {
+  return store.commit(decisions, await store.claim(NODE, { ...CLAIM, limit: 0 }));
+}
+
+/** The named events in the order asked; those that do not exist are left out. */
+export async function load(store: Store, ids: readonly string[]): Promise<Event[]> {
+  const records = await Promise.all(ids.map((id) => store.event(id)));
+  return records.flatMap((record) => record?.event ?? []);
+}
+
+/** A lease as a test takes it: plenty of room, unless it says otherwise. */
+export const LEASE = { room: {}, roomOfOthers: 100, limit: 100, leaseMs: 1_000 };

@@ -1,6 +1,6 @@
 /** `deliveries`: what was done outside, what was said, and trying a dead one again. */
 import type { DeliveryStatus, DeliveryView } from "../../model.ts";
-import type { DeliveryFilter } from "../../ports/store.ts";
+import type { DeliveryFilter } from "../../ports/questions.ts";
 import { type Command, textOf } from "../command.ts";
 import { withOperations } from "../reach.ts";
 import { answerOf, attemptLines, causeText, effortOf, type Screen, screenOf, statusOf } from "../terminal/describe.ts";

@@ -2,7 +2,7 @@
 import { nearest, SignalboxError } from "../../errors.ts";
 import type { Refusal } from "../../model.ts";
 import type { EventDetail, EventView, Operations } from "../../operations/operations.ts";
-import type { EventFilter } from "../../ports/store.ts";
+import type { EventFilter } from "../../ports/questions.ts";
 import { type Command, durationOf, textOf } from "../command.ts";
 import { withOperations } from "../reach.ts";
 import { decisionLines, eventLine, outcomeOf, type Screen, screenOf } from "../terminal/describe.ts";
