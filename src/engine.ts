@@ -1,10 +1,10 @@
 /** Composition root: open the store, load the policy, wire, start; stop in reverse. Nothing is decided here. */
 import { randomBytes, randomUUID } from "node:crypto";
-import { readFileSync } from "node:fs";
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { memoryCache } from "./cache/memory.ts";
 import { redisCache } from "./cache/redis.ts";
+import { systemClock } from "./clock.ts";
 import type { Config } from "./config/config.ts";
 import { SignalboxError } from "./errors.ts";
 import { createAdvance } from "./flow/advance.ts";
@@ -19,6 +19,7 @@ import { httpClient } from "./network/http.ts";
 import { migrationReports } from "./operations/migrations.ts";
 import { createOperations } from "./operations/operate.ts";
 import type { Operations, PolicyReport, StatusReport } from "./operations/operations.ts";
+import { API_VERSION, VERSION } from "./package.ts";
 import { holdPolicy, type PolicyHolder } from "./policy/running.ts";
 import type { Cache } from "./ports/cache.ts";
 import type { Clock } from "./ports/clock.ts";
@@ -34,35 +35,13 @@ import { adminListener, assertAdminExposure } from "./web/admin.ts";
 import { ingestListener } from "./web/ingest.ts";
 import { createMetrics } from "./web/metrics.ts";
 
-export { createLog, type Log, loadProviders };
-
-/** The API's version; its major version is in the path. */
-export const API_VERSION = "1.0.0";
-
-export const VERSION: string = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")).version;
+export { createLog, type Log, loadProviders, systemClock };
 
 /** Connections that wait to be accepted: a burst of senders must not be turned away by the kernel. */
 const BACKLOG = 4_096;
 
 /** How long a sender that has begun a request may take to finish it once we are to stop. */
 const CLOSE_MS_MAX = 2_000;
-
-/** The wall clock. */
-export const systemClock: Clock = {
-  now: () => Date.now(),
-  sleep: (ms, signal) =>
-    new Promise((resolve) => {
-      if (signal?.aborted) return resolve();
-      const wake = () => {
-        clearTimeout(timer);
-        signal?.removeEventListener("abort", wake);
-        resolve();
-      };
-      // Longer waits would overflow the timer and fire at once; a loop looks again anyway.
-      const timer = setTimeout(wake, Math.min(ms, 2 ** 31 - 1));
-      signal?.addEventListener("abort", wake);
-    }),
-};
 
 export interface EngineOptions {
   config: Config;

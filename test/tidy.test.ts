@@ -39,11 +39,13 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   operations: [...BASE, "ports", "core"],
   model: [],
   errors: [],
+  package: [],
+  clock: ["ports"],
   yaml: ["errors", "model"],
   ports: ["model"],
   core: BASE,
-  providers: [...BASE, "ports", "network"],
-  store: [...BASE, "ports"],
+  providers: [...BASE, "ports", "network", "package"],
+  store: [...BASE, "ports", "package"],
   cache: [...BASE, "ports"],
   flow: [...BASE, "ports", "core"],
   log: [...BASE, "ports"],
@@ -54,7 +56,21 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   schemas: ["*"],
   sandbox: [...BASE, "core"],
   graph: [...BASE, "core"],
-  cli: [...BASE, "ports", "core", "engine", "policy", "config", "flow", "operations", "graph", "sandbox", "yaml"],
+  cli: [
+    ...BASE,
+    "ports",
+    "core",
+    "engine",
+    "package",
+    "clock",
+    "policy",
+    "config",
+    "flow",
+    "operations",
+    "graph",
+    "sandbox",
+    "yaml",
+  ],
   main: [...BASE, "cli", "engine"],
 };
 
@@ -140,7 +156,7 @@ test("core knows no clock, no chance, no network, no disk and no console", () =>
 
 test("time and chance enter only at the edge", () => {
   const clock = /Date\.now|new Date\(\)|Math\.random|setTimeout\(|setInterval\(/;
-  const edge = /^src\/(engine|main|schemas)\.ts$|^src\/(cli|sandbox|web)\/|^src\/network\/http\.ts$/;
+  const edge = /^src\/(clock|main|schemas)\.ts$|^src\/(cli|sandbox|web)\/|^src\/network\/http\.ts$/;
   for (const path of sources.filter((one) => !edge.test(one))) {
     const found = text(path)
       .split("\n")

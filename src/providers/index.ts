@@ -1,19 +1,20 @@
 /** Finds the providers by reading this folder: a file or a folder per outside system, named like its default export. */
 import { readdir } from "node:fs/promises";
-import { dirname, extname, join } from "node:path";
+import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { CODE, CODE_EXTENSION } from "../package.ts";
 import type { Provider } from "../ports/provider.ts";
 
-const OWN_FILE = fileURLToPath(import.meta.url);
+const FOLDER = fileURLToPath(new URL("providers/", CODE));
 /** What providers share; no provider. */
 const KIT = "kit";
 
 /** All providers of a folder by name, in alphabetical order. Works alike from src and from dist. */
-export async function loadProviders(folder: string = dirname(OWN_FILE)): Promise<ReadonlyMap<string, Provider>> {
+export async function loadProviders(folder: string = FOLDER): Promise<ReadonlyMap<string, Provider>> {
   const entries = await readdir(folder, { withFileTypes: true });
   const files = entries.flatMap((entry): [name: string, file: string][] => {
     if (entry.isDirectory()) {
-      return entry.name === KIT ? [] : [[entry.name, join(folder, entry.name, `index${extname(OWN_FILE)}`)]];
+      return entry.name === KIT ? [] : [[entry.name, join(folder, entry.name, `index${CODE_EXTENSION}`)]];
     }
     const [, name] = /^(?!index\.)([^.]+)\.[jt]s$/.exec(entry.name) ?? [];
     return name === undefined ? [] : [[name, join(folder, entry.name)]];

@@ -7,7 +7,7 @@ import { createEngine, type Engine } from "../../engine.ts";
 import { SignalboxError } from "../../errors.ts";
 import type { JsonObject } from "../../model.ts";
 import { type Sandbox, startSandbox } from "../../sandbox/index.ts";
-import type { Command } from "../command.ts";
+import type { CommandBody } from "../command.ts";
 import { ConfigError, type Context } from "../context.ts";
 import { placed } from "../reach.ts";
 import { changed, findSample, prepare, type Spoiling, sourceFor } from "../samples.ts";
@@ -21,9 +21,7 @@ import { answerOf, deliver } from "./send.ts";
 const SECRET = "a secret that only the demo knows";
 const SETTLE_MS = 10_000;
 
-export const demo: Command = {
-  name: "demo",
-  summary: "the whole product at once, on this machine, with a stand-in Jira and Slack",
+export const demo: CommandBody = {
   about: "Needs nothing, leaves nothing behind.",
   flags: [{ flags: "--keep", about: "stay running afterwards, for sending more" }],
   examples: ["signalbox demo", "signalbox demo --keep", "signalbox demo --json"],
@@ -67,7 +65,7 @@ async function start(context: Context, dir: string, sandbox: Sandbox): Promise<E
   const loaded = await loadConfig({ dir, env, providers });
   if (!loaded.config) throw new ConfigError(loaded);
   const { config } = loaded;
-  const log = context.log("silent", config.secrets);
+  const log = await context.log("silent", config.secrets);
   const engine = await placed(config, createEngine({ config, providers, log }));
   await engine.start();
   const port = (url: string) => Number(new URL(url).port);

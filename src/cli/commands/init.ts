@@ -2,9 +2,9 @@
 import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
 import { SignalboxError } from "../../errors.ts";
-import { type Command, textOf } from "../command.ts";
+import { PACKAGE_ROOT } from "../../package.ts";
+import { type CommandBody, textOf } from "../command.ts";
 import type { Context } from "../context.ts";
 import { problemsJson, renderProblems, summaryLine } from "../terminal/diagnostics.ts";
 import { EXIT } from "../terminal/failure.ts";
@@ -12,8 +12,6 @@ import { counted } from "../terminal/output.ts";
 import { schemaNames, schemaText } from "./about.ts";
 import { reportOf } from "./check.ts";
 
-/** Where rules/ and statemachines/ are shipped; the same from src and from dist. */
-export const PACKAGE_ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 const SECRET_BYTES = 32;
 const DEFAULT = "pr-jira";
 const TEMPLATES = ["pr-jira", "deploy-gate", "escalation", "all", "empty"] as const;
@@ -67,9 +65,7 @@ const STARTERS: Record<Exclude<Template, "empty">, Starter> = {
   },
 };
 
-export const init: Command = {
-  name: "init [dir]",
-  summary: "write a project that works",
+export const init: CommandBody = {
   about: "server: no.",
   flags: [
     { flags: "--template <name>", about: `what to start from, default ${DEFAULT}`, choices: TEMPLATES },

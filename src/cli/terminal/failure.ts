@@ -1,8 +1,9 @@
 /** How a command ends badly: the exit code, the words for people and the document for programs. Never a stack trace. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { systemClock, VERSION } from "../../engine.ts";
+import { systemClock } from "../../clock.ts";
 import { ERRORS, type ErrorCode, SignalboxError } from "../../errors.ts";
+import { VERSION } from "../../package.ts";
 import { ConfigError, document } from "../context.ts";
 import type { Shell } from "../shell.ts";
 import { problemsJson, renderProblems } from "./diagnostics.ts";

@@ -1,6 +1,7 @@
 /** The thread that owns the file, seen from outside: calls go in together, and answers come back to who asked. */
 import { Worker } from "node:worker_threads";
 import { SignalboxError } from "../../errors.ts";
+import { CODE, CODE_EXTENSION } from "../../package.ts";
 import type { Ask, Call } from "./database.ts";
 import type { FromWorker, ToWorker } from "./worker.ts";
 
@@ -72,10 +73,10 @@ export async function startThread(path: string): Promise<{ ask: Ask; close(): Pr
 /** The compiled thread beside the compiled store; from sources, one that can read TypeScript. */
 function workerFor(path: string): Worker {
   const options = { workerData: { path } };
-  if (!import.meta.url.endsWith(".ts")) return new Worker(new URL("./worker.js", import.meta.url), options);
+  if (CODE_EXTENSION !== ".ts") return new Worker(new URL("store/sqlite/worker.js", CODE), options);
   // Node 20 does not apply --import tsx to the first module of a thread, so that module is written here.
   const tsx = import.meta.resolve("tsx/esm/api");
-  const url = new URL("./worker.ts", import.meta.url).href;
+  const url = new URL("store/sqlite/worker.ts", CODE).href;
   const start = `import("${tsx}").then(({ register }) => { register(); return import("${url}"); })`;
   return new Worker(start, { ...options, eval: true, execArgv: [] });
 }
