@@ -63,6 +63,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     "engine",
     "package",
     "clock",
+    "providers",
     "policy",
     "config",
     "flow",
@@ -142,6 +143,23 @@ test("the nouns load without typebox, which only the schema of rules needs", () 
   expect(models.filter((path) => importsOf(path).packages.length > 0)).toEqual([]);
   const values = models.filter((path) => /^(?:import|export) (?!type )[^;]*?"[^"]*rule\.ts";/m.test(text(path)));
   expect(values).toEqual([]);
+});
+
+test("only a module directly in src asks for its own place: a bundle moves the others", () => {
+  const moved = sources.filter((path) => moduleOf(path) !== relative("src", path).replace(/\.ts$/, ""));
+  expect(moved.filter((path) => /import\.meta\.(url|dirname|filename)/.test(text(path)))).toEqual([]);
+});
+
+test("help and version load no library but the command line's own", () => {
+  const seen = new Set(["src/cli/program.ts", "src/cli/commands/about.ts"]);
+  const packages = new Set<string>();
+  for (const path of seen) {
+    for (const [, specifier] of text(path).matchAll(/^(?:import|export)(?! type\b)[^;]*?from "([^"]+)";/gm)) {
+      if (specifier!.startsWith(".")) seen.add(normalize(join(dirname(path), specifier!)));
+      else if (!specifier!.startsWith("node:")) packages.add(specifier!);
+    }
+  }
+  expect([...packages]).toEqual(["commander"]);
 });
 
 test("core knows no clock, no chance, no network, no disk and no console", () => {

@@ -91,7 +91,7 @@ export function createContext(shell: Shell, options: Options): Context {
     confirm: (question) => confirm(shell, options, question),
     project: () => projectOf(shell, options),
     providers() {
-      providers ??= import("../engine.ts").then(({ loadProviders }) => loadProviders());
+      providers ??= import("../providers/index.ts").then(({ loadProviders }) => loadProviders());
       return providers;
     },
     async load(how = {}) {
