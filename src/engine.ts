@@ -3,7 +3,6 @@ import { randomBytes, randomUUID } from "node:crypto";
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { memoryCache } from "./cache/memory.ts";
-import { redisCache } from "./cache/redis.ts";
 import { systemClock } from "./clock.ts";
 import type { Config } from "./config/config.ts";
 import { SignalboxError } from "./errors.ts";
@@ -141,8 +140,7 @@ async function openParts(
   const clients = httpClients(log);
   const connections = connect(config, providers, clients);
   const store = options.store ?? (await openStore(config));
-  const cache =
-    config.cache.kind === "redis" ? redisCache({ url: config.cache.url, clock, observe }) : memoryCache({ clock });
+  const cache = await openCache(config, { clock, observe });
   try {
     const policy = await holdPolicy({ config, providers, store, clock, observe });
     const wake = { all() {} };
@@ -190,6 +188,13 @@ async function openStore({ store }: Config): Promise<Store> {
     case "postgres":
       throw new SignalboxError("SB0701", "This version keeps its log in SQLite; write sqlite:./data/signalbox.db");
   }
+}
+
+async function openCache({ cache }: Config, deps: Pick<Parts, "clock" | "observe">): Promise<Cache> {
+  if (cache.kind === "memory") return memoryCache(deps);
+  // Its library is large, and most projects do without.
+  const { redisCache } = await import("./cache/redis.ts");
+  return redisCache({ url: cache.url, ...deps });
 }
 
 function describeStore({ store }: Config): string {

@@ -230,7 +230,8 @@ function toJson(contents: Node | null, lineOf: (offset: number) => number): Whol
       size += part.size;
       height = Math.max(height, part.height);
     }
-    return { value: list, size, height: height + 1 };
+    // A copy without the room that a growing list keeps.
+    return { value: list.slice(), size, height: height + 1 };
   }
 
   function wrongPair(pair: unknown): null {

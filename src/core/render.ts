@@ -83,7 +83,7 @@ class PartFailure extends Error {
 function compilePart(value: unknown, slot: Slot, path: Path, compiling: Compiling): Part {
   if (typeof value === "string") return value.includes("{{") ? textPart(value, slot, path, compiling) : constant(value);
   if (Array.isArray(value)) {
-    const parts = value.map((member, i) => compilePart(member, slotBelow(slot, i), [...path, i], compiling));
+    const parts = value.map((member, i) => compilePart(member, slotBelow(slot, i), path.concat(i), compiling));
     return (run) => parts.map((part) => part(run));
   }
   if (typeof value !== "object" || value === null) return constant(value as Json);
@@ -92,7 +92,7 @@ function compilePart(value: unknown, slot: Slot, path: Path, compiling: Compilin
   if (key === "template" && more.length === 0)
     return filePart((value as { template: unknown }).template, slot, path, compiling);
   const members = Object.entries(value).map(
-    ([name, member]) => [name, compilePart(member, slotBelow(slot, name), [...path, name], compiling)] as const,
+    ([name, member]) => [name, compilePart(member, slotBelow(slot, name), path.concat(name), compiling)] as const,
   );
   return (run) => Object.fromEntries(members.map(([name, part]) => [name, part(run)]));
 }
