@@ -3,7 +3,7 @@ import { actionName, type Delivery, type DeliveryView, type Trace, type TraceVie
 import type { EventRecord } from "../ports/questions.ts";
 import type { EventView } from "./operations.ts";
 
-export function deliveryView({ interrupted: _, ...delivery }: Delivery): DeliveryView {
+export function deliveryView(delivery: Delivery): DeliveryView {
   return { ...delivery, action: actionName(delivery), reports: delivery.emitsOutcome };
 }
 
