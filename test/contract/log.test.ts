@@ -4,7 +4,7 @@ import type { NewEvent } from "../../src/model.ts";
 import type { ClaimOptions } from "../../src/ports/log.ts";
 import type { Store } from "../../src/ports/store.ts";
 import { ARRIVAL_MS, decision, delivery, event, instance, newEvent, timer, trace } from "../support/nouns.ts";
-import { CLAIM, commit, LEASE, load, STORES, undecided } from "../support/stores.ts";
+import { CLAIM, commit, expectNothingBeforeWhatWasShown, LEASE, load, STORES, undecided } from "../support/stores.ts";
 
 const OK = { ok: true };
 const A = { machine: "gate", key: "a" };
@@ -162,31 +162,7 @@ describe.each(STORES)("$name store", ({ open }) => {
     });
 
     test("what claim has shown is never preceded by a later arrival", async () => {
-      const shown: string[] = [];
-      const append = async (side: number) => {
-        for (let n = 0; n < 40; n++) await store.append([newEvent(`evt_${side}_${n}`), newEvent(`evt_${side}_${n}b`)]);
-      };
-      const decide = async () => {
-        for (let rounds = 0; rounds < 60; rounds++) {
-          const { ids, ...tenure } = await claim("a", 0, { limit: 7 });
-          // What was shown and not decided is shown again at the same place, before anything new.
-          const known = ids.filter((id) => shown.includes(id));
-          expect(ids.slice(0, known.length)).toEqual(shown.slice(shown.length - known.length));
-          shown.push(...ids.slice(known.length));
-          await store.commit(
-            ids.slice(0, 3).map((id) => decision(id)),
-            tenure,
-          );
-        }
-      };
-      await Promise.all([append(1), append(2), append(3), decide()]);
-      const records = await Promise.all(shown.map((id) => store.event(id)));
-      const seqs = records.map((record) => record!.seq);
-      expect(shown.length).toBeGreaterThan(100);
-      expect(seqs).toEqual(seqs.toSorted((a, b) => a - b));
-      // And nothing was left out below the last that was shown.
-      const first = await store.scan(0, 1_000);
-      expect(first.slice(0, shown.length).map(({ event }) => event.id)).toEqual(shown);
+      await expectNothingBeforeWhatWasShown(store, [store, store, store]);
     });
 
     test("while one node holds the lane another is shown nothing, and what it claims proves nothing", async () => {

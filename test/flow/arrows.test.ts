@@ -73,24 +73,23 @@ test("a node that lost its lane while it decided writes nothing of it, and goes 
   const store = memoryStore();
   const clock = woundClock();
   const asleep = { ...store };
-  const left = createWorld({ store: asleep, files: FILES, clock });
-  const right = createWorld({ store, files: FILES, clock });
-  await left.send(one("1"));
-  await left.send(one("2"));
+  const world = createWorld({ store: asleep, files: FILES, clock });
+  await world.send(one("1"));
+  await world.send(one("2"));
   asleep.commit = async (decisions, tenure) => {
     asleep.commit = store.commit;
-    // Longer than its lease: meanwhile the other node decides all there is.
+    // Longer than its lease: meanwhile another node takes the lane, and has decided nothing yet.
     clock.wind(11_000);
-    await right.settle();
+    const { ids } = await store.claim("another", { nowMs: clock.now(), leaseMs: 10_000, limit: 9, bytes: 1_000 });
+    expect(ids).toHaveLength(2);
     return store.commit(decisions, tenure);
   };
-  await left.settle();
-  expect(left.effects).toEqual([]);
-  expect(right.effects.map(({ params }) => params.text)).toEqual(["1", "2"]);
-  await left.send(one("3"));
+  await world.settle();
+  expect([world.effects, (await store.counts()).undecided]).toEqual([[], 2]);
+  await world.send(one("3"));
   clock.wind(11_000);
-  await left.settle();
-  expect(left.effects.map(({ params }) => params.text)).toEqual(["3"]);
+  await world.settle();
+  expect(world.effects.map(({ params }) => params.text)).toEqual(["1", "2", "3"]);
   expect((await store.instanceList({}, { limit: 10 })).items.map(({ context }) => context.n)).toEqual([3]);
 });
 

@@ -14,7 +14,7 @@ import { openSqliteFile } from "../../src/store/sqlite/database.ts";
 import { MIGRATIONS, migrate } from "../../src/store/sqlite/schema.ts";
 import { sqliteStore } from "../../src/store/sqlite/store.ts";
 import { ARRIVAL_MS, decision, delivery, event, instance, newEvent, timer } from "../support/nouns.ts";
-import { CLAIM, commit, LEASE, load, undecided } from "../support/stores.ts";
+import { CLAIM, commit, expectNothingBeforeWhatWasShown, LEASE, load, undecided } from "../support/stores.ts";
 
 let folder: string;
 let path: string;
@@ -266,6 +266,11 @@ describe("the file", () => {
     expect(await first.commit([decision("evt_1")], held)).toEqual({ ok: false, why: "fenced" });
     expect((await first.claim("killed", CLAIM)).ids).toEqual([]);
     expect(await second.commit([decision("evt_1")], taken)).toEqual({ ok: true });
+  });
+
+  test("what claim has shown is never preceded by a later arrival, whoever else writes to the file", async () => {
+    const [one, two] = [await opened(), await opened()];
+    await expectNothingBeforeWhatWasShown(one, [one, two, two]);
   });
 
   test("a file that cannot be written to is noticed by ping, though it can still be read", async () => {

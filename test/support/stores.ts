@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { expect } from "vitest";
 import { SignalboxError } from "../../src/errors.ts";
 import type { Decision, Event } from "../../src/model.ts";
 import type { Committed } from "../../src/ports/log.ts";
@@ -9,7 +10,7 @@ import type { Store } from "../../src/ports/store.ts";
 import { memoryStore } from "../../src/store/memory.ts";
 import { type Ask, type Call, openSqliteFile } from "../../src/store/sqlite/database.ts";
 import { storeOver } from "../../src/store/sqlite/store.ts";
-import { ARRIVAL_MS } from "./nouns.ts";
+import { ARRIVAL_MS, decision, newEvent } from "./nouns.ts";
 
 export interface StoreFactory {
   name: string;
@@ -84,3 +85,28 @@ export async function load(store: Store, ids: readonly string[]): Promise<Event[
 
 /** A lease as a test takes it: plenty of room, unless it says otherwise. */
 export const LEASE = { room: {}, roomOfOthers: 100, limit: 100, leaseMs: 1_000 };
+
+/**
+ * Claims and decides while others append: what is shown is shown in the order of the log, shown again at the same place until it is decided,
+ * and nothing that came later stands before it.
+ */
+export async function expectNothingBeforeWhatWasShown(store: Store, appending: readonly Store[]): Promise<void> {
+  const shown: string[] = [];
+  const append = async (to: Store, side: number) => {
+    for (let n = 0; n < 40; n++) await to.append([newEvent(`evt_${side}_${n}`), newEvent(`evt_${side}_${n}b`)]);
+  };
+  const decide = async () => {
+    for (let rounds = 0; rounds < 60; rounds++) {
+      const { ids, ...tenure } = await store.claim(NODE, { ...CLAIM, limit: 7 });
+      const before = ids.filter((id) => shown.includes(id));
+      expect(ids.slice(0, before.length)).toEqual(shown.slice(shown.length - before.length));
+      shown.push(...ids.slice(before.length));
+      const decided = ids.slice(0, 3).map((id) => decision(id));
+      expect(await store.commit(decided, tenure)).toEqual({ ok: true });
+    }
+  };
+  await Promise.all([...appending.map(append), decide()]);
+  expect(shown.length).toBeGreaterThan(50);
+  const log = await store.scan(0, 1_000);
+  expect(log.slice(0, shown.length).map(({ event }) => event.id)).toEqual(shown);
+}
