@@ -4,9 +4,10 @@ import { readdirSync, readFileSync } from "node:fs";
 import { request } from "node:http";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
+import { MAIN } from "../support/build.ts";
 import { type Started, startEngineIn } from "../support/engine.ts";
 import { recordOutput, recordSecret } from "../support/records.ts";
-import { folderOf, freePort, GITHUB_SECRET, MAIN, mergedPullRequest, type Served, serve } from "../support/served.ts";
+import { folderOf, freePort, GITHUB_SECRET, mergedPullRequest, type Served, serve } from "../support/served.ts";
 
 const ENV = { GITHUB_WEBHOOK_SECRET: GITHUB_SECRET };
 
@@ -29,7 +30,7 @@ function signalbox(
   args: string[],
   env: Record<string, string> = {},
 ): Promise<{ code: number | null; out: string; err: string }> {
-  const child = spawn(process.execPath, ["--import", "tsx", MAIN, ...args, "--dir", folder], {
+  const child = spawn(process.execPath, [MAIN, ...args, "--dir", folder], {
     env: { PATH: process.env.PATH ?? "", HOME: "/nonexistent", NO_COLOR: "1", ...ENV, ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
