@@ -6,9 +6,9 @@ const storeThread = {
   name: "the store's thread from the build",
   enforce: "pre" as const,
   transform(code: string, id: string) {
-    const [, root, rest] = /^(.*)\/src(\/store\/sqlite\/store)\.ts$/.exec(id) ?? [];
-    if (root === undefined) return;
-    return code.replaceAll("import.meta.url", JSON.stringify(`file://${root}/dist${rest}.js`));
+    const [, root] = /^(.*)\/src\/store\/sqlite\/\w+\.ts$/.exec(id) ?? [];
+    const worker = `new URL("file://${root}/dist/store/sqlite/worker.js")`;
+    return root === undefined ? undefined : code.replace(/new Worker\(start, .*\);/, `new Worker(${worker}, options);`);
   },
 };
 
@@ -33,7 +33,8 @@ export default defineConfig({
   test: {
     globalSetup: ["test/support/global.ts"],
     sequence: { sequencer: LongestFirst },
-    maxWorkers: "100%",
+    // More than there are processors: tests of whole processes wait for them most of the time.
+    maxWorkers: "150%",
     // Only for what hangs: no test measures time, and a busy machine may take its own.
     testTimeout: 120_000,
     hookTimeout: 120_000,
