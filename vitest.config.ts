@@ -36,8 +36,9 @@ export default defineConfig({
     // More than there are processors: tests of whole processes wait for them most of the time.
     maxWorkers: "150%",
     // Only for what hangs: no test measures time, and a busy machine may take its own.
-    testTimeout: 120_000,
-    hookTimeout: 120_000,
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
+    expect: { poll: { timeout: 100_000, interval: 20 } },
     projects: [
       { extends: true, test: { name: "pure", include: PURE, isolate: false } },
       { extends: true, test: { name: "whole", include: ["test/**/*.test.ts"], exclude: PURE } },

@@ -270,7 +270,7 @@ describe("commands in the documents print what they say", () => {
       (block) => block.document === document && (block.language === "console" || isSaved(block)),
     );
     if (steps.length === 0) continue;
-    test(document, { timeout: 120_000 }, async () => {
+    test(document, async () => {
       const reader = await newReader();
       for (const block of steps) {
         if (isSaved(block)) writeFileSync(join(reader.cwd, titleOf(block)!), block.text);

@@ -303,7 +303,7 @@ async function crashEverywhere(
 describe.each(Object.keys(STORES))(
   "on %s a crash before any write leaves the same effects and the same states",
   (name) => {
-    test("of one policy with all there is", { timeout: 120_000 }, async () => {
+    test("of one policy with all there is", async () => {
       await fc.assert(
         fc.asyncProperty(fc.array(step, { minLength: 2, maxLength: 7 }), async (script) => {
           await crashEverywhere(FILES, script, STORES[name]!);
@@ -312,7 +312,7 @@ describe.each(Object.keys(STORES))(
       );
     });
 
-    test("of random machines", { timeout: 120_000 }, async () => {
+    test("of random machines", async () => {
       let effects = 0;
       await fc.assert(
         fc.asyncProperty(machines, fc.array(signalStep, { minLength: 2, maxLength: 4 }), async (files, script) => {

@@ -2,7 +2,7 @@
 import type { ChildProcess } from "node:child_process";
 import { createServer, type Server } from "node:net";
 import { Redis } from "ioredis";
-import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import { jittered, memoryCache } from "../../src/cache/memory.ts";
 import { redisCache } from "../../src/cache/redis.ts";
 import type { Cache } from "../../src/ports/cache.ts";
@@ -90,7 +90,8 @@ test.runIf(SERVICES_REQUIRED)("the services that were asked for are there", () =
 });
 
 // A timer ends when a test says so: how busy this machine is does not decide when Redis is given up on.
-beforeAll(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] }));
+const fakeTimers = () => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+beforeAll(fakeTimers);
 afterAll(() => void vi.useRealTimers());
 
 let count = 0;
@@ -284,11 +285,15 @@ describe.runIf(hasServer)("Redis that goes and comes", () => {
   });
 
   test("dies in the middle of a read without an error and is used again when it is back", async () => {
+    // Here it is the timers that bring it back.
+    vi.useRealTimers();
+    onTestFinished(fakeTimers);
     const port = await freePort();
     const watched = watch();
     const first = await start(port);
     const cache = redisCache({ url: `redis://127.0.0.1:${port}`, clock: woundClock(), observe: watched.observe });
     await cache.read("kept", MINUTE, loader("kept"));
+    await watched.until(1);
     const value = await cache.read("k", MINUTE, async () => {
       await killRedis(first);
       return "loaded";
@@ -297,7 +302,6 @@ describe.runIf(hasServer)("Redis that goes and comes", () => {
     expect(await cache.read("k", MINUTE, loader("never"))).toBe("loaded");
     expect(cache.healthy()).toBe(false);
     await start(port);
-    await vi.advanceTimersByTimeAsync(5_000);
     await watched.until(3);
     expect(cache.healthy()).toBe(true);
     await cache.read("shared", MINUTE, loader("from the first process"));

@@ -54,7 +54,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-test(`kill -9 in the middle of ${EVENTS} events, then SIGTERM`, { timeout: 300_000 }, async () => {
+test(`kill -9 in the middle of ${EVENTS} events, then SIGTERM`, async () => {
   const env = { GITHUB_WEBHOOK_SECRET: GITHUB_SECRET };
   let served: Served = await serve(folder, port, env);
   let restarting: Promise<void> | undefined;
