@@ -8,9 +8,9 @@ import { redisCache } from "../../src/cache/redis.ts";
 import type { Cache } from "../../src/ports/cache.ts";
 import type { Clock } from "../../src/ports/clock.ts";
 import type { Observation } from "../../src/ports/observe.ts";
-import { recordUnchecked } from "../support/records.ts";
-import { hasRedisServer, killRedis, SERVICES_REQUIRED, startRedis } from "../support/redis.ts";
+import { hasRedisServer, killRedis, startRedis } from "../support/redis.ts";
 import { freePort } from "../support/served.ts";
+import { hasService, isListening } from "../support/services.ts";
 
 const REDIS_URL = process.env.REDIS_URL ?? "redis://127.0.0.1:6379";
 const NAMESPACE = "signalbox:cache:";
@@ -64,30 +64,13 @@ const redis: Backend = {
   },
 };
 
-async function isReachable(url: string): Promise<boolean> {
-  const client = new Redis(url, { lazyConnect: true, retryStrategy: () => null, connectTimeout: 1_000 });
-  client.on("error", () => {});
-  try {
-    await client.connect();
-    return (await client.ping()) === "PONG";
-  } catch {
-    return false;
-  } finally {
-    client.disconnect();
-  }
-}
-
-const hasRedis = await isReachable(REDIS_URL);
-const hasServer = hasRedisServer("a cache whose Redis dies, hangs or refuses (test/contract/cache.test.ts)");
-if (!hasRedis) {
-  recordUnchecked(
-    "the cache contract on Redis (test/contract/cache.test.ts): start `redis-server`, or name one with REDIS_URL",
-  );
-}
-
-test.runIf(SERVICES_REQUIRED)("the services that were asked for are there", () => {
-  expect({ hasRedis, hasServer }).toEqual({ hasRedis: true, hasServer: true });
+const hasRedis = hasService({
+  name: "Redis",
+  isThere: await isListening(REDIS_URL),
+  unchecked: "the cache contract on Redis (test/contract/cache.test.ts)",
+  remedy: "start `redis-server`, or name one with REDIS_URL",
 });
+const hasServer = hasRedisServer("a cache whose Redis dies, hangs or refuses (test/contract/cache.test.ts)");
 
 // A timer ends when a test says so: how busy this machine is does not decide when Redis is given up on.
 const fakeTimers = () => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
