@@ -263,7 +263,7 @@ async function answers(script: Ask[][], open: (typeof STORES)[number]["open"]) {
   return all;
 }
 
-test("every store gives the same answers", { timeout: 120_000 }, async () => {
+test("every store gives the same answers", async () => {
   const [first, ...others] = STORES;
   await fc.assert(
     fc.asyncProperty(scripts, async (script) => {
