@@ -156,8 +156,9 @@ async function commit(store: Store, instances: Instance[]): Promise<void> {
   const nothing = emptyPlan({ revision: "bench" } as DecisionPolicy, event, problem);
   const { trace } = decide({} as DecisionPolicy, nothing, () => undefined, NOW);
   const lists = { timersSet: [], timersCancelled: [], deliveries: [], cancelled: [], emitted: [] };
-  const committed = await store.commit([{ event: id, decidedAtMs: NOW, instances, ...lists, trace }]);
-  if (!committed) throw new Error("The commit met a conflict");
+  const tenure = await store.claim("bench", { nowMs: NOW, leaseMs: 60_000, limit: 1, bytes: 1 });
+  const committed = await store.commit([{ event: id, decidedAtMs: NOW, instances, ...lists, trace }], tenure);
+  if (!committed.ok) throw new Error("The commit met a conflict");
 }
 
 async function full(): Promise<void> {

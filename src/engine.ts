@@ -1,16 +1,15 @@
 /** Composition root: open the store, load the policy, wire, start; stop in reverse. Nothing is decided here. */
 import { randomBytes, randomUUID } from "node:crypto";
-import { readFileSync } from "node:fs";
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { memoryCache } from "./cache/memory.ts";
-import { redisCache } from "./cache/redis.ts";
+import { systemClock } from "./clock.ts";
 import type { Config } from "./config/config.ts";
 import { SignalboxError } from "./errors.ts";
 import { createAdvance } from "./flow/advance.ts";
 import { type ConfiguredConnection, createDeliver } from "./flow/deliver.ts";
 import { type Loop, startLoop } from "./flow/loop.ts";
-import { createForget } from "./flow/purge.ts";
+import { createPurge } from "./flow/purge.ts";
 import { type ConfiguredSource, createReceiver } from "./flow/receive.ts";
 import { fireTimers, startSchedules } from "./flow/tick.ts";
 import { createLog, type Log } from "./log.ts";
@@ -19,6 +18,7 @@ import { createNetwork, type OwnedNetwork } from "./network/network.ts";
 import { migrationReports } from "./operations/migrations.ts";
 import { createOperations } from "./operations/operate.ts";
 import type { Operations, PolicyReport, StatusReport } from "./operations/operations.ts";
+import { API_VERSION, VERSION } from "./package.ts";
 import { holdPolicy, type PolicyHolder } from "./policy/running.ts";
 import type { Cache } from "./ports/cache.ts";
 import type { Clock } from "./ports/clock.ts";
@@ -33,35 +33,13 @@ import { adminListener, assertAdminExposure } from "./web/admin.ts";
 import { ingestListener } from "./web/ingest.ts";
 import { createMetrics } from "./web/metrics.ts";
 
-export { createLog, type Log, loadProviders };
-
-/** The API's version; its major version is in the path. */
-export const API_VERSION = "1.0.0";
-
-export const VERSION: string = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")).version;
+export { createLog, type Log, loadProviders, systemClock };
 
 /** Connections that wait to be accepted: a burst of senders must not be turned away by the kernel. */
 const BACKLOG = 4_096;
 
 /** How long a sender that has begun a request may take to finish it once we are to stop. */
 const CLOSE_MS_MAX = 2_000;
-
-/** The wall clock. */
-export const systemClock: Clock = {
-  now: () => Date.now(),
-  sleep: (ms, signal) =>
-    new Promise((resolve) => {
-      if (signal?.aborted) return resolve();
-      const wake = () => {
-        clearTimeout(timer);
-        signal?.removeEventListener("abort", wake);
-        resolve();
-      };
-      // Longer waits would overflow the timer and fire at once; a loop looks again anyway.
-      const timer = setTimeout(wake, Math.min(ms, 2 ** 31 - 1));
-      signal?.addEventListener("abort", wake);
-    }),
-};
 
 export interface EngineOptions {
   config: Config;
@@ -161,8 +139,7 @@ async function openParts(
   const networks = createNetworks(log);
   const connections = connect(config, providers, networks);
   const store = options.store ?? (await openStore(config));
-  const cache =
-    config.cache.kind === "redis" ? redisCache({ url: config.cache.url, clock, observe }) : memoryCache({ clock });
+  const cache = await openCache(config, { clock, observe });
   try {
     const policy = await holdPolicy({ config, providers, store, clock, observe });
     const wake = { all() {} };
@@ -210,6 +187,13 @@ async function openStore({ store }: Config): Promise<Store> {
     case "postgres":
       throw new SignalboxError("SB0701", "This version keeps its log in SQLite; write sqlite:./data/signalbox.db");
   }
+}
+
+async function openCache({ cache }: Config, deps: Pick<Parts, "clock" | "observe">): Promise<Cache> {
+  if (cache.kind === "memory") return memoryCache(deps);
+  // Its library is large, and most projects do without.
+  const { redisCache } = await import("./cache/redis.ts");
+  return redisCache({ url: cache.url, ...deps });
 }
 
 function describeStore({ store }: Config): string {
@@ -270,9 +254,10 @@ async function run(
 ): Promise<Running> {
   const { config, clock, observe, store, cache, policy, operations } = parts;
   // Set once the ports are bound: a second process on a taken port must not lease deliveries before it notices.
-  let loops: Record<"advance" | "deliver" | "tick" | "forget", Loop> | undefined;
+  let loops: Record<"advance" | "deliver" | "tick" | "purge", Loop> | undefined;
   const advance = createAdvance({
     store,
+    node: randomUUID(),
     clock,
     observe,
     policy: () => policy.current(),
@@ -315,10 +300,12 @@ async function run(
       advance: startLoop("advance", () => advance.round(), parts),
       deliver: startLoop("deliver", () => deliver.round(), parts),
       tick: startLoop("tick", () => fireTimers(ticking), parts),
-      forget: startLoop("forget", createForget({ store, clock, retention: config.retention }), parts),
+      purge: startLoop("purge", createPurge({ store, clock, retention: config.retention }), parts),
     };
     const stopSchedules = startSchedules(config.schedules, ticking);
+    const stopListening = store.changed?.(() => parts.wake.all());
     const stop = async () => {
+      stopListening?.();
       await stopSchedules();
       await close(ingest, clock);
       await Promise.all(Object.values(loops ?? {}).map((loop) => loop.stop()));

@@ -1,6 +1,8 @@
 #!/usr/bin/env node
 /** The process: argv, environment, streams, signals, exit codes. The only file that touches `process`. */
+import * as nodeModule from "node:module";
 import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Shell } from "./cli/shell.ts";
 
@@ -16,6 +18,12 @@ if (major < NODE_WANTED[0] || (major === NODE_WANTED[0] && minor < NODE_WANTED[1
 for (const stream of [process.stdout, process.stderr]) {
   stream.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 70));
 }
+
+// V8 keeps what it compiled for the next start, where Node can (22.1). In the user's own folder: what lies there is run.
+const { XDG_CACHE_HOME, HOME } = process.env;
+const cacheHome = XDG_CACHE_HOME || (HOME && join(HOME, ".cache"));
+const { enableCompileCache } = nodeModule as { enableCompileCache?: (folder: string) => unknown };
+if (cacheHome) enableCompileCache?.(join(cacheHome, "signalbox"));
 
 const shell: Shell = {
   argv: process.argv.slice(2),

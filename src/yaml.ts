@@ -42,53 +42,74 @@ export interface YamlFile {
   place(path: Path, at?: { atKey?: boolean | undefined; offset?: number | undefined }): Range;
   /** The text with the values at these paths blotted out, for values that nobody may see. */
   hidden(paths: readonly Path[]): string;
+  /** Lets go of the syntax tree. The next question for a place reads the text again. */
+  forget(): void;
+}
+
+/** Many times the size of the text, so it is kept only while places are asked for. */
+interface Syntax {
+  contents: Node | null;
+  targets: ReadonlyMap<Node, Node>;
+  lines: LineCounter;
 }
 
 /** Reads one file. Never throws. */
 export function readYaml(file: string, text: string): YamlFile {
-  const lines = new LineCounter();
-  const tokens = [...new Parser(lines.addNewLine).parse(text)];
-  const range = (start: number, end: number) => rangeOf(text, lines, start, end);
-  const blank: YamlFile = { value: null, problems: [], place: () => range(0, 0), hidden: () => text };
-  const unreadable = (problems: Diagnostic[]): YamlFile => ({ ...blank, value: undefined, problems });
-  const problemAt = ({ code, message, start, end, suggestion }: Mistake): Diagnostic => ({
-    code,
-    severity: "error",
-    message,
-    file,
-    ...range(start, end),
-    ...(suggestion === undefined ? {} : { suggestion }),
-  });
-
-  const early = forbiddenCharacter(text) ?? tooDeep(tokens);
-  if (early !== undefined) return unreadable([problemAt(early)]);
-  const documents = [...new Composer({ version: "1.2", uniqueKeys: false }).compose(tokens, true, text.length)];
-  const document = documents[0];
-  if (document === undefined) return blank;
-  const mistake = firstMistake(text, documents);
-  if (mistake !== undefined) return unreadable([problemAt(mistake)]);
-  const read = toJson(document.contents, (offset) => lines.linePos(offset).line);
-  if (read.mistakes.length > 0) return unreadable(read.mistakes.map(problemAt));
+  const { value, problems, ...read } = compose(file, text);
+  let kept: Syntax | undefined = read.syntax;
+  const syntax = (): Syntax => {
+    kept ??= compose(file, text).syntax;
+    return kept;
+  };
   return {
-    value: read.value,
-    problems: [],
+    value,
+    problems,
     place(path, at = {}) {
-      const found = find(document.contents, path, read.targets);
-      if (at.atKey === true && found.complete && found.key !== null) return range(...spanOf(found.key));
+      const { contents, targets, lines } = syntax();
+      const found = find(contents, path, targets);
+      if (at.atKey === true && found.complete && found.key !== null) return rangeOf(text, lines, ...spanOf(found.key));
       if (at.offset !== undefined && isScalar(found.node)) {
         const start = sourceOffset(text, found.node, at.offset);
-        return range(start, start + wordAt(text, start).length);
+        return rangeOf(text, lines, start, start + wordAt(text, start).length);
       }
-      return range(...spanOf(found.node ?? found.key));
+      return rangeOf(text, lines, ...spanOf(found.node ?? found.key));
     },
     hidden(paths) {
+      const { contents, targets } = syntax();
       return paths.reduce((shown, path) => {
-        const { node } = find(document.contents, path, read.targets);
-        const [start, end] = spanOf(node === null ? null : (read.targets.get(node) ?? node));
+        const { node } = find(contents, path, targets);
+        const [start, end] = spanOf(node === null ? null : (targets.get(node) ?? node));
         return shown.slice(0, start) + shown.slice(start, end).replaceAll(/\S/g, "•") + shown.slice(end);
       }, text);
     },
+    forget() {
+      kept = undefined;
+    },
   };
+}
+
+function compose(file: string, text: string): Pick<YamlFile, "value" | "problems"> & { syntax: Syntax } {
+  const lines = new LineCounter();
+  const tokens = [...new Parser(lines.addNewLine).parse(text)];
+  const nothing: Syntax = { contents: null, targets: new Map(), lines };
+  const unreadable = (mistakes: readonly Mistake[]) => ({
+    value: undefined,
+    syntax: nothing,
+    problems: mistakes.map(({ code, message, start, end, suggestion }): Diagnostic => {
+      const problem: Diagnostic = { code, severity: "error", message, file, ...rangeOf(text, lines, start, end) };
+      return suggestion === undefined ? problem : { ...problem, suggestion };
+    }),
+  });
+  const early = forbiddenCharacter(text) ?? tooDeep(tokens);
+  if (early !== undefined) return unreadable([early]);
+  const documents = [...new Composer({ version: "1.2", uniqueKeys: false }).compose(tokens, true, text.length)];
+  const document = documents[0];
+  if (document === undefined) return { value: null, problems: [], syntax: nothing };
+  const mistake = firstMistake(text, documents);
+  if (mistake !== undefined) return unreadable([mistake]);
+  const { value, mistakes, targets } = toJson(document.contents, (offset) => lines.linePos(offset).line);
+  if (mistakes.length > 0) return unreadable(mistakes);
+  return { value, problems: [], syntax: { contents: document.contents, targets, lines } };
 }
 
 /** The problem with its file and place filled in. */
@@ -209,7 +230,8 @@ function toJson(contents: Node | null, lineOf: (offset: number) => number): Whol
       size += part.size;
       height = Math.max(height, part.height);
     }
-    return { value: list, size, height: height + 1 };
+    // A copy without the room that a growing list keeps.
+    return { value: list.slice(), size, height: height + 1 };
   }
 
   function wrongPair(pair: unknown): null {

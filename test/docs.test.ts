@@ -32,9 +32,10 @@ import { SCOPES } from "../src/operations/operations.ts";
 import { compilePolicy } from "../src/policy/policy.ts";
 import { documentFiles } from "../src/schemas.ts";
 import { createMetrics } from "../src/web/metrics.ts";
+import { MAIN } from "./support/build.ts";
 import { type Block, blocksOf, documents, EXAMPLES, exampleOf, ROOT, textOf, titleOf } from "./support/documents.ts";
 import { recordOutput } from "./support/records.ts";
-import { folderOf, freePort, MAIN, until } from "./support/served.ts";
+import { folderOf, freePort, until } from "./support/served.ts";
 
 const blocks = documents.flatMap(blocksOf);
 
@@ -230,7 +231,7 @@ function commands(): string {
   if (existsSync(bin)) return bin;
   mkdirSync(bin);
   const scripts = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")).scripts as Record<string, string>;
-  const run = `exec "${process.execPath}" --import "${import.meta.resolve("tsx")}" "${MAIN}"`;
+  const run = `exec "${process.execPath}" "${MAIN}"`;
   writeFileSync(join(bin, "signalbox"), `#!/bin/sh\n${run} "$@"\n`);
   writeFileSync(
     join(bin, "npm"),
@@ -285,7 +286,7 @@ describe("commands in the documents print what they say", () => {
       (block) => block.document === document && (block.language === "console" || isSaved(block)),
     );
     if (steps.length === 0) continue;
-    test(document, { timeout: 120_000 }, async () => {
+    test(document, async () => {
       const reader = await newReader();
       for (const block of steps) {
         if (isSaved(block)) writeFileSync(join(reader.cwd, titleOf(block)!), block.text);

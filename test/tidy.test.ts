@@ -39,12 +39,14 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   operations: [...BASE, "ports", "core"],
   model: [],
   errors: [],
+  package: [],
+  clock: ["ports"],
   yaml: ["errors", "model"],
   ports: ["model"],
   core: BASE,
-  providers: [...BASE, "ports", "network", "sandbox"],
+  providers: [...BASE, "ports", "network", "sandbox", "package"],
   contract: [...BASE, "ports", "core", "config", "flow", "cache", "network", "sandbox"],
-  store: [...BASE, "ports"],
+  store: [...BASE, "ports", "package"],
   cache: [...BASE, "ports"],
   flow: [...BASE, "ports", "core"],
   log: [...BASE, "ports"],
@@ -60,6 +62,9 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     "ports",
     "core",
     "engine",
+    "package",
+    "clock",
+    "providers",
     "policy",
     "config",
     "flow",
@@ -67,7 +72,6 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     "graph",
     "sandbox",
     "contract",
-    "providers",
     "yaml",
   ],
   main: [...BASE, "cli", "engine"],
@@ -154,6 +158,23 @@ test("the nouns load without typebox, which only the schema of rules needs", () 
   expect(values).toEqual([]);
 });
 
+test("only a module directly in src asks for its own place: a bundle moves the others", () => {
+  const moved = sources.filter((path) => moduleOf(path) !== relative("src", path).replace(/\.ts$/, ""));
+  expect(moved.filter((path) => /import\.meta\.(url|dirname|filename)/.test(text(path)))).toEqual([]);
+});
+
+test("help and version load no library but the command line's own", () => {
+  const seen = new Set(["src/cli/program.ts", "src/cli/commands/about.ts"]);
+  const packages = new Set<string>();
+  for (const path of seen) {
+    for (const [, specifier] of text(path).matchAll(/^(?:import|export)(?! type\b)[^;]*?from "([^"]+)";/gm)) {
+      if (specifier!.startsWith(".")) seen.add(normalize(join(dirname(path), specifier!)));
+      else if (!specifier!.startsWith("node:")) packages.add(specifier!);
+    }
+  }
+  expect([...packages]).toEqual(["commander"]);
+});
+
 test("core knows no clock, no chance, no network, no disk and no console", () => {
   const impure =
     /Date\.now|new Date\(\)|Math\.random|\bprocess\.|\bconsole\.|\bfetch\(|setTimeout|setInterval|randomUUID|randomBytes|performance\.|"node:(?!crypto)|\basync\b|\bawait\b/;
@@ -166,7 +187,7 @@ test("core knows no clock, no chance, no network, no disk and no console", () =>
 
 test("time and chance enter only at the edge", () => {
   const clock = /Date\.now|new Date\(\)|Math\.random|setTimeout\(|setInterval\(/;
-  const edge = /^src\/(engine|main|schemas)\.ts$|^src\/(cli|sandbox|web)\/|^src\/network\//;
+  const edge = /^src\/(clock|main|schemas)\.ts$|^src\/(cli|sandbox|web)\/|^src\/network\//;
   for (const path of sources.filter((one) => !edge.test(one))) {
     const found = text(path)
       .split("\n")

@@ -108,7 +108,7 @@ test.each(Object.keys(QUOTES))("the place inside a %s text is that of its charac
 
 describe("places", () => {
   const text = "a:\n  - { b: 1, c: [x, yy] }\nd.e.f: &v { g: 2 }\nh: *v\n'1': one\n";
-  const { place } = readYaml("f.yaml", text);
+  const { place, forget } = readYaml("f.yaml", text);
   test.each([
     { path: ["a", 0, "c", 1], at: {}, marked: "2:yy" },
     { path: ["a", 0, "c"], at: {}, marked: "2:[x, yy]" },
@@ -122,6 +122,8 @@ describe("places", () => {
   ])("$path $at is $marked", ({ path, at, marked }) => {
     const { line, col, endCol } = place(path, at);
     expect(`${line}:${text.split("\n")[line - 1]?.slice(col - 1, endCol - 1)}`).toBe(marked);
+    forget();
+    expect(place(path, at)).toEqual({ line, col, endCol });
   });
 });
 

@@ -4,7 +4,7 @@ import { actionCatalogue, type Config, loadConfig } from "../config/config.ts";
 import { type Finding, unseen } from "../core/lint/lint.ts";
 import { type Diagnostic, SignalboxError } from "../errors.ts";
 import type { JsonObject } from "../model.ts";
-import { compilePolicy, contentsOf, type Policy, type PolicyFiles, readPolicyFiles } from "../policy/policy.ts";
+import { compilePolicy, type Policy, type PolicyFiles, readPolicyFiles } from "../policy/policy.ts";
 import type { Provider } from "../ports/provider.ts";
 import { placed, readYaml, type YamlFile } from "../yaml.ts";
 import { knownEvents } from "./known-events.ts";
@@ -52,7 +52,7 @@ export async function checkReport(options: CheckOptions): Promise<CheckReport> {
   const count = (severity: Diagnostic["severity"]) =>
     problems.filter((problem) => problem.severity === severity).length;
   const summary: Summary = {
-    ...contentsOf(read.files),
+    ...compiled.contents,
     errors: count("error"),
     warnings: count("warning"),
     ms: performance.now() - startedMs,

@@ -15,11 +15,16 @@ export interface Flag {
   repeats?: boolean;
 }
 
-export interface Command {
+/** How a command is found and listed. */
+export interface Headline {
   /** `explain <what>`: name and arguments as help shows them. */
   name: string;
   aliases?: readonly string[];
   summary: string;
+}
+
+/** What a command takes and does. */
+export interface CommandBody {
   /** What help says beside the summary. */
   about?: string;
   flags?: readonly Flag[];
@@ -30,6 +35,8 @@ export interface Command {
   /** Verbs of a noun: `events list`. */
   verbs?: readonly Command[];
 }
+
+export interface Command extends Headline, CommandBody {}
 
 /** The text given for an option. */
 export function textOf(options: Options, name: string): string | undefined {

@@ -1,9 +1,10 @@
 /** What a command works with: where it runs, how it answers, and what it loads only when it asks. */
 import { existsSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import { type Config, type Loaded, loadConfig } from "../config/config.ts";
+import { systemClock } from "../clock.ts";
+import type { Config, Loaded, loadConfig } from "../config/config.ts";
 import { parseDuration } from "../core/duration.ts";
-import { createLog, type Log, loadProviders, systemClock } from "../engine.ts";
+import type { Log } from "../engine.ts";
 import { SignalboxError } from "../errors.ts";
 import type { JsonObject } from "../model.ts";
 import type { Provider } from "../ports/provider.ts";
@@ -46,7 +47,7 @@ export interface Context {
   /** Rejects with all problems when the configuration does not load. */
   config(how?: Load): Promise<Config>;
   /** The log on standard error; `level` unless -q or -v say otherwise. */
-  log(level: Config["log"] | "silent", secrets: readonly string[]): Log;
+  log(level: Config["log"] | "silent", secrets: readonly string[]): Promise<Log>;
 }
 
 /** Files that errors are shown with, beside the error itself. */
@@ -92,10 +93,12 @@ export function createContext(shell: Shell, options: Options): Context {
     project: () => projectOf(shell, options),
     providers() {
       const { dir, file } = context.project();
-      providers ??= loadProviders(file === undefined ? dir : dirname(resolve(dir, file)));
+      const project = file === undefined ? dir : dirname(resolve(dir, file));
+      providers ??= import("../providers/index.ts").then(({ loadProviders }) => loadProviders(project));
       return providers;
     },
     async load(how = {}) {
+      const { loadConfig } = await import("../config/config.ts");
       return await loadConfig({ ...context.project(), ...how, env: shell.env, providers: await context.providers() });
     },
     async config(how) {
@@ -103,7 +106,8 @@ export function createContext(shell: Shell, options: Options): Context {
       if (!loaded.config) throw new ConfigError(loaded);
       return loaded.config;
     },
-    log(level, secrets) {
+    async log(level, secrets) {
+      const { createLog } = await import("../engine.ts");
       const wanted = level === "trace" ? "debug" : level === "fatal" ? "error" : level;
       const chosen = verbosity > 0 ? "debug" : isQuiet ? "error" : wanted;
       return createLog({ level: chosen, secrets, pretty: !json, destination: { write: (line) => shell.err(line) } });

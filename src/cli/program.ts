@@ -1,9 +1,9 @@
 /** The command line: commands as data → commander → exit code. */
 import { Command as Commander, CommanderError, Option } from "commander";
-import { VERSION } from "../engine.ts";
 import { nearest, SignalboxError } from "../errors.ts";
-import { type Command, type Flag, type Options, usage } from "./command.ts";
-import { GROUPS, replay } from "./commands/index.ts";
+import { VERSION } from "../package.ts";
+import { type CommandBody, type Flag, type Headline, type Options, usage } from "./command.ts";
+import { GROUPS, type ListedCommand, loadCommand, replay } from "./commands/index.ts";
 import { createContext } from "./context.ts";
 import type { Shell } from "./shell.ts";
 import { EXIT, failed } from "./terminal/failure.ts";
@@ -32,7 +32,7 @@ const GLOBAL_FLAGS: readonly Flag[] = [
 export async function run(shell: Shell): Promise<number> {
   let code: number = EXIT.done;
   try {
-    const program = build(shell, (exit) => {
+    const program = await build(shell, (exit) => {
       code = exit;
     });
     await program.parseAsync([...shell.argv], { from: "user" });
@@ -49,7 +49,7 @@ export function fail(shell: Shell, error: unknown): number {
   return failed(shell, error, { json: shell.argv.includes("--json"), color, paint: paintWith(color) });
 }
 
-function build(shell: Shell, ended: (exit: number) => void): Commander {
+async function build(shell: Shell, ended: (exit: number) => void): Promise<Commander> {
   const program = new Commander("signalbox")
     .description("Verified webhooks in, declarative rules and state machines in the middle, Jira, Slack and HTTP out")
     .version(VERSION, "-V, --version", "prints the version")
@@ -59,17 +59,29 @@ function build(shell: Shell, ended: (exit: number) => void): Commander {
     .exitOverride();
   for (const flag of GLOBAL_FLAGS) program.addOption(optionOf(flag));
   for (const [group, commands] of Object.entries(GROUPS)) {
-    for (const command of commands) add(program, command, ended, shell).helpGroup(`To ${group}:`);
+    for (const command of await chosen(commands, shell)) add(program, command, ended, shell).helpGroup(`To ${group}:`);
   }
-  add(program, replay, ended, shell, { hidden: true });
+  for (const command of await chosen([replay], shell)) add(program, command, ended, shell, { hidden: true });
   const names = program.commands.map((command) => command.name());
   orNearest(program, names, () => shell.out(overview()));
   return program;
 }
 
+type Listed = Headline & Partial<CommandBody>;
+
+/** Loads the commands whose name is a word of the command line; of the others, help shows the headline. */
+function chosen(commands: readonly ListedCommand[], { argv }: Shell): Promise<Listed[]> {
+  return Promise.all(
+    commands.map((command) => {
+      const names = [command.name.split(" ")[0], ...(command.aliases ?? [])];
+      return argv.some((word) => names.includes(word)) ? loadCommand(command) : command;
+    }),
+  );
+}
+
 function add(
   parent: Commander,
-  command: Command,
+  command: Listed,
   ended: (exit: number) => void,
   shell: Shell,
   { hidden = false } = {},
@@ -79,8 +91,9 @@ function add(
   for (const arg of args) made.argument(arg);
   made.aliases([...(command.aliases ?? [])]);
   for (const flag of command.flags ?? []) made.addOption(optionOf(flag));
-  made.addHelpText("after", `\nExamples:\n${command.examples.map((line) => `  $ ${line}\n`).join("")}`);
-  const { run: perform, verbs = [] } = command;
+  const { run: perform, verbs = [], examples } = command;
+  if (examples === undefined) return made;
+  made.addHelpText("after", `\nExamples:\n${examples.map((line) => `  $ ${line}\n`).join("")}`);
   for (const verb of verbs) add(made, verb, ended, shell);
   if (perform) {
     made.action(async () => {
@@ -120,7 +133,7 @@ function commandPath(command: Commander): string {
   return command.parent ? `${commandPath(command.parent)} ${command.name()}` : command.name();
 }
 
-function described({ summary, about }: Command): string {
+function described({ summary, about }: Listed): string {
   const sentence = `${summary[0]?.toUpperCase()}${summary.slice(1)}.`;
   return about === undefined ? sentence : `${sentence} ${about}`;
 }

@@ -2,10 +2,8 @@
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { Config } from "../config/config.ts";
-import { openOperations } from "../engine.ts";
 import { SignalboxError } from "../errors.ts";
 import type { Operations, StatusReport } from "../operations/operations.ts";
-import { readPolicyFiles } from "../policy/policy.ts";
 import { textOf } from "./command.ts";
 import { ConfigError, type Context } from "./context.ts";
 import { remoteOperations } from "./remote.ts";
@@ -102,7 +100,8 @@ async function files(context: Context, config: Config): Promise<Reached> {
   if (config.store.kind === "memory") {
     throw new SignalboxError("SB0902", `No server answers at ${adminUrl(config)}, and a store in memory has no files`);
   }
-  const log = context.log("warn", config.secrets);
+  const { openOperations } = await import("../engine.ts");
+  const log = await context.log("warn", config.secrets);
   const opened = await placed(config, openOperations({ config, providers: await context.providers(), log }));
   return { ...opened, running: false };
 }
@@ -119,6 +118,7 @@ export async function placed<T>(config: Config, opening: Promise<T>): Promise<T>
 
 /** The policy's files as they are on disk, for showing beside problems. */
 export async function policyTexts({ dir }: Config): Promise<ReadonlyMap<string, string>> {
+  const { readPolicyFiles } = await import("../policy/policy.ts");
   try {
     return new Map(Object.entries(await readPolicyFiles(dir)));
   } catch {

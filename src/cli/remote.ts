@@ -1,7 +1,8 @@
 /** Operations of a running server, asked over its API. */
-import { API_VERSION } from "../engine.ts";
+
 import { type Diagnostic, ERRORS, type ErrorCode, SignalboxError } from "../errors.ts";
 import type { Operations } from "../operations/operations.ts";
+import { API_VERSION } from "../package.ts";
 
 export interface RemoteOptions {
   /** Of the admin listener, without `/api/v1`. */

@@ -32,8 +32,8 @@ export function changedRules(
   policies: { was: LoadedPolicy | undefined; now: LoadedPolicy },
   nowMs: number,
 ): RuleChange[] {
-  const before = recorded(decided, policies.was, nowMs);
-  const today = planned(decided.event, policies.now, nowMs);
+  const before = recordedResults(decided, policies.was, nowMs);
+  const today = plannedResults(decided.event, policies.now, nowMs);
   return [...new Set([...before.rules, ...today.rules])].flatMap((rule): RuleChange[] => {
     const [was, now] = [before.end(rule), today.end(rule)];
     const place = today.place(rule);
@@ -46,9 +46,9 @@ export function changedRules(
   });
 }
 
-/** One of the two times. */
-interface Time {
-  /** Those that matched or had a problem. */
+/** The results of all rules under one policy. */
+interface RuleResults {
+  /** Rules that matched or had a problem. */
   rules: string[];
   end(rule: string): RuleChange["was"];
   place(rule: string): RuleChange["place"];
@@ -56,31 +56,41 @@ interface Time {
 
 type Caused = readonly [rule: string, effect: Effect];
 
-function planned(event: Event, policy: LoadedPolicy, nowMs: number): Time {
+function plannedResults(event: Event, policy: LoadedPolicy, nowMs: number): RuleResults {
   const made = planOf(event, policy, nowMs);
   const caused = [...ofDeliveries(made.deliveries), ...ofSignals(made.steps, policy), ...ofProblems(made.trace)];
-  return timeOf(event, { trace: made.trace, caused, policy });
+  return resultsOf(event, { trace: made.trace, caused, policy });
 }
 
 /** The trace is the truth; the old policy says what is not kept with it: values of signals, deliveries that were dropped since. */
-function recorded({ event, trace, deliveries }: Decided, policy: LoadedPolicy | undefined, nowMs: number): Time {
+function recordedResults(
+  { event, trace, deliveries }: Decided,
+  policy: LoadedPolicy | undefined,
+  nowMs: number,
+): RuleResults {
   const made = policy && planOf(event, policy, nowMs);
   const matched = new Set(trace.matched.map(({ rule }) => rule));
   const ids = new Set(trace.deliveries.map(({ id }) => id));
-  const known = new Map([...(made?.deliveries ?? []), ...deliveries].map((delivery) => [delivery.id, delivery]));
-  const kept = [...known.values()].filter(({ id }) => ids.has(id));
+  const deliveriesById = new Map(
+    [...(made?.deliveries ?? []), ...deliveries].map((delivery) => [delivery.id, delivery]),
+  );
+  const tracedDeliveries = [...deliveriesById.values()].filter(({ id }) => ids.has(id));
   const signals = made && policy ? ofSignals(made.steps, policy) : ofTransitions(trace);
-  const caused = [...ofDeliveries(kept), ...signals.filter(([rule]) => matched.has(rule)), ...ofProblems(trace)];
-  return timeOf(event, { trace, caused, policy });
+  const caused = [
+    ...ofDeliveries(tracedDeliveries),
+    ...signals.filter(([rule]) => matched.has(rule)),
+    ...ofProblems(trace),
+  ];
+  return resultsOf(event, { trace, caused, policy });
 }
 
-interface Happened {
+interface Causes {
   trace: Plan["trace"];
   caused: readonly Caused[];
   policy: LoadedPolicy | undefined;
 }
 
-function timeOf(event: Event, { trace, caused, policy }: Happened): Time {
+function resultsOf(event: Event, { trace, caused, policy }: Causes): RuleResults {
   const matched = new Map(trace.matched.map((match) => [match.rule, match]));
   const effects = new Map<string, Effect[]>();
   for (const [rule, effect] of caused) effects.set(rule, [...(effects.get(rule) ?? []), effect]);
@@ -117,9 +127,9 @@ function ofDeliveries(deliveries: readonly Delivery[]): Caused[] {
 }
 
 function ofSignals(steps: Plan["steps"], { machines }: LoadedPolicy): Caused[] {
-  return steps.flatMap((planned): Caused[] => {
-    if ("migration" in planned || planned.rule === undefined) return [];
-    const { rule, machine, key, signal } = planned;
+  return steps.flatMap((step): Caused[] => {
+    if ("migration" in step || step.rule === undefined) return [];
+    const { rule, machine, key, signal } = step;
     const definition = machines.get(machine)?.hash;
     const params = (signal.event.with ?? {}) as JsonObject;
     return [[rule, { machine, key, signal: signal.name, ...(definition ? { definition } : {}), params }]];

@@ -76,7 +76,7 @@ export function plan(policy: DecisionPolicy, event: Event, nowMs: number): Plan 
   if ((event.hops ?? 0) > LIMITS.causalChain) {
     return emptyPlan(policy, event, {
       code: "SB0403",
-      message: `More than ${LIMITS.causalChain} events caused each other, "${event.causedBy}" the last but one: the loop is cut here`,
+      message: `This event ends a chain of more than ${LIMITS.causalChain} events that cause each other; the one before is "${event.causedBy}"`,
     });
   }
   const { matched, considered, problems } = policy.rules.match(event, policy.vars);

@@ -41,6 +41,30 @@ const OPERAND_PER_STEP = 64;
 export function compileExpression(
   source: string,
 ): { ok: true; expression: Expression } | { ok: false; problem: Diagnostic } {
+  const first = ready(source);
+  if (!first.ok) return first;
+  // Most expressions of a large policy are never evaluated: only what was found out about them is kept.
+  let evaluate: Expression["evaluate"] | undefined;
+  const expression: Expression = {
+    source,
+    reads: first.reads,
+    evaluate(scope) {
+      evaluate ??= evaluatorOf(source);
+      return evaluate(scope);
+    },
+  };
+  return { ok: true, expression };
+}
+
+function evaluatorOf(source: string): Expression["evaluate"] {
+  const again = ready(source);
+  if (!again.ok) return () => ({ ok: false, detail: again.problem.message });
+  return evaluator(again.run, again.meter);
+}
+
+type Ready = { ok: true; run: (context: Map<string, unknown>) => unknown; meter: Meter; reads: readonly string[] };
+
+function ready(source: string): Ready | { ok: false; problem: Diagnostic } {
   if (typeof source !== "string" || source.trim() === "") return refuse("A CEL expression must not be empty", 0);
   if (source.length > SOURCE_CHARS_MAX)
     return refuse(`A CEL expression has at most ${SOURCE_CHARS_MAX} characters, this one has ${source.length}`, 0);
@@ -52,7 +76,7 @@ export function compileExpression(
     const meter = newMeter();
     const refusal = instrument(root, meter);
     if (refusal !== undefined) return refuse(refusal.message, refusal.offset);
-    return { ok: true, expression: { source, reads: readsOf(root), evaluate: evaluator(run, meter) } };
+    return { ok: true, run, meter, reads: readsOf(root) };
   } catch (error) {
     return explainError(error);
   }

@@ -11,7 +11,7 @@ import { compileExpression, type Scope } from "./expr.ts";
 import { type Slot, slotBelow, slotOf } from "./slot.ts";
 import { type Reading, RenderFailure } from "./template/reading.ts";
 import type { ProgramNode } from "./template/syntax.ts";
-import { asText, type Output, readTemplate } from "./template/template.ts";
+import { asText, type Output, readTemplate, type Template } from "./template/template.ts";
 
 export type Rendered = { ok: true; value: Json } | { ok: false; detail: string; path: (string | number)[] };
 
@@ -90,7 +90,7 @@ class PartFailure extends Error {
 function compilePart(value: unknown, slot: Slot, path: Path, compiling: Compiling): Part {
   if (typeof value === "string") return value.includes("{{") ? textPart(value, slot, path, compiling) : constant(value);
   if (Array.isArray(value)) {
-    const parts = value.map((member, i) => compilePart(member, slotBelow(slot, i), [...path, i], compiling));
+    const parts = value.map((member, i) => compilePart(member, slotBelow(slot, i), path.concat(i), compiling));
     return (run) => parts.map((part) => part(run));
   }
   if (typeof value !== "object" || value === null) return constant(value as Json);
@@ -99,7 +99,7 @@ function compilePart(value: unknown, slot: Slot, path: Path, compiling: Compilin
   if (key === "template" && more.length === 0)
     return filePart((value as { template: unknown }).template, slot, path, compiling);
   const members = Object.entries(value).map(
-    ([name, member]) => [name, compilePart(member, slotBelow(slot, name), [...path, name], compiling)] as const,
+    ([name, member]) => [name, compilePart(member, slotBelow(slot, name), path.concat(name), compiling)] as const,
   );
   return (run) => Object.fromEntries(members.map(([name, part]) => [name, part(run)]));
 }
@@ -135,33 +135,43 @@ function filePart(name: unknown, slot: Slot, path: Path, compiling: Compiling): 
 
 function textPart(source: string, slot: Slot, path: Path, compiling: Compiling, file?: string): Part {
   const at = file === undefined ? path : [...path, "template"];
+  const { templates } = compiling;
+  const read = readText(source, { templates, problems: [], reads: compiling.reads }, file);
+  compiling.problems.push(...read.problems.map((problem) => ({ ...problem, path: at })));
+  if (read.template === undefined) return constant(null);
+  // Most templates of a large policy are never rendered: they are read for their problems, and kept from the first rendering on.
+  let kept: Template | undefined;
+  return (run) =>
+    guarded(path, () => {
+      kept ??= readText(source, { templates, problems: [], reads: new Set() }, file).template;
+      if (kept?.lone !== undefined && !slot.text) return escapeLone(kept.lone(run.scope), source, slot, run, path);
+      const out: Output = { text: "", left: LIMITS.renderedBytes, steps: 0, escape: slot.escape };
+      kept?.write(run.scope, out);
+      return counted(wellFormed(out.text), run, path);
+    });
+}
+
+function readText(
+  source: string,
+  { templates, problems, reads }: Compiling,
+  file: string | undefined,
+): { template?: Template; problems: Diagnostic[] } {
   const parsed = parse(source);
   if (!parsed.ok) {
     const where = file === undefined ? "" : `In template "${file}": `;
-    compiling.problems.push({ ...parsed.problem, message: `${where}${parsed.problem.message}`, path: at });
-    return constant(null);
+    return { problems: [{ ...parsed.problem, message: `${where}${parsed.problem.message}` }] };
   }
-  const problems: Diagnostic[] = [];
   const reading: Reading = {
     source,
     problems,
-    reads: compiling.reads,
+    reads,
     nodes: 0,
     inside: file === undefined ? [] : [file],
-    partialNames: [...compiling.templates.keys()],
-    partial: (name) => partialOf(name, compiling.templates, problems),
+    partialNames: [...templates.keys()],
+    partial: (name) => partialOf(name, templates, problems),
     ...(file === undefined ? {} : { calledAt: 0 }),
   };
-  const template = readTemplate(parsed.program, reading);
-  compiling.problems.push(...problems.map((problem) => ({ ...problem, path: at })));
-  const { lone } = template;
-  return (run) =>
-    guarded(path, () => {
-      if (lone !== undefined && !slot.text) return escapeLone(lone(run.scope), source, slot, run, path);
-      const out: Output = { text: "", left: LIMITS.renderedBytes, steps: 0, escape: slot.escape };
-      template.write(run.scope, out);
-      return counted(wellFormed(out.text), run, path);
-    });
+  return { template: readTemplate(parsed.program, reading), problems };
 }
 
 function guarded(path: Path, render: () => Json): Json {

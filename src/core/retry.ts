@@ -16,7 +16,6 @@ export function afterAttempt(delivery: Delivery, outcome: Outcome, atMs: number,
   const attempts = [...delivery.attempts, attempt];
   const endMs = atMs + ms;
   const next: Delivery = { ...delivery, attempts };
-  delete next.interrupted;
   switch (outcome.kind) {
     case "done":
       delete next.error;
@@ -48,7 +47,7 @@ function detailOf(outcome: Outcome): string {
   return status === undefined ? message : `${status} ${message}`;
 }
 
-/** Whether the next attempt must look first: an earlier one may have been taken. */
-export function mayHaveHappened(delivery: Delivery): boolean {
-  return delivery.interrupted === true || delivery.attempts.at(-1)?.outcome === "uncertain";
+/** Whether the next attempt must look first: an earlier one may have been taken. `interrupted` = a lease ended without an outcome. */
+export function mayHaveHappened(delivery: Delivery, interrupted: boolean): boolean {
+  return interrupted || delivery.attempts.at(-1)?.outcome === "uncertain";
 }

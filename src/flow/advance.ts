@@ -1,20 +1,27 @@
-/** Oldest undecided events → decide → commit. The only writer of instances; one batch is one transaction. */
+/** Oldest undecided events of our lanes → decide → commit. The only writer of instances; one batch is one transaction. */
 
 import { addressOf, type DecisionPolicy, decide, emptyPlan, type Plan, plan } from "../core/decide.ts";
 import type { CompiledMachine } from "../core/machine/file/compile.ts";
 import { messageOf } from "../errors.ts";
 import type { Decision, Event, Instance, InstanceKey, Json, TraceProblem } from "../model.ts";
+import type { Books } from "../ports/books.ts";
 import type { Clock } from "../ports/clock.ts";
+import type { Log, Tenure } from "../ports/log.ts";
 import type { Observer } from "../ports/observe.ts";
-import type { Store } from "../ports/store.ts";
 
 /** Many events per commit; small enough that a conflict costs little. */
 const BATCH = 100;
+/** Of events that are read from the log; parsed they take several times as much memory. */
+const BATCH_BYTES = 8 * 1024 * 1024;
+/** How long the events of a node that died wait for another node; a batch is decided in far less. */
+const LANE_LEASE_MS = 10_000;
 /** Events just stored are decided from memory; past this the log is read instead. */
 const RECENT_MAX = 500;
 
 export interface AdvanceDeps {
-  store: Store;
+  store: Log & Pick<Books, "definition">;
+  /** A name that no other life of any process has: what it holds is not another's. */
+  node: string;
   clock: Clock;
   observe: Observer;
   policy(): Omit<DecisionPolicy, "definition">;
@@ -35,20 +42,30 @@ export function createAdvance(deps: AdvanceDeps): Advance {
   const recent = new Map<string, Event>();
   const definitions = new Map<string, CompiledMachine>();
 
-  const eventsOf = async (ids: readonly string[]): Promise<Event[]> => {
-    const missing = ids.filter((id) => !recent.has(id));
-    const loaded = new Map(
-      (missing.length > 0 ? await deps.store.load(missing) : []).map((event) => [event.id, event]),
-    );
-    return ids.flatMap((id) => recent.get(id) ?? loaded.get(id) ?? []);
+  const claim = async (limit: number): Promise<{ tenure: Tenure; events: Event[] }> => {
+    const lease = { nowMs: deps.clock.now(), leaseMs: LANE_LEASE_MS };
+    const { lane, fence, ids, events } = await deps.store.claim(deps.node, {
+      ...lease,
+      limit,
+      bytes: BATCH_BYTES,
+      held: recent.keys(),
+    });
+    if (ids.length === 0) recent.clear();
+    const read = new Map(events.map((event) => [event.id, event]));
+    return { tenure: { lane, fence }, events: ids.flatMap((id) => recent.get(id) ?? read.get(id) ?? []) };
   };
-  const advance = async (ids: readonly string[]): Promise<boolean> => {
-    const decisions = await decideAll(deps, definitions, await eventsOf(ids));
+  const advance = async (events: readonly Event[], tenure: Tenure): Promise<boolean> => {
+    const decisions = await decideAll(deps, definitions, events);
     const startedMs = deps.clock.now();
-    if (!(await deps.store.commit(decisions))) return false;
+    const committed = await deps.store.commit(decisions, tenure);
+    if (!committed.ok) {
+      // What is remembered may be another node's to decide by now.
+      if (committed.why === "fenced") recent.clear();
+      return false;
+    }
     const rows = decisions.length;
     deps.observe({ kind: "stored", operation: "commit", rows, ms: deps.clock.now() - startedMs });
-    for (const id of ids) recent.delete(id);
+    for (const { id } of events) recent.delete(id);
     deps.committed(decisions);
     return true;
   };
@@ -58,13 +75,12 @@ export function createAdvance(deps: AdvanceDeps): Advance {
       for (const event of events) if (recent.size < RECENT_MAX) recent.set(event.id, event);
     },
     async round() {
-      const ids = await deps.store.undecided(BATCH);
-      if (ids.length === 0) {
-        recent.clear();
-        return { busy: false };
-      }
-      // Another node decided one of them or stepped an instance: what is left is read again, one at a time.
-      if (!(await advance(ids))) for (const id of await deps.store.undecided(BATCH)) await advance([id]);
+      const { tenure, events } = await claim(BATCH);
+      if (events.length === 0) return { busy: false };
+      if (await advance(events, tenure)) return { busy: true };
+      // The lane went to another node, or something was written meanwhile: what is left is read again, one at a time.
+      const again = await claim(BATCH);
+      for (const event of again.events) await advance([event], again.tenure);
       return { busy: true };
     },
   };

@@ -10,12 +10,14 @@ import type { Clock } from "../ports/clock.ts";
 import type { SharedNetwork } from "../ports/network.ts";
 import type { Observer } from "../ports/observe.ts";
 import type { Action, ActionContext, ConnectionConfig, Provider } from "../ports/provider.ts";
-import type { Store } from "../ports/store.ts";
-import { createGate, type Gate } from "./gate.ts";
+import type { Leased, Queue } from "../ports/queue.ts";
+import { createGate, type Gate, UNKNOWN } from "./gate.ts";
 import { createSessions, type Sessions } from "./sessions.ts";
 
 /** Until it ends nobody else takes the delivery; longer than the longest attempt, short enough to recover soon. */
 const LEASE_MS = 30_000;
+/** Of all connections together in one transaction. */
+const BATCH = 64;
 const SETTLE_TRIES = 5;
 
 export interface ConfiguredConnection {
@@ -27,7 +29,7 @@ export interface ConfiguredConnection {
 }
 
 export interface DeliverDeps {
-  store: Store;
+  store: Pick<Queue, "lease" | "settle">;
   clock: Clock;
   cache: Cache;
   observe: Observer;
@@ -57,19 +59,21 @@ export function createDeliver(given: DeliverDeps): Deliver {
 
   return {
     async round() {
-      const { free, paused, openAtMs } = gate.room();
-      if (free === 0) return openAtMs === undefined ? { busy: false } : { busy: false, nextAtMs: openAtMs };
-      const limits = { timers: 0, deliveries: free, leaseMs: LEASE_MS, paused };
-      const due = await deps.store.due(deps.clock.now(), limits);
-      for (const delivery of due.deliveries) {
-        const running = attemptAndSettle(deps, gate, delivery).finally(() => {
+      const { room, openAtMs } = gate.room();
+      const rooms = Object.values(room);
+      const isFull = rooms.length > 0 && rooms.every((left) => left === 0);
+      if (isFull) return openAtMs === undefined ? { busy: false } : { busy: false, nextAtMs: openAtMs };
+      const limits = { room, roomOfOthers: UNKNOWN.concurrency, limit: BATCH, leaseMs: LEASE_MS };
+      const due = await deps.store.lease(deps.clock.now(), limits);
+      for (const leased of due.leased) {
+        const running = attemptAndSettle(deps, gate, leased).finally(() => {
           inFlight.delete(running);
           deps.freed();
         });
         inFlight.add(running);
       }
       const wakeAt = [due.nextAtMs, openAtMs].filter((at) => at !== undefined);
-      const busy = due.deliveries.length === free;
+      const busy = due.leased.length === BATCH;
       return wakeAt.length > 0 ? { busy, nextAtMs: Math.min(...wakeAt) } : { busy };
     },
     async drain() {
@@ -79,13 +83,16 @@ export function createDeliver(given: DeliverDeps): Deliver {
   };
 }
 
-async function attemptAndSettle(deps: AttemptDeps, gate: Gate, delivery: Delivery): Promise<void> {
+async function attemptAndSettle(deps: AttemptDeps, gate: Gate, leased: Leased): Promise<void> {
   const { clock, observe } = deps;
+  const { delivery } = leased;
+  // This process was asleep: somebody else may have the delivery by now.
+  if (clock.now() >= leased.untilMs) return;
   const leave = gate.enter(delivery.connection);
   const atMs = clock.now();
   let outcome: Outcome;
   try {
-    outcome = await attempt(deps, delivery, atMs);
+    outcome = await attempt(deps, leased, atMs);
   } catch (error) {
     const message = messageOf(error);
     observe({ kind: "fault", where: actionName(delivery), message });
@@ -106,10 +113,10 @@ async function attemptAndSettle(deps: AttemptDeps, gate: Gate, delivery: Deliver
     detail: last?.detail ?? "",
     dead: settled.status === "dead",
   });
-  await settle(deps, settled);
+  await settle(deps, leased.lease, settled);
 }
 
-async function attempt(deps: AttemptDeps, delivery: Delivery, nowMs: number): Promise<Outcome> {
+async function attempt(deps: AttemptDeps, { delivery, interrupted }: Leased, nowMs: number): Promise<Outcome> {
   const configured = deps.connections.get(delivery.connection);
   const action = configured?.provider.connection?.actions[delivery.action];
   if (!configured || !action) {
@@ -134,7 +141,7 @@ async function attempt(deps: AttemptDeps, delivery: Delivery, nowMs: number): Pr
   });
   try {
     const performed = deps.sessions.use(delivery.connection, (session) =>
-      perform(action, delivery, { ...context, session: session as undefined }),
+      perform(action, delivery, interrupted, { ...context, session: session as undefined }),
     );
     return await Promise.race([performed, late]);
   } finally {
@@ -143,8 +150,13 @@ async function attempt(deps: AttemptDeps, delivery: Delivery, nowMs: number): Pr
 }
 
 /** Looks first when an earlier attempt may have been taken. */
-async function perform(action: Action, delivery: Delivery, context: ActionContext): Promise<Outcome> {
-  if (action.probe && mayHaveHappened(delivery)) {
+async function perform(
+  action: Action,
+  delivery: Delivery,
+  interrupted: boolean,
+  context: ActionContext,
+): Promise<Outcome> {
+  if (action.probe && mayHaveHappened(delivery, interrupted)) {
     const seen = await action.probe(delivery.params, context);
     if (seen) return seen;
   }
@@ -152,12 +164,15 @@ async function perform(action: Action, delivery: Delivery, context: ActionContex
 }
 
 /** An outcome that cannot be recorded is not forgotten: the lease ends, and the next attempt looks first. */
-async function settle(deps: DeliverDeps, delivery: Delivery): Promise<void> {
+async function settle(deps: DeliverDeps, lease: number, delivery: Delivery): Promise<void> {
   const report = delivery.emitsOutcome && delivery.status !== "pending" ? outcomeEvent(delivery) : undefined;
   for (let tries = 1; ; tries++) {
     try {
-      await deps.store.settle([report ? { delivery, report } : { delivery }]);
-      if (report) deps.reported();
+      const [settled] = await deps.store.settle([{ lease, delivery, ...(report && { report }) }]);
+      if (settled === "late") {
+        const message = `The outcome of ${delivery.id} came after its lease had ended: its attempt is kept, and whoever has it now decides`;
+        deps.observe({ kind: "fault", where: "settle", message });
+      } else if (report) deps.reported();
       return;
     } catch (error) {
       const message = messageOf(error);

@@ -8,8 +8,8 @@ const BREAKER_MS = 5_000;
 const BREAKER_MS_MAX = 60_000;
 
 export interface Gate {
-  /** How many deliveries may be leased now, which connections take none, and when the first of those opens again. */
-  room(): { free: number; paused: string[]; openAtMs?: number };
+  /** How many attempts each connection takes now, and when the first of those that take none opens again. */
+  room(): { room: Record<string, number>; openAtMs?: number };
   /** One attempt begins; the returned function ends it. */
   enter(connection: string): (outcome: Outcome) => void;
 }
@@ -31,7 +31,7 @@ interface Allowance {
 }
 
 /** What a delivery for a connection that is no longer configured goes through. */
-const UNKNOWN: Allowance = { concurrency: 16 };
+export const UNKNOWN: Allowance = { concurrency: 16 };
 
 export function createGate(connections: ReadonlyMap<string, Allowance>, clock: Clock): Gate {
   const states = new Map<string, State>();
@@ -56,19 +56,14 @@ export function createGate(connections: ReadonlyMap<string, Allowance>, clock: C
   return {
     room() {
       const nowMs = clock.now();
-      const paused: string[] = [];
-      let free = UNKNOWN.concurrency;
+      const room: Record<string, number> = {};
       let openAtMs: number | undefined;
       for (const [name, state] of states) {
-        const { room, atMs } = roomOf(state, nowMs);
-        if (room > 0) free = Math.min(free, room);
-        else {
-          paused.push(name);
-          if (atMs !== undefined) openAtMs = Math.min(openAtMs ?? atMs, atMs);
-        }
+        const { room: roomLeft, atMs } = roomOf(state, nowMs);
+        room[name] = roomLeft;
+        if (atMs !== undefined) openAtMs = Math.min(openAtMs ?? atMs, atMs);
       }
-      const none = paused.length > 0 && paused.length === states.size;
-      return { free: none ? 0 : free, paused, ...(openAtMs === undefined ? {} : { openAtMs }) };
+      return { room, ...(openAtMs === undefined ? {} : { openAtMs }) };
     },
     enter(connection) {
       const state = stateOf(connection);

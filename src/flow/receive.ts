@@ -5,10 +5,11 @@ import { ERRORS, type ErrorCode, messageOf } from "../errors.ts";
 import type { DedupeKey, Event, NewEvent } from "../model.ts";
 import type { Cache } from "../ports/cache.ts";
 import type { Clock } from "../ports/clock.ts";
+import type { Appended } from "../ports/log.ts";
 import type { Network } from "../ports/network.ts";
 import type { Observer } from "../ports/observe.ts";
 import type { EventDraft, Normalised, RawRequest, SourceConfig, Verdict, Webhook } from "../ports/provider.ts";
-import type { Appended, Store } from "../ports/store.ts";
+import type { Store } from "../ports/store.ts";
 
 /** A sender's own retry comes within minutes; an equal body later is news, unless the provider knows better. */
 const BODY_WINDOW_MS = 5 * 60_000;

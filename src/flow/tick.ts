@@ -5,8 +5,9 @@ import { scheduleEvent, timerEvent } from "../core/own-events.ts";
 import { messageOf } from "../errors.ts";
 import type { Event, JsonObject } from "../model.ts";
 import type { Clock } from "../ports/clock.ts";
+import type { Log } from "../ports/log.ts";
 import type { Observer } from "../ports/observe.ts";
-import type { Store } from "../ports/store.ts";
+import type { Queue } from "../ports/queue.ts";
 
 const BATCH = 200;
 /** A tick that is late because the process was busy still counts; one that is later than this, or whose successor is due, is missed. */
@@ -21,7 +22,7 @@ export interface Schedule {
 }
 
 export interface TickDeps {
-  store: Store;
+  store: Pick<Log, "append"> & Pick<Queue, "timersDue" | "fire">;
   clock: Clock;
   observe: Observer;
   /** Told of events that are new in the log. */
@@ -32,7 +33,7 @@ export interface TickDeps {
 export async function fireTimers(deps: TickDeps): Promise<{ busy: boolean; nextAtMs?: number }> {
   const { store, clock, observe } = deps;
   const nowMs = clock.now();
-  const due = await store.due(nowMs, { timers: BATCH, deliveries: 0, leaseMs: 0 });
+  const due = await store.timersDue(nowMs, BATCH);
   await Promise.all(
     due.timers.map(async (timer) => {
       const event = timerEvent(timer, nowMs);

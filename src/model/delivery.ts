@@ -59,8 +59,6 @@ export interface Delivery {
   timeoutMs?: number;
   /** Whether the outcome enters the log as an event: an instance awaits it or a rule listens. */
   emitsOutcome: boolean;
-  /** A lease ended without an answer (a crash): the attempt may have happened. Set by `due`, never stored. */
-  interrupted?: boolean;
   hops: number;
   result?: Json;
   error?: Failure;

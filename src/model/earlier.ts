@@ -20,8 +20,10 @@ type EarlierCause =
   | { kind?: undefined; rule: string; item: number; index: number }
   | ({ kind?: undefined; step: number; index: number; call?: string } & InstanceKey);
 
+type EarlierEvent = Omit<Event, "to"> & { to: EarlierAddress };
+
 /** An event as it was read from outside: its address may have the earlier form. */
-export type StoredEvent = Omit<Event, "to"> & { to?: Address | EarlierAddress };
+export type StoredEvent = Event | EarlierEvent;
 
 /** A trace as it was stored. */
 export type StoredTrace = Omit<Trace, "emitted" | "deliveries"> & {
@@ -34,9 +36,13 @@ export type StoredDeliveryBody = Pick<Delivery, "params" | "hops" | "createdAtMs
   cause: Cause | EarlierCause;
 } & ({ emitsOutcome: boolean } | { reports: boolean });
 
-export function currentEvent({ to, ...event }: StoredEvent): Event {
-  if (to === undefined) return event;
-  return { ...event, to: to.kind === undefined ? currentAddress(to, event) : to };
+/** An event as it comes from a store or a request. Most have no address and are not copied. */
+export function currentEvent(stored: StoredEvent): Event {
+  return isCurrent(stored) ? stored : { ...stored, to: currentAddress(stored.to, stored) };
+}
+
+function isCurrent(stored: Event | EarlierEvent): stored is Event {
+  return stored.to === undefined || stored.to.kind !== undefined;
 }
 
 function currentAddress(to: EarlierAddress, { type, data }: Pick<Event, "type" | "data">): Address {

@@ -3,7 +3,7 @@
 import type { Trace } from "./decision.ts";
 import type { Delivery } from "./delivery.ts";
 
-export type DeliveryView = Omit<Delivery, "interrupted"> & {
+export type DeliveryView = Delivery & {
   /** `connection.action`, such as `jira.transition`. */
   action: string;
   /** Same as `emitsOutcome`. */

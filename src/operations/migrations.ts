@@ -14,7 +14,6 @@ const PAGE = 1_000;
 const REPORT_PAGES = 10;
 const KEYS_SHOWN = 5;
 
-/** What looking takes. */
 interface LookDeps {
   store: Store;
   clock: Clock;
@@ -72,23 +71,23 @@ export async function migrationReports(
   for (const to of machines) {
     let sum: MigrationReport | undefined;
     for (let looked = 0; looked < REPORT_PAGES && (sum === undefined || sum.cursor !== undefined); looked++)
-      sum = added(sum, (await page(deps, to, sum?.cursor)).report);
+      sum = joinReports(sum, (await page(deps, to, sum?.cursor)).report);
     if (sum !== undefined && sum.migrating + sum.staying.length > 0) all.push(sum);
   }
   return all;
 }
 
-/** The findings of two pages as one; it goes on where the second ended. */
-export function added(sum: MigrationReport | undefined, { cursor, ...next }: MigrationReport): MigrationReport {
+/** The reports of two pages as one; its cursor is that of the second. */
+export function joinReports(sum: MigrationReport | undefined, { cursor, ...next }: MigrationReport): MigrationReport {
   const more = cursor === undefined ? {} : { cursor };
   if (sum === undefined) return { ...next, ...more };
   const staying = new Map(sum.staying.map((group) => [group.reason, { ...group }]));
   for (const group of next.staying) {
-    const known = staying.get(group.reason);
-    if (known === undefined) staying.set(group.reason, group);
+    const existing = staying.get(group.reason);
+    if (existing === undefined) staying.set(group.reason, group);
     else {
-      known.count += group.count;
-      known.keys = [...known.keys, ...group.keys].slice(0, KEYS_SHOWN);
+      existing.count += group.count;
+      existing.keys = [...existing.keys, ...group.keys].slice(0, KEYS_SHOWN);
     }
   }
   const notes = [...new Set([...sum.notes, ...next.notes])];
@@ -101,23 +100,23 @@ async function page(
   cursor: string | undefined,
 ): Promise<{ report: MigrationReport; migrating: Migrating[] }> {
   const filter = { machine: to.id, status: "active" as const };
-  const found = await deps.store.instanceList(filter, { limit: PAGE, ...(cursor === undefined ? {} : { cursor }) });
+  const instances = await deps.store.instanceList(filter, { limit: PAGE, ...(cursor === undefined ? {} : { cursor }) });
   const migrating: Migrating[] = [];
   let report: MigrationReport = { machine: to.id, definition: to.hash, migrating: 0, staying: [], notes: [] };
-  for (const instance of found.items) {
+  for (const instance of instances.items) {
     if (instance.definition === to.hash) continue;
     const timers = await timersOf(deps, instance);
-    const answer = await tryMigration(deps, { instance, timers }, to);
-    if (answer.ok) migrating.push({ instance, timers });
+    const result = await tryMigration(deps, { instance, timers }, to);
+    if (result.ok) migrating.push({ instance, timers });
     const { machine, definition } = report;
-    const notes = answer.ok ? answer.notes : [];
-    const staying = answer.ok ? [] : answer.reasons.map((reason) => ({ reason, count: 1, keys: [instance.key] }));
-    report = added(report, { machine, definition, migrating: answer.ok ? 1 : 0, staying, notes });
+    const notes = result.ok ? result.notes : [];
+    const staying = result.ok ? [] : result.reasons.map((reason) => ({ reason, count: 1, keys: [instance.key] }));
+    report = joinReports(report, { machine, definition, migrating: result.ok ? 1 : 0, staying, notes });
   }
-  return { report: { ...report, ...(found.cursor === undefined ? {} : { cursor: found.cursor }) }, migrating };
+  return { report: { ...report, ...(instances.cursor === undefined ? {} : { cursor: instances.cursor }) }, migrating };
 }
 
-/** An instance with what it has armed. */
+/** An instance with the timers that it has set. */
 interface Migrating {
   instance: Instance;
   timers: readonly Timer[];

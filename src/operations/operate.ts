@@ -7,7 +7,8 @@ import { messageOf, SignalboxError } from "../errors.ts";
 import { currentEvent } from "../model/earlier.ts";
 import type { AuditEntry, Delivery, Event, Explanation, Json, Token, Trace } from "../model.ts";
 import type { Clock } from "../ports/clock.ts";
-import type { EventRecord, Store } from "../ports/store.ts";
+import type { EventRecord } from "../ports/questions.ts";
+import type { Store } from "../ports/store.ts";
 import { type MigrationDeps, migrationOperations } from "./migrations.ts";
 import type { Actor, Operations, PolicyReport, StatusReport } from "./operations.ts";
 import { deliveryView, eventView, traceView } from "./views.ts";
@@ -60,7 +61,7 @@ export function createOperations(deps: OperateDeps): Operations {
     },
     async ready() {
       try {
-        await store.counts();
+        await store.ping();
         const { current } = deps.report();
         return { ok: true, detail: current ? "ready" : "ready, but policy: stale" };
       } catch (error) {
@@ -184,7 +185,7 @@ function tokenOperations(
       const row = (await store.tokens()).find((one) => one.hash === hash);
       const nowMs = clock.now();
       if (!row || (row.expiresAtMs !== undefined && row.expiresAtMs <= nowMs)) return undefined;
-      if (nowMs - (row.usedAtMs ?? 0) > TOKEN_USE_MS) await store.saveToken({ ...row, usedAtMs: nowMs });
+      if (nowMs - (row.usedAtMs ?? 0) > TOKEN_USE_MS) await store.touchToken(row.name, nowMs);
       return row;
     },
   };

@@ -12,7 +12,7 @@ import type {
   Token,
   TraceView,
 } from "../model.ts";
-import type { DeliveryFilter, EventFilter, EventRecord, Page, Paged, StoreCounts } from "../ports/store.ts";
+import type { DeliveryFilter, EventFilter, EventRecord, Page, Paged, StoreCounts } from "../ports/questions.ts";
 
 export interface StatusReport {
   version: string;

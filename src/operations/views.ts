@@ -1,9 +1,9 @@
 /** From what is stored to what the API and the command line show. */
 import { actionName, type Delivery, type DeliveryView, type Trace, type TraceView } from "../model.ts";
-import type { EventRecord } from "../ports/store.ts";
+import type { EventRecord } from "../ports/questions.ts";
 import type { EventView } from "./operations.ts";
 
-export function deliveryView({ interrupted: _, ...delivery }: Delivery): DeliveryView {
+export function deliveryView(delivery: Delivery): DeliveryView {
   return { ...delivery, action: actionName(delivery), reports: delivery.emitsOutcome };
 }
 

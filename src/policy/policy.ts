@@ -24,6 +24,13 @@ export interface Policy {
   vars: JsonObject;
 }
 
+/** How much there is, also in files that do not compile. */
+export interface Contents {
+  rules: number;
+  machines: number;
+  templates: number;
+}
+
 export interface PolicyEnv {
   /** `connection.action` → its parameters. */
   actions: ReadonlyMap<string, ActionForm>;
@@ -33,16 +40,19 @@ export interface PolicyEnv {
 }
 
 /** No policy when there is an error; warnings do not hinder. Problems are sorted by file and place. Never throws for data. */
-export function compilePolicy(files: PolicyFiles, env: PolicyEnv): { policy?: Policy; problems: Diagnostic[] } {
+export function compilePolicy(
+  files: PolicyFiles,
+  env: PolicyEnv,
+): { policy?: Policy; problems: Diagnostic[]; contents: Contents } {
   const names = Object.keys(files).toSorted();
   const templates = new Map(
     names.filter(isTemplateFile).map((name) => [templateName(name), withoutLineEnd(files[name] ?? "")]),
   );
   const machineFiles = names.filter(isMachineFile).map((name) => source(name, files));
-  const ruleFiles = names.filter(isRuleFile).map((name) => source(name, files));
   const machines = compileMachines(machineFiles, templates, env);
   const ids = new Set(machineFiles.map(({ name }) => machineId(name)));
-  const rules = compileRules(ruleFiles, { templates, actions: env.actions, machines: ids });
+  const rules = compileRules(files, { templates, actions: env.actions, machines: ids });
+  const contents = { rules: rules.count, machines: machineFiles.length, templates: templates.size };
   const known = [
     ...templateProblems(templates),
     // Told above, once and in the template itself.
@@ -51,13 +61,13 @@ export function compilePolicy(files: PolicyFiles, env: PolicyEnv): { policy?: Po
     ...(env.lint ? [...lintRules(rules.compiled), ...lintMachines(machines.placed, rules.compiled)] : []),
   ];
   const problems = sortedByPlace(known, names);
-  if (problems.some(({ severity }) => severity === "error")) return { problems };
+  if (problems.some(({ severity }) => severity === "error")) return { problems, contents };
   const revision = createHash("sha256")
     .update(JSON.stringify([names.map((name) => [name, files[name]]), [...env.actions.keys()].toSorted()]))
     .digest("hex")
     .slice(0, 12);
   const set = ruleSet(rules.compiled.map(({ rule }) => rule));
-  return { policy: { revision, rules: set, machines: machines.byId, files, vars: env.vars }, problems };
+  return { policy: { revision, rules: set, machines: machines.byId, files, vars: env.vars }, problems, contents };
 }
 
 /** `rules/templates/mail/late.hbs` → `mail/late`. */
@@ -68,20 +78,6 @@ function templateName(file: string): string {
 /** The line end with which editors close a file is not part of the message. */
 function withoutLineEnd(text: string): string {
   return text.replace(/\r?\n$/, "");
-}
-
-/** How much there is, also in files that do not compile. */
-export function contentsOf(files: PolicyFiles): { rules: number; machines: number; templates: number } {
-  const names = Object.keys(files);
-  const rules = names.filter(isRuleFile).map((name) => {
-    const { value } = readYaml(name, files[name] ?? "");
-    return Array.isArray(value) ? value.length : 0;
-  });
-  return {
-    rules: rules.reduce((sum, count) => sum + count, 0),
-    machines: names.filter(isMachineFile).length,
-    templates: names.filter(isTemplateFile).length,
-  };
 }
 
 interface Source {
@@ -138,6 +134,7 @@ function compileMachines(
     if (compiled.machine === undefined) continue;
     byId.set(id, compiled.machine);
     all.push({ machine: compiled.machine, place });
+    yaml.forget();
   }
   return { byId, placed: all, problems };
 }
@@ -160,12 +157,16 @@ type RuleEnv = Omit<CompileEnv, "place">;
 
 const checkRule = checker(Rule);
 
-function compileRules(files: readonly Source[], env: RuleEnv): { compiled: Compiled[]; problems: Diagnostic[] } {
+function compileRules(
+  files: PolicyFiles,
+  env: RuleEnv,
+): { compiled: Compiled[]; problems: Diagnostic[]; count: number } {
   const compiled: Compiled[] = [];
   const problems: Diagnostic[] = [];
-  const firsts = new Map<string, Diagnostic>();
+  const firsts = new Map<string, () => Diagnostic>();
   let count = 0;
-  for (const { name, yaml } of files) {
+  for (const name of Object.keys(files).filter(isRuleFile).toSorted()) {
+    const { yaml } = source(name, files);
     problems.push(...yaml.problems);
     const { value = null } = yaml;
     if (value !== null && !Array.isArray(value)) problems.push(placed(name, yaml, NOT_A_LIST));
@@ -179,8 +180,10 @@ function compileRules(files: readonly Source[], env: RuleEnv): { compiled: Compi
       problems.push(...[...result.problems, ...repeated(written, firsts, place)].map(place));
       if (result.rule !== undefined) compiled.push({ rule: result.rule, place });
     }
+    // Before the next file is read: the syntax trees of all files at once are most of the memory of a large policy.
+    yaml.forget();
   }
-  return { compiled, problems };
+  return { compiled, problems, count };
 }
 
 const NOT_A_LIST: Diagnostic = {
@@ -214,14 +217,14 @@ function named<T extends { problems: readonly Diagnostic[] }>(result: T): T {
 /** A rule whose id another one has; the message names the place of the first. */
 function repeated(
   written: unknown,
-  firsts: Map<string, Diagnostic>,
+  firsts: Map<string, () => Diagnostic>,
   place: (problem: Diagnostic) => Diagnostic,
 ): Diagnostic[] {
   const id = typeof written === "object" && written !== null && "id" in written ? written.id : undefined;
   if (typeof id !== "string") return [];
   const here: Diagnostic = { code: "SB0205", severity: "error", message: "", path: ["id"] };
-  const first = firsts.get(id);
-  if (first === undefined) firsts.set(id, place(here));
+  const first = firsts.get(id)?.();
+  if (first === undefined) firsts.set(id, () => place(here));
   if (first === undefined) return [];
   return [{ ...here, message: `The id "${id}" is taken by the rule at ${first.file}:${first.line}:${first.col}` }];
 }

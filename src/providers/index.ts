@@ -1,15 +1,15 @@
 /** Finds the providers: a file or a folder per outside system, named like its default export; shipped here, a project's own in its providers/. */
 import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
-import { dirname, extname, join } from "node:path";
+import { extname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { type Diagnostic, messageOf, SignalboxError } from "../errors.ts";
+import { CODE } from "../package.ts";
 import type { Provider, Starter } from "../ports/provider.ts";
 import type { StandIn } from "../sandbox/stand-in.ts";
 import { KIT } from "./kit/kit.ts";
 
-const OWN_FILE = fileURLToPath(import.meta.url);
-const SHIPPED = dirname(OWN_FILE);
+const SHIPPED = fileURLToPath(new URL("providers/", CODE));
 /** What shipped providers share; no provider. */
 const KIT_FOLDER = "kit";
 /** The folder of a project that holds its own. */

@@ -13,10 +13,17 @@ import {
   type Timer,
   type Trace,
 } from "../model.ts";
-import type { EventFilter, EventRecord, Paged } from "../ports/store.ts";
+import type { EventFilter, EventRecord, Paged, StateCount } from "../ports/questions.ts";
+import type { Settlement } from "../ports/queue.ts";
 
 /** Refusals kept per source: a flood of bad requests to one must not push out what another was refused. */
 export const REFUSALS_MAX = 1_000;
+
+/** What claim gives to a node that does not hold the lane; the fence of a lane that was ever held is at least 1. */
+export const NO_FENCE = 0;
+
+/** One answer of `scan` holds no more JSON text than this, but always one event. */
+export const SCAN_BYTES = 8 * 1024 * 1024;
 
 export interface EventRow {
   id: string;
@@ -30,6 +37,23 @@ export interface EventRow {
   data: string;
   keys: { key: string; untilMs: number | null }[];
 }
+
+/** What a settlement changes. */
+export interface SettlementRow {
+  id: string;
+  lease: number;
+  status: DeliveryStatus;
+  nextAtMs: number;
+  settledAtMs: number | null;
+  /** The attempt that is added, as JSON text. */
+  attempt: string | null;
+  result: string | null;
+  error: string | null;
+  report: EventRow | null;
+}
+
+/** Instances that are in one state, which is JSON text. */
+export type StateCountRow = Omit<StateCount, "state"> & { state: string };
 
 /** How an event is found again; `data` is null where it was not asked for. */
 export interface StoredEventRow {
@@ -166,7 +190,7 @@ export function timerOf(row: Timer): Timer {
 
 export function deliveryRow(delivery: Delivery): DeliveryRow {
   const { id, event, connection, action: _, status, nextAtMs, settledAtMs, ...rest } = delivery;
-  const { attempts, result, error, interrupted, ...body } = rest;
+  const { attempts, result, error, ...body } = rest;
   return {
     id,
     event,
@@ -197,6 +221,33 @@ export function deliveryOf(row: DeliveryRow): Delivery {
     ...(row.error !== null && { error: JSON.parse(row.error) }),
     ...(row.settledAtMs !== null && { settledAtMs: row.settledAtMs }),
   };
+}
+
+export function settlementRow({ lease, delivery, report }: Settlement): SettlementRow {
+  const { id, status, nextAtMs, settledAtMs, attempts, result, error } = delivery;
+  return {
+    id,
+    lease,
+    status,
+    nextAtMs,
+    settledAtMs: settledAtMs ?? null,
+    attempt: jsonColumn(attempts.at(-1)),
+    result: jsonColumn(result),
+    error: jsonColumn(error),
+    report: report === undefined ? null : eventRow(report),
+  };
+}
+
+/** Counts of the same definition, status and state added up, most first. */
+export function stateCounts(rows: readonly StateCountRow[]): StateCount[] {
+  const byState = new Map<string, StateCount>();
+  for (const { definition, status, state, instances } of rows) {
+    const key = JSON.stringify([definition, status, state]);
+    const counted = byState.get(key)?.instances ?? 0;
+    byState.set(key, { definition, status, state: JSON.parse(state), instances: counted + instances });
+  }
+  const keyed = [...byState].sort(([a, one], [b, other]) => other.instances - one.instances || (a < b ? -1 : 1));
+  return keyed.map(([, count]) => count);
 }
 
 export function decisionRow(decision: Decision): DecisionRow {

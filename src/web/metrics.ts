@@ -1,7 +1,7 @@
 /** What Prometheus reads: one listener of what the shell tells, and the store's counts at the moment of asking. The only door to prom-client. */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import type { Observation, Observer } from "../ports/observe.ts";
-import type { StoreCounts } from "../ports/store.ts";
+import type { StoreCounts } from "../ports/questions.ts";
 
 /** A label with more values than this costs the one who scrapes more than it tells; what comes later is counted as "other". */
 const LABEL_VALUES_MAX = 1_000;

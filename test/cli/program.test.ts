@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import type { Command } from "../../src/cli/command.ts";
-import { GROUPS } from "../../src/cli/commands/index.ts";
+import { GROUPS, loadCommand } from "../../src/cli/commands/index.ts";
 import { command, json, process_, project, temporary } from "./support/command.ts";
 
 interface Named {
@@ -9,13 +9,11 @@ interface Named {
   command: Command;
 }
 
-const ALL: Named[] = Object.values(GROUPS)
-  .flat()
-  .flatMap((one): Named[] => {
-    const path = [one.name.split(" ")[0]!];
-    const verbs = (one.verbs ?? []).map((verb) => ({ path: [...path, verb.name.split(" ")[0]!], command: verb }));
-    return [{ path, command: one }, ...verbs];
-  });
+const ALL: Named[] = (await Promise.all(Object.values(GROUPS).flat().map(loadCommand))).flatMap((one): Named[] => {
+  const path = [one.name.split(" ")[0]!];
+  const verbs = (one.verbs ?? []).map((verb) => ({ path: [...path, verb.name.split(" ")[0]!], command: verb }));
+  return [{ path, command: one }, ...verbs];
+});
 
 describe("finding one's way", () => {
   test("without a command there are twelve lines, grouped by intent, that name every command", async () => {

@@ -51,7 +51,7 @@ beforeAll(async () => {
   });
   undo = made.remove;
   server = await serve(made.dir);
-}, 60_000);
+});
 
 afterAll(async () => {
   server?.signal("SIGKILL");

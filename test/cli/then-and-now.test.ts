@@ -39,7 +39,7 @@ async function rules(text: string): Promise<void> {
   writeFileSync(join(dir, "all.new"), text);
   renameSync(join(dir, "all.new"), join(dir, "rules/all.yaml"));
   const said = async () => (await server.said("")).slice(before);
-  await expect.poll(said, { timeout: 20_000 }).toContain("policy loaded");
+  await expect.poll(said).toContain("policy loaded");
 }
 
 /** What is said of then and now, without the event's own part. */
@@ -60,7 +60,7 @@ beforeAll(async () => {
   running = { SIGNALBOX_URL: /api +(http:\/\/[\d.:]+)/.exec(banner)![1]! };
   const sent = await ask(["send", "github.workflow_run.completed", "--to", ingest, "--wait", "--json"]);
   id = String(json(sent).eventId);
-}, 60_000);
+});
 
 afterAll(async () => {
   server?.signal("SIGKILL");
@@ -151,7 +151,7 @@ test("each line is read beside its own counterpart; a machine that was edited is
       .split("\n")
       .slice(1);
   await expect
-    .poll(lines, { timeout: 20_000 })
+    .poll(lines)
     .toEqual([
       "  - twice  pager.request path /x1",
       "  - twice  pager.request path /x2",

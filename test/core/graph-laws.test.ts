@@ -7,6 +7,7 @@ import { isChoice, isFramed } from "../../src/core/machine/graph/structure.ts";
 import { edgeParts, linesBelow, nodeName, nodeTitle, plain } from "../../src/core/machine/graph/words.ts";
 import { createLayouts, type Layout, type Point, type Rectangle } from "../../src/graph/layout.ts";
 import { createDrawing } from "../../src/graph/svg.ts";
+import { thorough } from "../support/thorough.ts";
 import { dotLines, elementsIn, Misfit, readDot, readMermaid, readXml } from "./graph-grammar.ts";
 import { chartOf } from "./machine-chart.ts";
 import { machineOf } from "./machine-story.ts";
@@ -124,8 +125,8 @@ const nastyCharts: fc.Arbitrary<Definition> = fc
     };
   });
 
-/** Enough for every part of the nasty list to have its turn. */
-const RUNS = { numRuns: 150 };
+/** All of them are enough for every part of the nasty list to have its turn. */
+const RUNS = { numRuns: thorough(40, 150) };
 
 const isEnd = ({ from, to }: { from: string; to: string }) => from.startsWith("[*]") || to.startsWith("[*]");
 const kindOf = ({ nodes }: Graph, id: string | null) => nodes.find((node) => node.id === id)?.kind;
@@ -327,7 +328,7 @@ describe("dot", () => {
 const layouts = createLayouts();
 const draw = createDrawing();
 /** A layout takes its time. */
-const PICTURES = { numRuns: 15 };
+const PICTURES = { numRuns: thorough(5, 30) };
 
 function pictureLaw(law: (graph: Graph) => Promise<void>): () => Promise<void> {
   return async () => {

@@ -6,8 +6,9 @@ import { type Entry, ruleIndex } from "../../src/core/match/index/index.ts";
 import { compilePattern } from "../../src/core/match/pattern.ts";
 import type { CompiledRule } from "../../src/core/match/rules.ts";
 import type { Event } from "../../src/model.ts";
+import { thorough } from "../support/thorough.ts";
 
-const RUNS = 5_000;
+const RUNS = thorough(500, 5_000);
 const EVENTS = 20;
 
 const keys = fc.constantFrom("a", "b", "c", "constructor", "ключ");
@@ -200,4 +201,4 @@ test(`in ${RUNS * EVENTS} cases the index finds the rules that the evaluator fin
   );
   expect(asked).toBe(RUNS * EVENTS);
   expect(matched).toBeGreaterThan(RUNS * EVENTS);
-}, 240_000);
+});

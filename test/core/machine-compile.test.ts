@@ -102,8 +102,10 @@ describe("the compiled machine", () => {
       collectGarbage();
       return process.memoryUsage().heapUsed;
     };
-    const before = heap(0);
-    expect(heap(20_000) - before).toBeLessThan(3_000_000);
+    // What is left behind is left behind every time; what was compiled meanwhile, and the like, is not.
+    const sizes = [0, 20_000, 40_000, 60_000].map(heap);
+    const growths = sizes.slice(1).map((size, index) => size - sizes[index]!);
+    expect(Math.min(...growths)).toBeLessThan(3_000_000);
   });
 });
 

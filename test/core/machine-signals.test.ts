@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { LIMITS } from "../../src/model.ts";
 import { machineOf, story } from "./machine-story.ts";
 
 describe("signals that change nothing", () => {
@@ -192,8 +193,8 @@ describe("limits", () => {
       }),
     );
     told.send("START");
-    const before = performance.now();
+    // Doubled once more for each microstep there may be, it would not end in this test's lifetime.
+    expect(LIMITS.microsteps).toBeGreaterThan(50);
     expect(told.send("GO").problems.at(-1)?.message).toContain("64 KiB");
-    expect(performance.now() - before).toBeLessThan(2_000);
   });
 });

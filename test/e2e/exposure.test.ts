@@ -4,9 +4,10 @@ import { readdirSync, readFileSync } from "node:fs";
 import { request } from "node:http";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
+import { MAIN } from "../support/build.ts";
 import { type Started, startEngineIn } from "../support/engine.ts";
 import { recordOutput, recordSecret } from "../support/records.ts";
-import { folderOf, freePort, GITHUB_SECRET, MAIN, mergedPullRequest, type Served, serve } from "../support/served.ts";
+import { folderOf, freePort, GITHUB_SECRET, mergedPullRequest, type Served, serve } from "../support/served.ts";
 
 const ENV = { GITHUB_WEBHOOK_SECRET: GITHUB_SECRET };
 
@@ -29,7 +30,7 @@ function signalbox(
   args: string[],
   env: Record<string, string> = {},
 ): Promise<{ code: number | null; out: string; err: string }> {
-  const child = spawn(process.execPath, ["--import", "tsx", MAIN, ...args, "--dir", folder], {
+  const child = spawn(process.execPath, [MAIN, ...args, "--dir", folder], {
     env: { PATH: process.env.PATH ?? "", HOME: "/nonexistent", NO_COLOR: "1", ...ENV, ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
@@ -61,9 +62,7 @@ async function createToken(folder: string, name: string, ...scopes: string[]): P
 const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
 
 describe("an admin listener that others can reach", () => {
-  test("without a token is a start-up error that says what to do instead, and nothing listens", {
-    timeout: 40_000,
-  }, async () => {
+  test("without a token is a start-up error that says what to do instead, and nothing listens", async () => {
     const [port, adminPort] = [await freePort(), await freePort()];
     const { code, out, err } = await signalbox(project({ host: "0.0.0.0", port, adminPort }), ["serve"]);
     expect([code, out]).toEqual([3, ""]);
@@ -73,7 +72,7 @@ describe("an admin listener that others can reach", () => {
     for (const one of [port, adminPort]) await expect(fetch(`http://127.0.0.1:${one}/healthz`)).rejects.toThrow();
   });
 
-  test("starts with a token that was created before, and asks for it", { timeout: 60_000 }, async () => {
+  test("starts with a token that was created before, and asks for it", async () => {
     const [port, adminPort] = [await freePort(), await freePort()];
     const folder = project({ host: "0.0.0.0", port, adminPort });
     const [reader, operator] = await Promise.all([
@@ -161,9 +160,7 @@ describe("a listener on loopback", () => {
     expect(status).toBe(403);
   });
 
-  test("with auth.local: false asks for a token like any other; one that was created before it starts lets in", {
-    timeout: 40_000,
-  }, async () => {
+  test("with auth.local: false asks for a token like any other; one that was created before it starts lets in", async () => {
     const folder = project({ local: false });
     const admin = await createToken(folder, "admin", "admin");
     started = await startEngineIn(folder, ENV);

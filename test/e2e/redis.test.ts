@@ -3,16 +3,12 @@ import type { ChildProcess } from "node:child_process";
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Started, startEngine } from "../support/engine.ts";
-import { hasRedisServer, killRedis, SERVICES_REQUIRED, startRedis } from "../support/redis.ts";
+import { hasRedisServer, killRedis, startRedis } from "../support/redis.ts";
 import { type Sandbox, startSandbox } from "../support/sandbox.ts";
 import { freePort, mergedPullRequest, until } from "../support/served.ts";
 import { shippedPolicy, teamConfig, teamEnv } from "../support/team.ts";
 
 const hasServer = hasRedisServer("an engine whose Redis dies and comes back (test/e2e/redis.test.ts)");
-
-test.runIf(SERVICES_REQUIRED)("redis-server, which was asked for, is there", () => {
-  expect(hasServer).toBe(true);
-});
 
 describe.runIf(hasServer)("an engine with its cache in Redis", () => {
   let port: number;

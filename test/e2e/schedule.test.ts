@@ -1,9 +1,10 @@
 /** What happens by the clock: schedules tick once however many engines there are, and timers survive a restart. */
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import { startSchedules } from "../../src/flow/tick.ts";
 import type { Event, Timer } from "../../src/model.ts";
 import type { Observation } from "../../src/ports/observe.ts";
 import { memoryStore } from "../../src/store/memory.ts";
+import { woundClock } from "../support/clock.ts";
 import { type Started, startEngine, startEngineIn } from "../support/engine.ts";
 import { GITHUB_SECRET, type Sink, signedByGithub, startSink, until } from "../support/served.ts";
 
@@ -51,8 +52,10 @@ describe("a schedule", () => {
     expect([...first.lines, ...second.lines].filter((line) => /"level":"(error|fatal)"/.test(line))).toEqual([]);
   });
 
-  /** A schedule alone, on a store in memory. */
+  /** A schedule alone, on a store in memory, at a time that moves only when it is told to. */
   function alone(cron: string) {
+    vi.useFakeTimers({ now: Date.UTC(2026, 0, 5, 9) });
+    onTestFinished(() => void vi.useRealTimers());
     const store = memoryStore();
     const faults: string[] = [];
     const observe = (one: Observation) => void (one.kind === "fault" && faults.push(`${one.where}: ${one.message}`));
@@ -63,12 +66,14 @@ describe("a schedule", () => {
 
   test("is meant in UTC when it names no time zone, whatever the machine's own is", async () => {
     const before = process.env.TZ;
-    // Here it is another hour, and at any time another minute, than in UTC.
+    // Here it is another hour, and another minute, than in UTC.
     process.env.TZ = "Asia/Kathmandu";
     try {
-      const minutes = [0, 1].map((more) => new Date(Date.now() + more * 60_000).getUTCMinutes()).join(",");
-      const schedule = alone(`* ${minutes} * * * *`);
-      await until("it ticks", async () => (await schedule.ticks()) > 0, 5_000);
+      const schedule = alone("0 30 9 * * *");
+      await vi.advanceTimersByTimeAsync(29 * 60_000);
+      expect(await schedule.ticks()).toBe(0);
+      await vi.advanceTimersByTimeAsync(60_000);
+      expect(await schedule.ticks()).toBe(1);
       await schedule.stop();
       expect(schedule.faults).toEqual([]);
     } finally {
@@ -80,11 +85,13 @@ describe("a schedule", () => {
   test("says which ticks were missed because the process was busy, and goes on", async () => {
     const written = vi.spyOn(console, "warn");
     const schedule = alone("* * * * * *");
-    await until("it ticks", async () => (await schedule.ticks()) > 0, 5_000);
+    await vi.advanceTimersByTimeAsync(1_000);
     const ticks = await schedule.ticks();
-    const endMs = Date.now() + 2_500;
-    while (Date.now() < endMs);
-    await until("it goes on", async () => (await schedule.ticks()) > ticks + 1, 5_000);
+    expect(ticks).toBeGreaterThan(0);
+    // The time moves on and nothing runs meanwhile.
+    vi.setSystemTime(Date.now() + 2_500);
+    await vi.advanceTimersByTimeAsync(3_000);
+    expect(await schedule.ticks()).toBeGreaterThan(ticks + 1);
     await schedule.stop();
     expect(schedule.faults.length).toBeGreaterThan(0);
     for (const fault of schedule.faults) expect(fault).toMatch(/^schedule beat: The tick of \d{4}-.*Z was missed/);
@@ -94,6 +101,7 @@ describe("a schedule", () => {
 });
 
 test("a timer that was armed before a restart fires after it, once", async () => {
+  const clock = woundClock();
   const first = await startEngine(
     {
       "signalbox.yaml": config(),
@@ -111,6 +119,7 @@ states:
 `,
     },
     ENV,
+    { clock },
   );
   await first.post("github", signedByGithub("ping", '{"zen":"z","hook_id":7}', { id: "ping-7" }));
   await first.quiet();
@@ -120,10 +129,17 @@ states:
   const rung = () => bodies().filter((one) => "rung" in one);
   expect(rung()).toEqual([]);
 
-  const again: Started = await startEngineIn(first.folder, ENV);
-  const other: Started = await startEngineIn(first.folder, ENV);
-  await until("the timer has fired", () => rung().length > 0);
-  expect(Date.now()).toBeGreaterThanOrEqual(body.timers[0]!.dueAtMs);
+  const again: Started = await startEngineIn(first.folder, ENV, { clock });
+  const other: Started = await startEngineIn(first.folder, ENV, { clock });
+  clock.wind(2_999);
+  await again.quiet();
+  expect(rung()).toEqual([]);
+  expect(clock.now()).toBe(body.timers[0]!.dueAtMs - 1);
+  // The loops look at their clock again when it moves.
+  await until("the timer has fired", () => {
+    clock.wind(1);
+    return rung().length > 0;
+  });
   await again.quiet();
   const { body: page } = await again.api<{ items: { event: Event }[] }>("/api/v1/events?type=timer.due");
   expect(page.items.map(({ event }) => event.to)).toMatchObject([{ machine: "alarm", key: "7" }]);

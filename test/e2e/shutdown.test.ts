@@ -2,13 +2,13 @@
 import { spawn } from "node:child_process";
 import { createServer } from "node:http";
 import { type AddressInfo, connect } from "node:net";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { loadConfig } from "../../src/config/config.ts";
-import { createEngine, createLog, loadProviders } from "../../src/engine.ts";
+import { createEngine, createLog, loadProviders, systemClock } from "../../src/engine.ts";
+import type { Clock } from "../../src/ports/clock.ts";
 import type { Store } from "../../src/ports/store.ts";
 import { memoryStore } from "../../src/store/memory.ts";
+import { woundClock } from "../support/clock.ts";
 import { startEngine, startEngineIn } from "../support/engine.ts";
 import {
   folderOf,
@@ -16,12 +16,18 @@ import {
   GITHUB_SECRET,
   mergedPullRequest,
   type Sink,
+  serve,
   signedByGithub,
   startSink,
   until,
 } from "../support/served.ts";
 
 const ENV = { GITHUB_WEBHOOK_SECRET: GITHUB_SECRET };
+/** Enough for the server itself. */
+const HEAP_MIB = 56;
+const BLOB_BYTES = 512 * 1024;
+/** More than the memory that it has for objects and texts, even without the server. */
+const BLOBS = Math.ceil((1.1 * HEAP_MIB * 1024 * 1024) / BLOB_BYTES);
 
 let sink: Sink;
 beforeAll(async () => {
@@ -70,7 +76,7 @@ describe("stopping", () => {
     await second.quiet();
     const { events } = (await second.engine.status()).counts;
     await second.stop();
-    await until("its connections are closed", async () => (await sink.connections()) === 0, 1_500);
+    await until("its connections are closed", async () => (await sink.connections()) === 0);
     expect(events).toBeGreaterThanOrEqual(acknowledged.length);
     const arrived = pulled();
     expect(acknowledged.filter((one) => !arrived.includes(one))).toEqual([]);
@@ -78,7 +84,15 @@ describe("stopping", () => {
   });
 
   test("is not held up by senders that never finish, on either listener, nor by idle connections", async () => {
-    const started = await startEngine(files(), ENV);
+    const sleeps: number[] = [];
+    const clock: Clock = {
+      ...systemClock,
+      sleep(ms, signal) {
+        sleeps.push(ms);
+        return systemClock.sleep(Math.min(ms, 100), signal);
+      },
+    };
+    const started = await startEngine(files(), ENV, { clock });
     const sockets = [started.ingestUrl, started.adminUrl].flatMap((url) => {
       const { port } = new URL(url);
       const head = "POST /hooks/github HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n";
@@ -91,9 +105,10 @@ describe("stopping", () => {
     });
     await until("they are connected", () => sockets.every(({ readyState }) => readyState === "open"));
     expect((await started.api("/api/v1/status")).status).toBe(200);
-    const startedMs = performance.now();
+    sleeps.length = 0;
     await started.stop();
-    expect(performance.now() - startedMs).toBeLessThan(10_000);
+    // Only its clock ends the wait for these senders: once for each of the two listeners, so less than 10 s in all.
+    expect(Math.max(...sleeps)).toBeLessThan(5_000);
     for (const socket of sockets) socket.destroy();
   });
 
@@ -107,17 +122,13 @@ describe("stopping", () => {
     const child = spawn(process.execPath, ["--import", "tsx", script, folder, "20"], {
       stdio: ["ignore", "pipe", "inherit"],
     });
-    let stoppedMs = 0;
+    onTestFinished(() => void child.kill("SIGKILL"));
+    let output = "";
     child.stdout.on("data", (text) => {
-      if (String(text).includes("stopped")) stoppedMs = performance.now();
+      output += text;
     });
-    const code = await new Promise<number | null>((resolve) => {
-      child.once("exit", resolve);
-      setTimeout(() => child.kill("SIGKILL"), 15_000).unref();
-    });
-    expect(code).toBe(0);
-    expect(stoppedMs).toBeGreaterThan(0);
-    expect(performance.now() - stoppedMs).toBeLessThan(1_500);
+    expect(await new Promise((resolve) => child.once("close", resolve))).toBe(0);
+    expect(output).toBe("[]\n");
   });
 });
 
@@ -172,13 +183,14 @@ connections: { sink: { provider: http, url: "http://127.0.0.1:${port}", allowPri
   const kept = memoryStore();
   const store: Store = {
     ...kept,
-    due(nowMs, limits) {
+    lease(nowMs, options) {
       asked += 1;
-      return kept.due(nowMs, limits);
+      return kept.lease(nowMs, options);
     },
   };
   const log = createLog({ level: "silent", secrets: [], pretty: false });
-  const engine = await createEngine({ config: config!, providers, log, store });
+  const clock = woundClock();
+  const engine = await createEngine({ config: config!, providers, log, store, clock });
   await engine.start();
   try {
     for (let n = 0; n < 10; n++) {
@@ -190,42 +202,49 @@ connections: { sink: { provider: http, url: "http://127.0.0.1:${port}", allowPri
       async () => requests > 0 && (await kept.counts()).deliveries.pending === 10,
     );
     const before = asked;
-    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    for (let ms = 0; ms < 1_500; ms += 100) {
+      clock.wind(100);
+      // Turns of the event loop in which it would ask if it did not wait for the clock.
+      for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+    }
     expect(asked - before).toBeLessThan(20);
     expect(requests).toBe(1);
+    clock.wind(30_000);
+    await until("the time has come and it asks again", () => requests === 2);
   } finally {
     await engine.stop();
     target.close();
   }
 });
 
-test("events that are decided are not kept in memory", { timeout: 40_000 }, async () => {
-  const engine = await startEngine(files(), ENV);
-  const text = "x".repeat(200_000);
-  const send = async (from: number, count: number) => {
-    for (let n = from; n < from + count; n++) {
-      const { status } = await engine.post(
-        "github",
-        signedByGithub("blob", JSON.stringify({ n, text }), { id: `blob-${n}` }),
-      );
-      expect(status).toBe(202);
-    }
-    await engine.quiet();
-  };
-  await send(0, 20);
-  const before = used();
-  await send(1_000, 100);
-  const grown = used() - before;
-  await engine.stop();
-  // All of them would be 20 MB.
-  expect(grown).toBeLessThan(10_000_000);
+test("events that are decided are not kept in memory", async () => {
+  const [port, adminPort] = [await freePort(), await freePort()];
+  const folder = folderOf({
+    "signalbox.yaml": `
+server: { host: 127.0.0.1, port: ${port}, admin: { port: ${adminPort} } }
+sources: { github: { provider: github, secret: env:GITHUB_WEBHOOK_SECRET } }
+connections: { sink: { provider: http, url: "${sink.url}", allowPrivate: true } }
+`,
+    "rules/all.yaml": files()["rules/all.yaml"],
+    "statemachines/.keep": "",
+  });
+  const { child, ended, output } = await serve(folder, port, {
+    ...ENV,
+    NODE_OPTIONS: `--max-old-space-size=${HEAP_MIB}`,
+  });
+  const text = "x".repeat(BLOB_BYTES);
+  for (let n = 0; n < BLOBS; n++) {
+    const { headers, body } = signedByGithub("blob", JSON.stringify({ n, text }), { id: `blob-${n}` });
+    const answer = await fetch(`http://127.0.0.1:${port}/hooks/github`, { method: "POST", headers, body });
+    expect(answer.status).toBe(202);
+    await answer.text();
+  }
+  await until("all are decided", async () => {
+    const { counts } = (await fetch(`http://127.0.0.1:${adminPort}/api/v1/status`).then((answer) => answer.json())) as {
+      counts: { events: number; undecided: number };
+    };
+    return counts.events === BLOBS && counts.undecided === 0;
+  });
+  child.kill("SIGTERM");
+  expect(await ended, output()).toBe(0);
 });
-
-/** Bytes that this process holds on to. */
-function used(): number {
-  setFlagsFromString("--expose-gc");
-  const collect = runInNewContext("gc") as () => void;
-  collect();
-  const { heapUsed, external } = process.memoryUsage();
-  return heapUsed + external;
-}

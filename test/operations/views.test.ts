@@ -3,7 +3,7 @@ import { deliveryView, eventView, traceView } from "../../src/operations/views.t
 import { delivery, event, trace } from "../support/nouns.ts";
 
 test("a delivery is shown with the whole name of its action", () => {
-  expect(deliveryView(delivery("d", { interrupted: true, emitsOutcome: true }))).toEqual({
+  expect(deliveryView(delivery("d", { emitsOutcome: true }))).toEqual({
     ...delivery("d", { emitsOutcome: true }),
     ...{ connection: "slack", action: "slack.post", reports: true },
   });

@@ -58,6 +58,7 @@ async function decideAll(): Promise<void> {
   const policy = await policyAt(trace!.policy);
   const advance = createAdvance({
     store,
+    node: "today",
     clock: woundClock(AT + 2 * HOUR),
     observe() {},
     policy: () => policy,

@@ -14,6 +14,7 @@ import { openSqliteFile } from "../../src/store/sqlite/database.ts";
 import { MIGRATIONS, migrate } from "../../src/store/sqlite/schema.ts";
 import { sqliteStore } from "../../src/store/sqlite/store.ts";
 import { ARRIVAL_MS, decision, delivery, event, instance, newEvent, timer } from "../support/nouns.ts";
+import { CLAIM, commit, expectNothingBeforeWhatWasShown, LEASE, load, undecided } from "../support/stores.ts";
 
 let folder: string;
 let path: string;
@@ -39,7 +40,7 @@ describe("durability", () => {
   test("everything is there after closing and opening again", async () => {
     const first = await opened();
     await first.append([newEvent("evt_1", {}, [{ key: "id:a" }]), newEvent("evt_2")]);
-    await first.commit([
+    await commit(first, [
       decision("evt_1", {
         instances: [instance("a", 1)],
         timersSet: [timer("t")],
@@ -50,10 +51,10 @@ describe("durability", () => {
     await first.close();
     const second = await opened();
     expect(await second.counts()).toEqual(before);
-    expect(await second.undecided(10)).toEqual(["evt_2"]);
+    expect(await undecided(second, 10)).toEqual(["evt_2"]);
     expect(await second.instances([{ machine: "gate", key: "a" }])).toEqual([instance("a", 1)]);
     expect(await second.append([newEvent("evt_3", {}, [{ key: "id:a" }])])).toEqual([{ id: "evt_1", duplicate: true }]);
-    expect((await second.due(ARRIVAL_MS + 100, { timers: 1, deliveries: 1, leaseMs: 1 })).timers).toEqual([timer("t")]);
+    expect((await second.timersDue(ARRIVAL_MS + 100, 1)).timers).toEqual([timer("t")]);
   });
 
   test("every event that was answered is there after SIGKILL, with its keys, and the log has no gap", async () => {
@@ -68,12 +69,12 @@ describe("durability", () => {
     await ended;
     expect(answered.length).toBeGreaterThanOrEqual(400);
     const store = await opened();
-    expect((await store.load(answered)).map(({ id }) => id)).toEqual(answered);
+    expect((await load(store, answered)).map(({ id }) => id)).toEqual(answered);
     const again = await store.append(answered.map((id) => newEvent(`again_${id}`, {}, [{ key: `id:${id}` }])));
     expect(again.every(({ duplicate }) => duplicate)).toBe(true);
-    const { undecided, events } = await store.counts();
-    expect(undecided).toBe(events);
-    expect((await store.undecided(events + 1)).length).toBe(events);
+    const { events, ...counts } = await store.counts();
+    expect(counts.undecided).toBe(events);
+    expect((await undecided(store, events + 1)).length).toBe(events);
   });
 
   test("close finishes what is pending, and what comes later is refused with SB0701", async () => {
@@ -97,7 +98,7 @@ describe("durability", () => {
     await Promise.all([expect(pending).rejects.toMatchObject({ code: "SB0701" }), thread?.terminate()]);
     await expect(store.counts()).rejects.toMatchObject({ code: "SB0701" });
     await expect(store.close()).resolves.toBeUndefined();
-    expect((await (await opened()).load(["evt_1"])).length).toBe(1);
+    expect((await load(await opened(), ["evt_1"])).length).toBe(1);
   });
 });
 
@@ -146,19 +147,37 @@ describe("group commit", () => {
     const answers = file.run([
       append(1, "evt_1"),
       append(2, "evt_2", null),
-      { id: 3, method: "undecided", args: [10] },
+      { id: 3, method: "scan", args: [0, 10] },
       append(4, "evt_4"),
     ]);
     expect(answers).toEqual([
       { id: 1, value: [{ id: "evt_1", duplicate: false }] },
       { id: 2, error: expect.stringContaining("NOT NULL") },
-      { id: 3, value: ["evt_1"] },
+      { id: 3, value: [expect.objectContaining({ seq: 1, data: "{}" })] },
       { id: 4, value: [{ id: "evt_4", duplicate: false }] },
     ]);
     file.close();
     const reopened = openSqliteFile(path);
-    expect(reopened.run([{ id: 1, method: "undecided", args: [10] }])).toEqual([{ id: 1, value: ["evt_1", "evt_4"] }]);
+    const claim = { nowMs: 0, leaseMs: 1, limit: 10, bytes: 100, held: [] };
+    expect(reopened.run([{ id: 1, method: "claim", args: ["node", claim] }])).toMatchObject([
+      { id: 1, value: { ids: ["evt_1", "evt_4"] } },
+    ]);
     reopened.close();
+  });
+
+  test("an append that fails leaves no mark either", () => {
+    const file = openSqliteFile(path);
+    const row = { id: null, type: "t", source: "s", subject: null, repo: null, receivedAtMs: 1, envelope: "{}" };
+    const rows = [{ ...row, data: "{}", keys: [] }];
+    const answers = file.run([
+      { id: 1, method: "append", args: [rows, { source: "queue", value: "7" }] },
+      { id: 2, method: "mark", args: ["queue"] },
+    ]);
+    expect(answers).toEqual([
+      { id: 1, error: expect.stringContaining("NOT NULL") },
+      { id: 2, value: undefined },
+    ]);
+    file.close();
   });
 
   test("when the file cannot take a batch, every call of it is refused and nothing is written", () => {
@@ -237,6 +256,44 @@ describe("the file", () => {
     if (content !== undefined) expect(readFileSync(path, "utf8")).toBe(content);
   });
 
+  test("who opens a file is the one who decides: a process that was killed holds nothing back, and one that lives on is fenced", async () => {
+    const first = await opened();
+    await first.append([newEvent("evt_1")]);
+    const held = await first.claim("killed", CLAIM);
+    const second = await opened();
+    const taken = await second.claim("started", CLAIM);
+    expect(taken.ids).toEqual(["evt_1"]);
+    expect(await first.commit([decision("evt_1")], held)).toEqual({ ok: false, why: "fenced" });
+    expect((await first.claim("killed", CLAIM)).ids).toEqual([]);
+    expect(await second.commit([decision("evt_1")], taken)).toEqual({ ok: true });
+  });
+
+  test("what claim has shown is never preceded by a later arrival, whoever else writes to the file", async () => {
+    const [one, two] = [await opened(), await opened()];
+    await expectNothingBeforeWhatWasShown(one, [one, two, two]);
+  });
+
+  test("a file that cannot be written to is noticed by ping, though it can still be read", async () => {
+    const store = await opened();
+    await store.append([newEvent("evt_1")]);
+    await store.ping();
+    const db = new SqliteDatabase(path);
+    // Stands for a full disk: no page can be changed.
+    db.exec("create trigger full before update on pings begin select raise(abort, 'database or disk is full'); end");
+    db.close();
+    await expect(store.ping()).rejects.toMatchObject({ code: "SB0701", message: expect.stringContaining("full") });
+    expect((await store.counts()).events).toBe(1);
+  });
+
+  test("a claim that changes nothing writes nothing: an idle store leaves its file alone", async () => {
+    const store = await opened();
+    await store.append([newEvent("evt_1")]);
+    await commit(store, [decision("evt_1")]);
+    const before = commitsInLog(path);
+    for (let ms = 0; ms < 60_000; ms += 1_000) await store.claim("node-1", { ...CLAIM, nowMs: ARRIVAL_MS + ms });
+    expect(commitsInLog(path)).toBe(before);
+  });
+
   test("two handles on one file see each other's work and never both win", async () => {
     const [one, two] = await Promise.all([opened(), opened()]);
     const keys = (n: number) => [{ key: `id:${n}` }];
@@ -248,17 +305,16 @@ describe("the file", () => {
     const stored = [...a!, ...b!].flat().filter(({ duplicate }) => !duplicate);
     expect(stored.length).toBe(100);
     expect((await one.counts()).events).toBe(100);
-    const ids = await two.undecided(100);
+    const { ids, ...tenure } = await two.claim("two", CLAIM);
     const commits = await Promise.all(
       ids.flatMap((id) =>
-        [one, two].map((store) => store.commit([decision(id, { deliveries: [delivery(`d_${id}`)] })])),
+        [one, two].map((store) => store.commit([decision(id, { deliveries: [delivery(`d_${id}`)] })], tenure)),
       ),
     );
-    expect(commits.filter(Boolean).length).toBe(100);
-    const limits = { timers: 1, deliveries: 100, leaseMs: 1_000 };
-    const leased = await Promise.all([one, two].map((store) => store.due(ARRIVAL_MS, limits)));
-    expect(new Set(leased.flatMap((due) => due.deliveries.map(({ id }) => id))).size).toBe(100);
-    expect(leased.reduce((sum, due) => sum + due.deliveries.length, 0)).toBe(100);
+    expect(commits.filter(({ ok }) => ok).length).toBe(100);
+    const due = await Promise.all([one, two].map((store) => store.lease(ARRIVAL_MS, LEASE)));
+    const leased = due.flatMap((one) => one.leased.map(({ delivery }) => delivery.id));
+    expect([leased.length, new Set(leased).size]).toEqual([100, 100]);
   });
 });
 
@@ -275,7 +331,8 @@ describe("a long log", () => {
         select 'evt_' || n, iif(n = 3, 'rare', 'common'), 's', 'acme/web#' || n, n, json_object('id', 'evt_' || n)
         from numbers;
       insert into instances (machine, key, definition, version, status, updated_at_ms, body)
-        select 'gate', 'k' || n, 'd', 1, iif(n = 3, 'error', 'active'), n / 7, '{}'
+        select 'gate', 'k' || n, 'd', 1, iif(n = 3, 'error', 'active'), n / 7,
+          json_object('state', iif(n % 3 = 0, 'open', 'shut'))
         from numbers;
       insert into deliveries (id, event, action, connection, status, next_at_ms, wake_at_ms, attempts, body)
         select 'd' || n, 'evt_' || n, 'slack.post', 'slack', iif(n = 3, 'cancelled', 'pending'), n, n, '[]', '{"cause":{"rule":"r"}}'
@@ -294,6 +351,12 @@ describe("a long log", () => {
     expect([events.cursor, instances.cursor, deliveries.cursor]).toEqual([undefined, undefined, undefined]);
     expect((await store.events({ subject: "acme/web#7" }, { limit: 5 })).items.length).toBe(1);
     expect((await store.deliveries({ event: "evt_9" }, { limit: 5 })).items.map(({ id }) => id)).toEqual(["d9"]);
+  });
+
+  test("instances are counted by state over all of it", async () => {
+    const counts = await (await opened()).countsByState("gate");
+    const at = (status: string, state: string, instances: number) => ({ definition: "d", status, state, instances });
+    expect(counts).toEqual([at("active", "shut", 30_000), at("active", "open", 14_999), at("error", "open", 1)]);
   });
 
   test("pages over all of it hold everything once, in order", async () => {
@@ -323,7 +386,7 @@ describe("migrations", () => {
         insert into dedupe (key, seq) values ('id:a', 1);`);
       old.close();
       const store = await opened();
-      expect(await store.load(["evt_1"])).toEqual([event("evt_1")]);
+      expect(await load(store, ["evt_1"])).toEqual([event("evt_1")]);
       expect(await store.counts()).toMatchObject({ events: 1, undecided: 1 });
       expect(await store.append([newEvent("evt_2", {}, [{ key: "id:a" }])])).toEqual([
         { id: "evt_1", duplicate: true },

@@ -1,12 +1,19 @@
 /**
- * Around the whole suite: a folder where every test leaves what the product wrote and which secrets it was given. At the end that
- * output is searched for the secrets, and what could not be checked here is said loudly.
+ * Around the whole suite: a build of the sources for the processes and threads that tests start, and a folder where every test leaves
+ * what the product wrote and which secrets it was given. At the end that output is searched for the secrets, and what could not be
+ * checked here is said loudly.
  */
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { TestProject } from "vitest/node";
+import { build } from "./build.ts";
 
-export function setup(): void {
+/** Called for each project of the configuration, and does its work once. */
+export function setup(project: TestProject): void {
+  if (process.env.SIGNALBOX_TEST_RECORDS) return;
+  build();
+  project.onTestsRerun(async () => build());
   process.env.SIGNALBOX_TEST_RECORDS = mkdtempSync(join(tmpdir(), "signalbox-records-"));
 }
 

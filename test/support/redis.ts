@@ -1,15 +1,15 @@
-/** A redis-server of our own, to be stopped in the middle; and what is said where there is none. */
+/** A redis-server of our own, to be stopped in the middle. */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { recordUnchecked } from "./records.ts";
+import { hasService } from "./services.ts";
 
-/** Whether missing services fail instead of being skipped. */
-export const SERVICES_REQUIRED = process.env.SIGNALBOX_REQUIRE_SERVICES === "1";
-
-/** Whether there is a redis-server program; what is not checked without it is on record for the end of the suite. */
+/** Whether there is a redis-server program. */
 export function hasRedisServer(unchecked: string): boolean {
-  const isThere = spawnSync("redis-server", ["--version"]).status === 0;
-  if (!isThere) recordUnchecked(`${unchecked}: put the program redis-server (package redis-server) on the PATH`);
-  return isThere;
+  return hasService({
+    name: "redis-server",
+    isThere: spawnSync("redis-server", ["--version"]).status === 0,
+    unchecked,
+    remedy: "put the program redis-server (package redis-server) on the PATH",
+  });
 }
 
 /** Resolves when it takes connections; keeps nothing on disk. */

@@ -1,6 +1,15 @@
-/** Runs an engine on the folder at argv[2], sends it argv[3] events, stops it, and leaves. Nothing may keep the process. */
+/** Runs an engine on the folder at argv[2], sends it argv[3] events, stops it, says what still keeps the process, and leaves. */
+import { createHook } from "node:async_hooks";
 import { startEngineIn } from "./engine.ts";
 import { GITHUB_SECRET, signedByGithub } from "./served.ts";
+
+/** How long the end of a connection may be waited for. */
+const PARTING_MS = 250;
+
+const timers = new Set<NodeJS.Timeout & { _idleTimeout: number; _destroyed: boolean }>();
+createHook({
+  init: (_id, type, _trigger, resource) => void (type === "Timeout" && timers.add(resource as never)),
+}).enable();
 
 const [, , folder = "", count = "0"] = process.argv;
 const started = await startEngineIn(folder, { GITHUB_WEBHOOK_SECRET: GITHUB_SECRET });
@@ -9,4 +18,9 @@ for (let n = 0; n < Number(count); n++) {
 }
 await started.quiet();
 await started.stop();
-process.stdout.write("stopped\n");
+// The pipe is the one to whoever started this.
+const others = process.getActiveResourcesInfo().filter((name) => name !== "PipeWrap" && name !== "Timeout");
+const waiting = [...timers].filter((timer) => !timer._destroyed && timer.hasRef() && timer._idleTimeout > PARTING_MS);
+process.stdout.write(
+  `${JSON.stringify([...others, ...waiting.map(({ _idleTimeout }) => `timer of ${_idleTimeout} ms`)])}\n`,
+);

@@ -13,6 +13,7 @@ import { createReceiver } from "../../src/flow/receive.ts";
 import { fireTimers } from "../../src/flow/tick.ts";
 import type { Decision, Instance, Json, JsonObject, Outcome, Timer } from "../../src/model.ts";
 import { compilePolicy, type Policy, type PolicyFiles } from "../../src/policy/policy.ts";
+import type { Tenure } from "../../src/ports/log.ts";
 import type { Action, Provider, Sample, SourceConfig, Webhook } from "../../src/ports/provider.ts";
 import type { Store } from "../../src/ports/store.ts";
 import { loadProviders } from "../../src/providers/index.ts";
@@ -113,15 +114,16 @@ export function createScenarioWorld(store: Store, policy: Policy): ScenarioWorld
   };
   const watched: Store = Object.create(store, {
     commit: {
-      value: async (batch: readonly Decision[]) => {
-        const isDone = await store.commit(batch);
-        if (isDone) decisions.push(...batch);
-        return isDone;
+      value: async (batch: readonly Decision[], tenure: Tenure) => {
+        const committed = await store.commit(batch, tenure);
+        if (committed.ok) decisions.push(...batch);
+        return committed;
       },
     },
   });
   const advance = createAdvance({
     store: watched,
+    node: "scenario",
     clock,
     observe,
     policy: () => policy,

@@ -6,17 +6,28 @@ import { createServer, type Server } from "node:http";
 import { type AddressInfo, createServer as createTcpServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { MAIN } from "./build.ts";
 import { recordOutput } from "./records.ts";
 
-export const MAIN = new URL("../../src/main.ts", import.meta.url).pathname;
 export const GITHUB_SECRET = "It's a Secret to Everybody";
 
+/** Below the ports that systems hand out by themselves, so that nobody takes it before it is used. */
+const PORTS = { from: 10_000, count: 20_000 };
+let nextPort = (process.pid * 151) % PORTS.count;
+
 export async function freePort(): Promise<number> {
-  const server = createTcpServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
+  for (;;) {
+    const port = PORTS.from + nextPort;
+    nextPort = (nextPort + 1) % PORTS.count;
+    const server = createTcpServer();
+    const isFree = await new Promise<boolean>((resolve) => {
+      server.once("error", () => resolve(false));
+      server.listen(port, "127.0.0.1", () => resolve(true));
+    });
+    if (!isFree) continue;
+    await new Promise((resolve) => server.close(resolve));
+    return port;
+  }
 }
 
 export function folderOf(files: Record<string, string>): string {
@@ -85,7 +96,7 @@ export interface Served {
 /** Starts the process and waits until it answers. */
 export async function serve(folder: string, port: number, env: Record<string, string>): Promise<Served> {
   let output = "";
-  const child = spawn(process.execPath, ["--import", "tsx", MAIN, "serve", "--dir", folder], {
+  const child = spawn(process.execPath, [MAIN, "serve", "--dir", folder], {
     env: { ...process.env, NO_COLOR: "1", ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
@@ -102,17 +113,19 @@ export async function serve(folder: string, port: number, env: Record<string, st
   void ended.then(() => {
     over = true;
   });
-  for (let tries = 0; tries < 400; tries++) {
-    if (over) throw new Error(`serve ended: ${output}`);
-    const up = await fetch(`http://127.0.0.1:${port}/healthz`).then(
-      ({ ok }) => ok,
-      () => false,
-    );
-    if (up) return { child, output: () => output, ended };
-    await new Promise((resolve) => setTimeout(resolve, 50));
+  try {
+    await until("serve answers", async () => {
+      if (over) throw new Error(`serve ended: ${output}`);
+      return await fetch(`http://127.0.0.1:${port}/healthz`).then(
+        ({ ok }) => ok,
+        () => false,
+      );
+    });
+  } catch (error) {
+    child.kill("SIGKILL");
+    throw error;
   }
-  child.kill("SIGKILL");
-  throw new Error(`serve does not answer: ${output}`);
+  return { child, output: () => output, ended };
 }
 
 export interface Signed {
@@ -171,7 +184,7 @@ export function signedByGithub(
   };
 }
 
-export async function until(what: string, done: () => boolean | Promise<boolean>, timeoutMs = 30_000): Promise<void> {
+export async function until(what: string, done: () => boolean | Promise<boolean>, timeoutMs = 100_000): Promise<void> {
   const endMs = Date.now() + timeoutMs;
   while (!(await done())) {
     if (Date.now() > endMs) throw new Error(`Waited ${timeoutMs} ms in vain: ${what}`);

@@ -1,5 +1,5 @@
 /** A whole Signalbox without loops or sockets: every arrow is pumped by hand, on a wound clock, with a recording outside. */
-import { createHmac } from "node:crypto";
+import { createHmac, randomUUID } from "node:crypto";
 import { Type } from "typebox";
 import { memoryCache } from "../../src/cache/memory.ts";
 import { compileMachine } from "../../src/core/machine/file/compile.ts";
@@ -81,6 +81,7 @@ export function createWorld({ store, files, answer, clock = woundClock(), probes
     const cache = memoryCache({ clock });
     const advance = createAdvance({
       store,
+      node: randomUUID(),
       clock,
       observe,
       policy: () => policy!,

@@ -19,7 +19,7 @@ import type {
   Transition,
 } from "../../src/model.ts";
 import type { EventView, InstanceDetail, PolicyReport, StatusReport } from "../../src/operations/operations.ts";
-import type { StoreCounts } from "../../src/ports/store.ts";
+import type { StoreCounts } from "../../src/ports/questions.ts";
 import { adminListener, assertAdminExposure } from "../../src/web/admin.ts";
 import type * as shapes from "../../src/web/api/shapes.ts";
 import { createMetrics } from "../../src/web/metrics.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Observation } from "../../src/ports/observe.ts";
-import type { StoreCounts } from "../../src/ports/store.ts";
+import type { StoreCounts } from "../../src/ports/questions.ts";
 import { createMetrics, type MetricsOptions } from "../../src/web/metrics.ts";
 
 /** Samples by name and labels, as a scraper reads them. */

@@ -1,18 +1,16 @@
 /** `providers`, `schema`, `version`, and `replay`, which only says what to write instead. */
 import { readdirSync, readFileSync } from "node:fs";
-import { API_VERSION, VERSION } from "../../engine.ts";
 import { nearest, SignalboxError } from "../../errors.ts";
+import { API_VERSION, CODE, VERSION } from "../../package.ts";
 import type { Action, Provider } from "../../ports/provider.ts";
-import { type Command, usage } from "../command.ts";
+import { type CommandBody, usage } from "../command.ts";
 import type { Context } from "../context.ts";
 import { sampleNames } from "../samples.ts";
 import { EXIT } from "../terminal/failure.ts";
 import { aligned, cut, type Paint } from "../terminal/output.ts";
 import { providersCheck } from "./providers-check.ts";
 
-export const providers: Command = {
-  name: "providers [name]",
-  summary: "the outside systems there are: what they send, what can be done there",
+export const providers: CommandBody = {
   about: "server: no.",
   examples: ["signalbox providers", "signalbox providers jira", "signalbox providers --json"],
   async run(context, [name]) {
@@ -123,11 +121,9 @@ function typeText({ type, anyOf, const: only, enum: choices }: Described): strin
   return [type ?? "anything"].flat().join(" | ");
 }
 
-const SCHEMAS = new URL("../../../schema/", import.meta.url);
+const SCHEMAS = new URL("../schema/", CODE);
 
-export const schema: Command = {
-  name: "schema [name]",
-  summary: "the JSON Schema of a file form, for editors",
+export const schema: CommandBody = {
   about: "server: no.",
   examples: ["signalbox schema", "signalbox schema rules", "signalbox schema signalbox > schema/signalbox.json"],
   async run(context, [name]) {
@@ -156,9 +152,7 @@ export function schemaText(name: string): string {
   return readFileSync(new URL(`${name}.json`, SCHEMAS), "utf8");
 }
 
-export const version: Command = {
-  name: "version",
-  summary: "the version, and what it runs on",
+export const version: CommandBody = {
   about: "server: no.",
   examples: ["signalbox version", "signalbox version --json", "signalbox --version"],
   async run(context: Context) {
@@ -169,9 +163,7 @@ export const version: Command = {
   },
 };
 
-export const replay: Command = {
-  name: "replay [what...]",
-  summary: "not a command: says what to write instead",
+export const replay: CommandBody = {
   examples: [
     "signalbox explain evt_01JD3VKX9M",
     "signalbox events redeliver evt_01JD3VKX9M",

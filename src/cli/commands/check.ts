@@ -1,7 +1,7 @@
 /** `check`: configuration, rules, machines and templates of a folder; works on files alone, without network and secrets. */
 import type { MigrationReport } from "../../operations/operations.ts";
 import { type CheckReport, checkReport } from "../check-report.ts";
-import { type Command, textOf } from "../command.ts";
+import { type CommandBody, textOf } from "../command.ts";
 import type { Context } from "../context.ts";
 import { withOperations } from "../reach.ts";
 import {
@@ -15,10 +15,7 @@ import { EXIT } from "../terminal/failure.ts";
 import { wantsColor } from "../terminal/output.ts";
 import { migrationText, wholePlan } from "./migrate.ts";
 
-export const check: Command = {
-  name: "check [paths...]",
-  aliases: ["lint"],
-  summary: "find every mistake in signalbox.yaml, rules, machines and templates",
+export const check: CommandBody = {
   about:
     "server: only with --url: then it also says which living instances could migrate to the machines of these files, and\n" +
     "which could not. Else it works on files alone: no network, and no secret has to be set. Rules are compared with the\n" +

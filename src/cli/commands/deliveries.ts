@@ -1,7 +1,7 @@
 /** `deliveries`: what was done outside, what was said, and trying a dead one again. */
 import type { DeliveryStatus, DeliveryView } from "../../model.ts";
-import type { DeliveryFilter } from "../../ports/store.ts";
-import { type Command, textOf } from "../command.ts";
+import type { DeliveryFilter } from "../../ports/questions.ts";
+import { type Command, type CommandBody, textOf } from "../command.ts";
 import { withOperations } from "../reach.ts";
 import { answerOf, attemptLines, causeText, effortOf, type Screen, screenOf, statusOf } from "../terminal/describe.ts";
 import { EXIT } from "../terminal/failure.ts";
@@ -99,9 +99,7 @@ const retry: Command = {
   },
 };
 
-export const deliveries: Command = {
-  name: "deliveries",
-  summary: "what was done outside: list, show, retry",
+export const deliveries: CommandBody = {
   about: "server: asked when one runs, otherwise the files are read.",
   examples: [
     "signalbox deliveries list --status dead",

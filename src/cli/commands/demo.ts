@@ -9,7 +9,7 @@ import type { JsonObject } from "../../model.ts";
 import { system as jira } from "../../providers/jira/stand-in.ts";
 import { system as slack } from "../../providers/slack/stand-in.ts";
 import { type Sandbox as Systems, startSandbox } from "../../sandbox/index.ts";
-import type { Command } from "../command.ts";
+import type { CommandBody } from "../command.ts";
 import { ConfigError, type Context } from "../context.ts";
 import { placed } from "../reach.ts";
 import { changed, findSample, prepare, type Spoiling, sourceFor } from "../samples.ts";
@@ -26,9 +26,7 @@ type Sandbox = Systems<typeof SYSTEMS>;
 const SECRET = "a secret that only the demo knows";
 const SETTLE_MS = 10_000;
 
-export const demo: Command = {
-  name: "demo",
-  summary: "the whole product at once, on this machine, with a stand-in Jira and Slack",
+export const demo: CommandBody = {
   about: "Needs nothing, leaves nothing behind.",
   flags: [{ flags: "--keep", about: "stay running afterwards, for sending more" }],
   examples: ["signalbox demo", "signalbox demo --keep", "signalbox demo --json"],
@@ -72,7 +70,7 @@ async function start(context: Context, dir: string, sandbox: Sandbox): Promise<E
   const loaded = await loadConfig({ dir, env, providers });
   if (!loaded.config) throw new ConfigError(loaded);
   const { config } = loaded;
-  const log = context.log("silent", config.secrets);
+  const log = await context.log("silent", config.secrets);
   const engine = await placed(config, createEngine({ config, providers, log }));
   await engine.start();
   const port = (url: string) => Number(new URL(url).port);

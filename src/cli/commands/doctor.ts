@@ -5,7 +5,7 @@ import { openOperations } from "../../engine.ts";
 import { SignalboxError } from "../../errors.ts";
 import type { StatusReport } from "../../operations/operations.ts";
 import { compilePolicy, readPolicyFiles } from "../../policy/policy.ts";
-import type { Command } from "../command.ts";
+import type { CommandBody } from "../command.ts";
 import type { Context } from "../context.ts";
 import { adminUrl, probe } from "../reach.ts";
 import { reasonOf } from "../remote.ts";
@@ -22,9 +22,7 @@ interface Check {
   fix?: string;
 }
 
-export const doctor: Command = {
-  name: "doctor",
-  summary: "whether this installation is healthy, and what to do if not",
+export const doctor: CommandBody = {
   about: "server: looked at when one runs. With --config and no file: every setting in force and where it comes from.",
   flags: [{ flags: "--connections", about: "also ask each connection's address whether anybody is there" }],
   examples: ["signalbox doctor", "signalbox doctor --config", "signalbox doctor --connections --json"],
@@ -170,7 +168,7 @@ async function storeChecks(context: Context, config: Config, running?: StatusRep
 }
 
 async function fromFiles(context: Context, config: Config): Promise<StatusReport> {
-  const log = context.log("silent", config.secrets);
+  const log = await context.log("silent", config.secrets);
   const { operations, close } = await openOperations({ config, providers: await context.providers(), log });
   try {
     return await operations.status();

@@ -2,8 +2,8 @@
 import { nearest, SignalboxError } from "../../errors.ts";
 import type { Refusal } from "../../model.ts";
 import type { EventDetail, EventView, Operations } from "../../operations/operations.ts";
-import type { EventFilter } from "../../ports/store.ts";
-import { type Command, durationOf, textOf } from "../command.ts";
+import type { EventFilter } from "../../ports/questions.ts";
+import { type Command, type CommandBody, durationOf, textOf } from "../command.ts";
 import { withOperations } from "../reach.ts";
 import { decisionLines, eventLine, outcomeOf, type Screen, screenOf } from "../terminal/describe.ts";
 import { EXIT } from "../terminal/failure.ts";
@@ -177,9 +177,7 @@ function usageOfPrefix(id: string, ids: readonly string[]): SignalboxError {
   return new SignalboxError("SB0905", `Several events start with "${id}": ${ids.join(", ")}`);
 }
 
-export const events: Command = {
-  name: "events",
-  summary: "what came: list, show, redeliver, refused",
+export const events: CommandBody = {
   about: "server: asked when one runs, otherwise the files are read.",
   examples: [
     "signalbox events list --outcome near-miss",

@@ -6,7 +6,7 @@ import { ERRORS, type ErrorCode, nearest, SignalboxError } from "../../errors.ts
 import type { Event, Explanation, JsonObject } from "../../model.ts";
 import { compilePolicy, readPolicyFiles } from "../../policy/policy.ts";
 import type { Provider, SourceConfig, Webhook } from "../../ports/provider.ts";
-import { type Command, type Options, textOf, usage } from "../command.ts";
+import { type CommandBody, type Options, textOf, usage } from "../command.ts";
 import { ConfigError, type Context } from "../context.ts";
 import { withOperations } from "../reach.ts";
 import { draftOf, findSample } from "../samples.ts";
@@ -19,9 +19,7 @@ import { jsonObject, readJson } from "./send.ts";
 
 const IDS_SHOWN = 20;
 
-export const explain: Command = {
-  name: "explain <what>",
-  summary: "why an event did or did not match; or what an error code means",
+export const explain: CommandBody = {
   about:
     "server: only for a stored event, and the files are read when none runs. <what> is an event's id, a JSON file, - for standard input, or a code such as SB0102.",
   flags: [

@@ -10,7 +10,7 @@ import type { Instance } from "../../model.ts";
 import type { Operations } from "../../operations/operations.ts";
 import { isMachineFile, isTemplateFile } from "../../policy/files.ts";
 import { compilePolicy, readPolicyFiles } from "../../policy/policy.ts";
-import { type Command, type Options, textOf, usage } from "../command.ts";
+import { type CommandBody, type Options, textOf, usage } from "../command.ts";
 import { ConfigError, type Context, document } from "../context.ts";
 import { placed, withOperations } from "../reach.ts";
 import { EXIT } from "../terminal/failure.ts";
@@ -31,9 +31,7 @@ const ENDINGS: Readonly<Record<string, Form>> = {
 /** The most that the API gives at once. */
 const PAGE = 200;
 
-export const graph: Command = {
-  name: "graph [machine]",
-  summary: "a machine as a diagram: Mermaid, Graphviz, SVG or JSON",
+export const graph: CommandBody = {
   about:
     "server: only for counts.\nWithout a machine it lists them. Works on files alone: no network, and no secret has to be set.",
   flags: [

@@ -2,11 +2,11 @@
 import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
 import { SignalboxError } from "../../errors.ts";
+import { PACKAGE_ROOT } from "../../package.ts";
 import type { Starter } from "../../ports/provider.ts";
 import { loadStarters } from "../../providers/index.ts";
-import { type Command, textOf } from "../command.ts";
+import { type CommandBody, textOf } from "../command.ts";
 import type { Context } from "../context.ts";
 import { problemsJson, renderProblems, summaryLine } from "../terminal/diagnostics.ts";
 import { EXIT } from "../terminal/failure.ts";
@@ -14,8 +14,6 @@ import { counted } from "../terminal/output.ts";
 import { schemaNames, schemaText } from "./about.ts";
 import { reportOf } from "./check.ts";
 
-/** Where rules/ and statemachines/ are shipped; the same from src and from dist. */
-export const PACKAGE_ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 const SECRET_BYTES = 32;
 const DEFAULT = "pr-jira";
 const TEMPLATES = ["pr-jira", "deploy-gate", "escalation", "all", "empty"] as const;
@@ -63,9 +61,7 @@ const TOPICS: Record<Exclude<Template, "empty">, Topic> = {
   },
 };
 
-export const init: Command = {
-  name: "init [dir]",
-  summary: "write a project that works",
+export const init: CommandBody = {
   about: "server: no.",
   flags: [
     { flags: "--template <name>", about: `what to start from, default ${DEFAULT}`, choices: TEMPLATES },

@@ -2,7 +2,7 @@
 
 import type { Instance } from "../../model.ts";
 import type { InstanceDetail } from "../../operations/operations.ts";
-import { type Command, textOf, usage } from "../command.ts";
+import { type Command, type CommandBody, textOf, usage } from "../command.ts";
 import { withOperations } from "../reach.ts";
 import { type Screen, screenOf } from "../terminal/describe.ts";
 import { EXIT } from "../terminal/failure.ts";
@@ -117,9 +117,7 @@ const signal: Command = {
   },
 };
 
-export const instances: Command = {
-  name: "instances",
-  summary: "where each machine stands: list, show, signal, migrate",
+export const instances: CommandBody = {
   about: "server: asked when one runs, otherwise the files are read.",
   examples: [
     "signalbox instances list --machine jira-ticket",

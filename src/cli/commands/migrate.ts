@@ -1,7 +1,7 @@
 /** `instances migrate`: takes living instances to the definition that runs, with a plan first; and how such plans are told. */
 
 import type { JsonObject } from "../../model.ts";
-import { added } from "../../operations/migrations.ts";
+import { joinReports } from "../../operations/migrations.ts";
 import type { MigrationReport, Operations } from "../../operations/operations.ts";
 import type { Command } from "../command.ts";
 import { withOperations } from "../reach.ts";
@@ -54,7 +54,7 @@ export async function wholePlan(
 
 async function everyPage(page: (at: { cursor?: string }) => Promise<MigrationReport>): Promise<MigrationReport> {
   let sum = await page({});
-  while (sum.cursor !== undefined) sum = added(sum, await page({ cursor: sum.cursor }));
+  while (sum.cursor !== undefined) sum = joinReports(sum, await page({ cursor: sum.cursor }));
   return sum;
 }
 

@@ -1,8 +1,7 @@
 /** `providers check`: holds providers to the contract of the shipped ones. */
 import { dirname, resolve } from "node:path";
-import { type Clause, clausesOf } from "../../contract/contract.ts";
+import type { Clause } from "../../contract/contract.ts";
 import { messageOf, nearest, SignalboxError } from "../../errors.ts";
-import { loadStandIn, ownProviders } from "../../providers/index.ts";
 import type { Command } from "../command.ts";
 import { EXIT } from "../terminal/failure.ts";
 import { counted } from "../terminal/output.ts";
@@ -15,6 +14,8 @@ export const providersCheck: Command = {
   async run(context, names) {
     const { dir, file } = context.project();
     const project = file === undefined ? dir : dirname(resolve(dir, file));
+    const { loadStandIn, ownProviders } = await import("../../providers/index.ts");
+    const { clausesOf } = await import("../../contract/contract.ts");
     const all = await context.providers();
     const chosen = names.length > 0 ? names : await ownProviders(project);
     const results: Result[] = [];

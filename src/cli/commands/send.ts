@@ -6,7 +6,7 @@ import type { Config } from "../../config/config.ts";
 import { SignalboxError } from "../../errors.ts";
 import type { JsonObject } from "../../model.ts";
 import type { Sample } from "../../ports/provider.ts";
-import { type Command, numberOf, type Options, textOf, textsOf, usage } from "../command.ts";
+import { type CommandBody, numberOf, type Options, textOf, textsOf, usage } from "../command.ts";
 import type { Context } from "../context.ts";
 import { hostName, withOperations } from "../reach.ts";
 import { reasonOf } from "../remote.ts";
@@ -30,10 +30,7 @@ import { follow, storyLines } from "../terminal/story.ts";
 const COUNT_MAX = 10_000;
 const HEADER_CHARS_SHOWN = 60;
 
-export const send: Command = {
-  name: "send [what]",
-  aliases: ["trigger"],
-  summary: "sign and post a sample event, or a file, through the public door",
+export const send: CommandBody = {
   about: "server: yes. <what> is an event type with an optional variant, or a JSON file.",
   flags: [
     { flags: "--source <name>", about: "which source's path and secret" },

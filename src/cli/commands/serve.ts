@@ -1,8 +1,9 @@
 /** `serve`: runs the engine, reloads the policy when its files change, drains before it ends. */
 import type { Config } from "../../config/config.ts";
-import { createEngine, type Engine, type Log, VERSION } from "../../engine.ts";
+import { createEngine, type Engine, type Log } from "../../engine.ts";
 import type { PolicyReport, StatusReport } from "../../operations/operations.ts";
-import { type Command, textOf } from "../command.ts";
+import { VERSION } from "../../package.ts";
+import { type CommandBody, textOf } from "../command.ts";
 import { ConfigError, type Context } from "../context.ts";
 import { placed, policyTexts } from "../reach.ts";
 import { problemsJson, renderProblems, summaryLine } from "../terminal/diagnostics.ts";
@@ -16,9 +17,7 @@ const POLICY_FOLDERS = ["rules", "statemachines"];
 /** What a shell says of a process that a signal ended. */
 const SIGNAL_EXIT = { SIGINT: 130, SIGTERM: 143 } as const;
 
-export const serve: Command = {
-  name: "serve",
-  summary: "run: take events, decide, deliver",
+export const serve: CommandBody = {
   about: "Reloads rules and machines when their files change, and on SIGHUP: all of them or none. Drains on SIGTERM.",
   flags: [
     { flags: "--port <port>", about: "where senders post, instead of signalbox.yaml's" },
@@ -35,9 +34,9 @@ export const serve: Command = {
     const flags = { "server.port": textOf(options, "port"), "server.admin.port": textOf(options, "adminPort") };
     const config = await context.config({ flags });
     if (options.checkOnly === true) return await checkOnly(context);
-    const log = context.log(config.log, config.secrets);
     // Before anything is open: a signal while it starts is not lost.
     const stopping = stopSignal(context);
+    const log = await context.log(config.log, config.secrets);
     const changes = changesOf({ context, config, log });
     const engine = await placed(config, createEngine({ config, providers: await context.providers(), log }));
     await started(engine);

@@ -2,7 +2,7 @@
 
 import type { Token } from "../../model.ts";
 import { SCOPES } from "../../operations/operations.ts";
-import { type Command, durationOf, textsOf, usage } from "../command.ts";
+import { type Command, type CommandBody, durationOf, textsOf, usage } from "../command.ts";
 import { withOperations } from "../reach.ts";
 import { type Screen, screenOf } from "../terminal/describe.ts";
 import { EXIT } from "../terminal/failure.ts";
@@ -81,9 +81,7 @@ const revoke: Command = {
   },
 };
 
-export const token: Command = {
-  name: "token",
-  summary: "who may use the API: create, list, revoke",
+export const token: CommandBody = {
   about: "server: asked when one runs, otherwise the files are used.",
   examples: ["signalbox token create grafana --scope read", "signalbox token list", "signalbox token revoke grafana"],
   verbs: [create, list, revoke],

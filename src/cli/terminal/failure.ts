@@ -1,12 +1,14 @@
 /** How a command ends badly: the exit code, the words for people and the document for programs. Never a stack trace. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { systemClock, VERSION } from "../../engine.ts";
+import { systemClock } from "../../clock.ts";
 import { ERRORS, type ErrorCode, SignalboxError } from "../../errors.ts";
+import { VERSION } from "../../package.ts";
 import { ConfigError, document } from "../context.ts";
 import type { Shell } from "../shell.ts";
 import { problemsJson, renderProblems } from "./diagnostics.ts";
 import { type Paint, safe } from "./output.ts";
+import { sourceStack } from "./stack.ts";
 
 /** Exit codes; part of the contract. */
 export const EXIT = {
@@ -92,7 +94,7 @@ function report(shell: Shell, error: unknown): string {
     `signalbox ${VERSION}, node ${shell.nodeVersion}, ${shell.platform}`,
     `command: ${shell.argv.join(" ")}`,
     "",
-    error instanceof Error ? (error.stack ?? error.message) : String(error),
+    error instanceof Error ? sourceStack(error.stack ?? error.message) : String(error),
     ...(error instanceof Error && error.cause ? ["", "caused by", String(error.cause)] : []),
   ].join("\n");
   const file = join(shell.tempDir, `signalbox-failure-${shell.pid}-${systemClock.now()}.txt`);

@@ -1,6 +1,7 @@
 /** An event and everything that came of it, from the log: followed until nothing is left to do, and told in order. */
+
+import { systemClock } from "../../clock.ts";
 import { formatDuration } from "../../core/duration.ts";
-import { systemClock } from "../../engine.ts";
 import type { EventDetail, Operations } from "../../operations/operations.ts";
 import { effectRows, eventLine, type Screen } from "./describe.ts";
 import { missesOf, missText } from "./explanation.ts";

@@ -61,6 +61,8 @@ interface Reading {
   conditions: number;
 }
 
+// `slice` and `concat` give lists of exactly their length. A growing list keeps room for a dozen more, and a large policy has millions of lists.
+
 /** The pattern of what can be read, and every problem (SB0104, SB0108) with its path inside `match`. */
 export function compilePattern(match: unknown): { pattern: Pattern; problems: Diagnostic[] } {
   const reading: Reading = { problems: [], conditions: 0 };
@@ -106,12 +108,12 @@ function readAll(value: unknown, here: Here, reading: Reading): All {
   else if (here.path.length > DEPTH_MAX) refuse(reading, here.at, `A pattern is at most ${DEPTH_MAX} levels deep`);
   else {
     for (const [key, member] of Object.entries(value)) {
-      const at = [...here.at, key];
+      const at = here.at.concat(key);
       if (key === "$or") children.push(readAny(member, { path: here.path, at }, reading));
       else children.push(...readMember(key, member, { path: here.path, at }, reading));
     }
   }
-  return { kind: "all", at: here.at, children };
+  return { kind: "all", at: here.at, children: children.slice() };
 }
 
 function readAny(value: unknown, here: Here, reading: Reading): Any {
@@ -119,7 +121,7 @@ function readAny(value: unknown, here: Here, reading: Reading): Any {
     refuse(reading, here.at, "$or takes a list of at least two patterns");
     return { kind: "any", at: here.at, children: [] };
   }
-  const children = value.map((member, i) => readAll(member, { path: here.path, at: [...here.at, i] }, reading));
+  const children = value.map((member, i) => readAll(member, { path: here.path, at: here.at.concat(i) }, reading));
   return { kind: "any", at: here.at, children };
 }
 
@@ -129,7 +131,7 @@ function readMember(key: string, member: unknown, here: Here, reading: Reading):
     refuse(reading, here.at, `"${key}" has an empty part between its dots`, { atKey: true });
     return [];
   }
-  const path = [...here.path, ...names];
+  const path = here.path.concat(names);
   if (isObject(member)) {
     const operator = bareOperator(member);
     if (operator === undefined) return readAll(member, { path, at: here.at }, reading).children;
@@ -143,8 +145,9 @@ function readMember(key: string, member: unknown, here: Here, reading: Reading):
     return [];
   }
   const alternatives = listed
-    .map((written, i) => alternative(written, Array.isArray(member) ? [...here.at, i] : here.at, reading.problems))
-    .filter((made) => made !== undefined);
+    .map((written, i) => alternative(written, Array.isArray(member) ? here.at.concat(i) : here.at, reading.problems))
+    .filter((made) => made !== undefined)
+    .slice();
   reading.conditions += listed.length;
   if (alternatives.length === 0) return [];
   return [{ kind: "leaf", path, at: here.at, alternatives, absent: alternatives.some(({ absent }) => absent) }];
@@ -180,7 +183,7 @@ export function conjunctionsOf(all: All): Conjunction[] {
 function leafSets(all: All): (readonly Leaf[])[] {
   return all.children.reduce<(readonly Leaf[])[]>(
     (sets, child) => {
-      if (child.kind === "leaf") return sets.map((set) => [...set, child]);
+      if (child.kind === "leaf") return sets.map((set) => set.concat(child));
       if (child.children.length === 0) return sets;
       const branches = child.children.flatMap(leafSets);
       return sets.flatMap((set) => branches.map((branch) => [...set, ...branch]));
@@ -199,8 +202,8 @@ function nodeOf(leaves: readonly Leaf[], depth: number): Node {
     else group.push(leaf);
   }
   return {
-    leaves: leaves.filter(({ path }) => path.length === depth),
-    keys: [...below.keys()],
+    leaves: leaves.filter(({ path }) => path.length === depth).slice(),
+    keys: [...below.keys()].slice(),
     children: [...below.values()].map((group) => nodeOf(group, depth + 1)),
   };
 }

@@ -1,4 +1,4 @@
-/** What is kept beside the log: refusals, definitions, policies, tokens, audit, counts. Runs inside the caller's transaction. */
+/** What is kept beside the log: refusals, definitions, policies, tokens, audit. Runs inside the caller's transaction. */
 import { REFUSALS_MAX } from "../rows.ts";
 import type { Prepare } from "./prepare.ts";
 
@@ -54,6 +54,11 @@ const SAVE_TOKEN = `
   on conflict (name) do update
   set body = excluded.body`;
 
+const TOUCH_TOKEN = `
+  update tokens
+  set body = json_set(body, '$.usedAtMs', ?)
+  where name = ?`;
+
 const DROP_TOKEN = `
   delete from tokens
   where name = ?`;
@@ -68,9 +73,10 @@ const AUDITS = `
   order by n desc
   limit ?`;
 
-const COUNTS = `
-  select name, n
-  from counters`;
+/** Changes a page, so that it needs a disk that takes one. */
+const PING = `
+  update pings
+  set n = n + 1`;
 
 export interface DefinitionRow {
   hash: string;
@@ -89,10 +95,11 @@ export function bookTables(prepare: Prepare) {
   const policy = prepare<{ files: string }>(POLICY);
   const tokens = prepare<{ body: string }>(TOKENS);
   const saveToken = prepare(SAVE_TOKEN);
+  const touchToken = prepare(TOUCH_TOKEN);
   const dropToken = prepare(DROP_TOKEN);
   const addAudit = prepare(ADD_AUDIT);
   const audits = prepare<{ body: string }>(AUDITS);
-  const counts = prepare<{ name: string; n: number }>(COUNTS);
+  const ping = prepare(PING);
   return {
     refuse(source: string, body: string): void {
       addRefusal.run(source, body);
@@ -111,11 +118,16 @@ export function bookTables(prepare: Prepare) {
     saveToken(name: string, body: string): void {
       saveToken.run(name, body);
     },
+    touchToken(name: string, usedAtMs: number): void {
+      touchToken.run(usedAtMs, name);
+    },
     dropToken: (name: string) => dropToken.run(name).changes === 1,
     audit(atMs: number, body: string): void {
       addAudit.run(atMs, body);
     },
     audits: (limit: number) => audits.all(limit).map(({ body }) => body),
-    counts: () => Object.fromEntries(counts.all().map(({ name, n }) => [name, n])),
+    ping(): void {
+      ping.run();
+    },
   };
 }

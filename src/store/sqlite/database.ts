@@ -4,11 +4,18 @@ import { dirname } from "node:path";
 import SqliteDatabase, { type Database } from "better-sqlite3";
 import { bookTables } from "./books.ts";
 import { decisionTables } from "./decisions.ts";
-import { deliveryTables } from "./deliveries.ts";
 import { logTables } from "./log.ts";
 import { preparer } from "./prepare.ts";
+import { questionTables } from "./questions.ts";
+import { queueTables } from "./queue.ts";
 import { retentionTables } from "./retention.ts";
 import { migrate } from "./schema.ts";
+
+/** Who opens a file is the only one who works on it, or the one who is there last: lanes of a process that was killed are free at once. */
+const FREE_LANES = `
+  update lanes
+  set owner = null
+  where owner is not null`;
 
 /** How long another process may hold the file before a call fails. */
 const BUSY_MS = 10_000;
@@ -16,6 +23,9 @@ const CACHE_KIB = 64 * 1024;
 
 export type Tables = ReturnType<typeof tables>;
 export type Method = keyof Tables;
+
+/** Performs one call on the file, grouped with others into one transaction. */
+export type Ask = <M extends Method>(method: M, ...args: Parameters<Tables[M]>) => Promise<ReturnType<Tables[M]>>;
 
 export interface Call {
   id: number;
@@ -33,19 +43,20 @@ export interface SqliteFile {
 }
 
 const READS: ReadonlySet<Method> = new Set([
-  "undecided",
-  "load",
+  "mark",
   "instances",
   "refusals",
   "definition",
   "policy",
   "event",
   "events",
+  "scan",
   "delivery",
   "deliveries",
   "instanceList",
   "timersOf",
   "counts",
+  "countsByState",
   "tokens",
   "audits",
 ]);
@@ -62,6 +73,7 @@ export function openSqliteFile(path: string): SqliteFile {
     db.pragma("foreign_keys = on");
     db.pragma(`cache_size = -${CACHE_KIB}`);
     migrate(db);
+    db.exec(FREE_LANES);
     return {
       run: batchRunner(db),
       close() {
@@ -80,8 +92,9 @@ function tables(db: Database) {
   return {
     ...logTables(prepare),
     ...decisionTables(prepare),
-    ...deliveryTables(prepare),
+    ...queueTables(prepare),
     ...bookTables(prepare),
+    ...questionTables(prepare),
     ...retentionTables(prepare),
   };
 }
@@ -101,8 +114,7 @@ function batchRunner(db: Database): SqliteFile["run"] {
     savepoint.run();
     try {
       const value = perform(...args);
-      // Everywhere in the port, false says that nothing happened.
-      if (value === false) undo.run();
+      if (saysNothingHappened(value)) undo.run();
       release.run();
       return { id, value };
     } catch (error) {
@@ -125,6 +137,11 @@ function batchRunner(db: Database): SqliteFile["run"] {
       return calls.map(({ id }) => ({ id, error: reason(error) }));
     }
   };
+}
+
+/** Everywhere in the ports: false, or an answer that is not ok. */
+function saysNothingHappened(value: unknown): boolean {
+  return value === false || (typeof value === "object" && value !== null && "ok" in value && value.ok === false);
 }
 
 function reason(error: unknown): string {

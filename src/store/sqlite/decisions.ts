@@ -1,8 +1,8 @@
 /** What decisions write: decided events, instances, timers, deliveries. Synchronous; runs inside the caller's transaction. */
-import type { Instance, Timer } from "../../model.ts";
+import type { Committed, Tenure } from "../../ports/log.ts";
 import type { DecisionRow, DeliveryRow, InstanceRow } from "../rows.ts";
 import { appender } from "./log.ts";
-import { equal, type Prepare, WINDOW, type Window, where } from "./prepare.ts";
+import { INSTANCE_COLUMNS, type Prepare } from "./prepare.ts";
 
 const DECIDE = `
   update events
@@ -47,81 +47,47 @@ const CANCEL_DELIVERY = `
   where id = ?
     and status = 'pending'`;
 
-const INSTANCE_COLUMNS = "machine, key, definition, version, status, updated_at_ms as updatedAtMs, body";
-
 const INSTANCE = `
   select ${INSTANCE_COLUMNS}
   from instances
   where machine = ?
     and key = ?`;
 
-const TIMERS_OF = `
-  select machine, key, id, step, due_at_ms as dueAtMs, caused_by as causedBy
-  from timers
-  where machine = ?
-    and key = ?
-  order by due_at_ms, id`;
-
-/** The last row of a window over the instances, last changed first. */
-const WINDOW_FLOOR = `
-  select updated_at_ms as updatedAtMs, n
-  from instances
-  where (updated_at_ms, n) < (?, ?)
-  order by updated_at_ms desc, n desc
-  limit 1 offset ${WINDOW - 1}`;
-
-/** A place in that order: updatedAtMs and n. */
-type InstancePosition = readonly number[];
-const TOP: InstancePosition = [Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER];
+const FENCE = `
+  select 1
+  from lanes
+  where lane = ?
+    and fence = ?`;
 
 export function decisionTables(prepare: Prepare) {
-  const take = decisionTaker(prepare);
+  const claim = decisionClaimer(prepare);
   const write = decisionWriter(prepare);
+  const fence = prepare(FENCE);
   const instance = prepare<InstanceRow>(INSTANCE);
-  const timersOf = prepare<Timer>(TIMERS_OF);
-  const windowFloor = prepare<{ updatedAtMs: number; n: number }>(WINDOW_FLOOR);
   return {
-    /** False = the caller undoes what was written so far. All are taken before any is written: what one emits none of them decides. */
-    commit(decisions: readonly DecisionRow[]): boolean {
-      if (!decisions.every(take)) return false;
+    /** When not ok, the caller undoes what was written so far. All are claimed before any is written: what one emits none of them decides. */
+    commit(decisions: readonly DecisionRow[], tenure: Tenure): Committed {
+      if (fence.get(tenure.lane, tenure.fence) === undefined) return { ok: false, why: "fenced" };
+      for (const decision of decisions) {
+        const why = claim(decision);
+        if (why !== undefined) return { ok: false, why, event: decision.event };
+      }
       for (const decision of decisions) write(decision);
-      return true;
+      return { ok: true };
     },
     instances: (keys: readonly { machine: string; key: string }[]) =>
       keys.flatMap(({ machine, key }) => instance.get(machine, key) ?? []),
-    timersOf: ({ machine, key }: { machine: string; key: string }) => timersOf.all(machine, key),
-    /** Last changed first, below `before`; `floor` is where the next window starts, absent at the end. */
-    instanceList(
-      filter: { machine?: string; status?: Instance["status"]; key?: string },
-      before: InstancePosition | undefined,
-      limit: number,
-    ): Window<InstanceRow & { n: number }, InstancePosition> {
-      const top = before ?? TOP;
-      const floor = filter.key === undefined ? windowFloor.get(...top) : undefined;
-      const { clause, values } = where([
-        ["(updated_at_ms, n) < (?, ?)", ...top],
-        ...(floor === undefined ? [] : [["(updated_at_ms, n) >= (?, ?)", floor.updatedAtMs, floor.n] as const]),
-        ...equal("machine", filter.machine),
-        ...equal("status", filter.status),
-        ...equal("key", filter.key),
-      ]);
-      const found = prepare<InstanceRow & { n: number }>(`
-        select n, ${INSTANCE_COLUMNS}
-        from instances
-        where ${clause}
-        order by updated_at_ms desc, n desc
-        limit ?`).all(...values, limit);
-      return floor === undefined ? { found } : { found, floor: [floor.updatedAtMs, floor.n] };
-    },
   };
 }
 
-/** Takes the event and steps the instances of one decision; false when the event is decided already or an instance has moved on. */
-function decisionTaker(prepare: Prepare): (decision: DecisionRow) => boolean {
+/** Claims the event and steps the instances of one decision; why not, if the event is decided already or an instance has moved on. */
+function decisionClaimer(prepare: Prepare): (decision: DecisionRow) => "decided" | "stepped" | undefined {
   const step = instanceWriter(prepare);
   const decide = prepare(DECIDE);
-  return ({ event, decidedAtMs, outcome, problem, trace, instances }) =>
-    decide.run(decidedAtMs, outcome, problem, trace, event).changes === 1 && instances.every(step);
+  return ({ event, decidedAtMs, outcome, problem, trace, instances }) => {
+    if (decide.run(decidedAtMs, outcome, problem, trace, event).changes === 0) return "decided";
+    return instances.every(step) ? undefined : "stepped";
+  };
 }
 
 /** Writes what else one decision causes. */
@@ -132,7 +98,7 @@ function decisionWriter(prepare: Prepare): (decision: DecisionRow) => void {
   const setTimer = prepare(SET_TIMER);
   const cancelDelivery = prepare(CANCEL_DELIVERY);
   return (decision) => {
-    // Cancelled before set: a state that is entered again disarms its timer and arms it anew.
+    // Cancelled before set: a state that is entered again cancels its timer and sets it anew.
     for (const { machine, key, id } of decision.timersCancelled) cancelTimer.run(machine, key, id);
     for (const { machine, key, id, step, dueAtMs, causedBy } of decision.timersSet) {
       setTimer.run(machine, key, id, step, dueAtMs, causedBy);

@@ -1,7 +1,7 @@
-/** The log: events appended once, read in order, found again. Synchronous; runs inside the caller's transaction. */
-import type { Appended, EventFilter } from "../../ports/store.ts";
-import { column, type EventRow, type StoredEventRow } from "../rows.ts";
-import { type Condition, equal, type Prepare, WINDOW, type Window, where } from "./prepare.ts";
+/** The log: events appended once, and claimed in order by who may decide them. Synchronous; runs inside the caller's transaction. */
+import type { Appended, ClaimOptions } from "../../ports/log.ts";
+import { type EventRow, NO_FENCE, type StoredEventRow } from "../rows.ts";
+import { EVENT, type Prepare } from "./prepare.ts";
 
 const LIVE_COPY = `
   select events.id
@@ -25,6 +25,17 @@ const KEEP_KEY = `
   on conflict (key) do update
   set seq = excluded.seq, until_ms = excluded.until_ms`;
 
+const SAVE_MARK = `
+  insert into marks (source, value)
+  values (?, ?)
+  on conflict (source) do update
+  set value = excluded.value`;
+
+const MARK = `
+  select value
+  from marks
+  where source = ?`;
+
 const UNDECIDED = `
   select id
   from events
@@ -32,15 +43,18 @@ const UNDECIDED = `
   order by seq
   limit ?`;
 
-const EVENT = `
-  select seq, envelope, data, decided_at_ms as decidedAtMs, trace
-  from events
-  join payloads using (seq)
-  where id = ?`;
+const LANE_HOLDER = `
+  select owner, fence, until_ms as untilMs
+  from lanes
+  where lane = ?`;
 
-const LAST_SEQ = `
-  select coalesce(max(seq), 0) as seq
-  from events`;
+const HOLD_LANE = `
+  update lanes
+  set owner = ?, fence = ?, until_ms = ?
+  where lane = ?`;
+
+/** A file has one lane, so that its order is that of the whole log. */
+export const LANE = 0;
 
 /** Appends one event unless a key of it is alive; an id that is stored already counts as a key in common. */
 export function appender(prepare: Prepare): (row: EventRow) => Appended {
@@ -64,58 +78,55 @@ export function appender(prepare: Prepare): (row: EventRow) => Appended {
 
 export function logTables(prepare: Prepare) {
   const append = appender(prepare);
-  const undecided = prepare<{ id: string }>(UNDECIDED);
-  const event = prepare<StoredEventRow>(EVENT);
-  const lastSeq = prepare<{ seq: number }>(LAST_SEQ);
+  const saveMark = prepare(SAVE_MARK);
+  const mark = prepare<{ value: string }>(MARK);
   return {
-    append: (rows: readonly EventRow[]) => rows.map(append),
-    undecided: (limit: number) => undecided.all(limit).map(({ id }) => id),
-    load: (ids: readonly string[]) =>
-      ids.flatMap((id) => event.get(id) ?? []).map(({ envelope, data }) => ({ envelope, data })),
-    event: (id: string) => event.get(id),
-    /** Newest first, below `before`; `floor` is where the next window starts, absent at the end. */
-    events(filter: EventFilter, before: number | undefined, limit: number): Window<StoredEventRow> {
-      const top = before ?? (lastSeq.get()?.seq ?? 0) + 1;
-      const bottom = filter.subject === undefined ? Math.max(top - WINDOW, 1) : 1;
-      const { clause, values } = where([["seq < ?", top], ["seq >= ?", bottom], ...conditions(filter)]);
-      const found = prepare<StoredEventRow>(`
-        select seq, envelope, null as data, decided_at_ms as decidedAtMs, trace
-        from events
-        where ${clause}
-        order by seq desc
-        limit ?`).all(...values, limit);
-      return bottom > 1 ? { found, floor: bottom } : { found };
+    append(rows: readonly EventRow[], newMark?: { source: string; value: string }): Appended[] {
+      if (newMark !== undefined) saveMark.run(newMark.source, newMark.value);
+      return rows.map(append);
     },
+    mark: (source: string) => mark.get(source)?.value,
+    claim: claimer(prepare),
   };
 }
 
-function conditions(filter: EventFilter): Condition[] {
-  const { source, repo, subject, sinceMs, untilMs } = filter;
-  return [
-    ...(filter.type === undefined ? [] : [ofType(filter.type)]),
-    ...(filter.rule === undefined ? [] : [ofRule(filter.rule)]),
-    ...(filter.outcome === undefined ? [] : [ofOutcome(filter.outcome)]),
-    ...equal("source", source),
-    ...equal("repo", repo),
-    ...equal("subject", subject),
-    ...(sinceMs === undefined ? [] : [["received_at_ms >= ?", sinceMs] as const]),
-    ...(untilMs === undefined ? [] : [["received_at_ms < ?", untilMs] as const]),
-  ];
+function claimer(prepare: Prepare) {
+  const holdLane = laneHolder(prepare);
+  const undecided = prepare<{ id: string }>(UNDECIDED);
+  const event = prepare<StoredEventRow>(EVENT);
+  return (node: string, options: Omit<ClaimOptions, "held"> & { held: readonly string[] }) => {
+    const oldest = undecided.all(options.limit).map(({ id }) => id);
+    const fence = holdLane(node, options, oldest.length > 0);
+    if (fence === undefined) return { fence: NO_FENCE, ids: [], events: [] };
+    const held = new Set(options.held);
+    const events: StoredEventRow[] = [];
+    let bytes = 0;
+    for (const [index, id] of oldest.entries()) {
+      const row = held.has(id) ? undefined : event.get(id);
+      if (row === undefined) continue;
+      bytes += row.data?.length ?? 0;
+      if (index > 0 && bytes > options.bytes) return { fence, ids: oldest.slice(0, index), events };
+      events.push(row);
+    }
+    return { fence, ids: oldest, events };
+  };
 }
 
-function ofType(type: string): Condition {
-  if (!type.endsWith("*")) return ["type = ?", column(type)];
-  const prefix = type.slice(0, -1);
-  return ["type >= ? and type < ?", prefix, `${prefix}\u{10ffff}`];
-}
-
-function ofRule(rule: string): Condition {
-  // The text is looked at first: reading the JSON of every trace would cost ten times as much.
-  const matched = "exists (select 1 from json_each(trace, '$.matched') where value ->> 'rule' = ?)";
-  return [`instr(trace, ?) > 0 and ${matched}`, JSON.stringify(rule), rule];
-}
-
-function ofOutcome(outcome: NonNullable<EventFilter["outcome"]>): Condition {
-  if (outcome === "undecided") return ["decided_at_ms is null"];
-  return outcome === "problem" ? ["problem = 1"] : ["outcome = ?", outcome];
+/**
+ * The fence with which the node holds the lane, if it does. It takes one that is free, and one whose lease has ended if there is something
+ * to decide. A lease is written anew only when half of it is over: an idle store is not written to.
+ */
+function laneHolder(prepare: Prepare) {
+  const laneHolder = prepare<{ owner: string | null; fence: number; untilMs: number }>(LANE_HOLDER);
+  const holdLane = prepare(HOLD_LANE);
+  return (node: string, { nowMs, leaseMs }: { nowMs: number; leaseMs: number }, hasEvents: boolean) => {
+    const { owner, fence, untilMs } = laneHolder.get(LANE) ?? { owner: null, fence: 0, untilMs: 0 };
+    if (owner === node) {
+      if (hasEvents && untilMs - nowMs < leaseMs / 2) holdLane.run(node, fence, nowMs + leaseMs, LANE);
+      return fence;
+    }
+    if (owner !== null && !(hasEvents && untilMs <= nowMs)) return undefined;
+    holdLane.run(node, fence + 1, nowMs + leaseMs, LANE);
+    return fence + 1;
+  };
 }

@@ -1,4 +1,4 @@
-/** Statements, prepared once each; and the two things that every listing shares: its conditions and its window. */
+/** Statements, prepared once each; and what several files share: columns, the conditions of a listing and its window. */
 import type { Database, Statement } from "better-sqlite3";
 import { column } from "../rows.ts";
 
@@ -7,9 +7,21 @@ export const WINDOW = 20_000;
 
 /** What a window held, and where the next one begins; no floor = there is no next one. */
 export interface Window<Row, Position = number> {
-  found: Row[];
+  rows: Row[];
   floor?: Position;
 }
+
+export const INSTANCE_COLUMNS = "machine, key, definition, version, status, updated_at_ms as updatedAtMs, body";
+
+export const DELIVERY_COLUMNS = `
+  n, id, event, action, connection, status, next_at_ms as nextAtMs, settled_at_ms as settledAtMs,
+  attempts, result, error, body`;
+
+export const EVENT = `
+  select seq, envelope, data, decided_at_ms as decidedAtMs, trace
+  from events
+  join payloads using (seq)
+  where id = ?`;
 
 export type Prepare = <Row>(sql: string) => Statement<unknown[], Row>;
 

@@ -1,4 +1,5 @@
 /** What has had its time goes. Synchronous; runs inside the caller's transaction. */
+import type { PurgeBefore } from "../../ports/books.ts";
 import type { Prepare } from "./prepare.ts";
 
 const DROP_DELIVERIES = `
@@ -30,7 +31,7 @@ const DROP_EVENTS = `
     limit ?
   )`;
 
-/** Keys have no index by event, which every event would pay for; the walk over them is paid once per sweep. */
+/** Keys have no index by event, which every event would pay for; the walk over them is paid once per purge. */
 const DROP_KEYS = `
   delete from dedupe
   where until_ms < ?
@@ -45,7 +46,7 @@ export function retentionTables(prepare: Prepare) {
   const dropEvents = prepare(DROP_EVENTS);
   const dropKeys = prepare(DROP_KEYS);
   return {
-    forget(before: { nowMs: number; eventsMs: number; deliveriesMs: number }, limit: number): number {
+    purge(before: PurgeBefore, limit: number): number {
       const deliveries = dropDeliveries.run(before.deliveriesMs, limit).changes;
       const events = dropEvents.run(before.eventsMs, limit).changes;
       if (deliveries < limit && events < limit) dropKeys.run(before.nowMs);

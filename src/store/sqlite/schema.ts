@@ -5,7 +5,8 @@ import { SignalboxError } from "../../errors.ts";
 /**
  * Appended, never edited: a file at version n has run the first n of these. What is queried has a column, the rest is JSON text.
  * `events` stays narrow, because deciding an event rewrites its row; the payload lies in a table of its own and is written once.
- * `deliveries.wake_at_ms` is when a delivery may be handed out again: its next attempt, or the end of its lease.
+ * `deliveries.wake_at_ms` is when a delivery may be leased again: its next attempt, or the end of its lease. `deliveries.lease` grows with
+ * every lease and with its end, so that only the current holder's number fits.
  */
 export const MIGRATIONS: readonly string[] = [
   `
@@ -166,6 +167,29 @@ export const MIGRATIONS: readonly string[] = [
   update audit
   set body = json_set(body, '$.what', 'migrate')
   where json_extract(body, '$.what') = 'move';
+  `,
+  `
+  alter table deliveries add column lease integer not null default 0;
+
+  create table lanes (
+    lane integer primary key,
+    owner text,
+    fence integer not null default 0,
+    until_ms integer not null default 0
+  );
+  insert into lanes (lane)
+  values (0);
+
+  create table marks (
+    source text primary key,
+    value text not null
+  );
+
+  create table pings (
+    n integer not null
+  );
+  insert into pings (n)
+  values (0);
   `,
 ];
 

@@ -2,7 +2,7 @@
 import { type Static, Type } from "typebox";
 import { SignalboxError } from "../../errors.ts";
 import type { Event } from "../../model.ts";
-import type { EventFilter } from "../../ports/store.ts";
+import type { EventFilter } from "../../ports/questions.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { withoutPayload } from "./payload.ts";
 import { DecideRequest, EventsQuery, LimitQuery, pageOf } from "./requests.ts";

@@ -2,7 +2,7 @@
 import { type Static, Type } from "typebox";
 import { LIMITS } from "../../model.ts";
 import { SCOPES } from "../../operations/operations.ts";
-import type { Page } from "../../ports/store.ts";
+import type { Page } from "../../ports/questions.ts";
 import { instant } from "./schema-kit.ts";
 import { DELIVERY_STATUS, EventShape, INSTANCE_STATUS } from "./shapes.ts";
 

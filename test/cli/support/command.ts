@@ -1,18 +1,15 @@
 /** Runs the command line: as a process of its own, or in this one with its streams held. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { onTestFinished } from "vitest";
 import { run } from "../../../src/cli/program.ts";
 import type { Shell } from "../../../src/cli/shell.ts";
+import { MAIN } from "../../support/build.ts";
 
 export const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
-const MAIN = join(ROOT, "src/main.ts");
-/** By its path: a name would be looked up from the folder that the command runs in. */
-const TSX = createRequire(import.meta.url).resolve("tsx");
 
 export interface Ran {
   code: number;
@@ -78,7 +75,7 @@ export interface Started {
 
 /** The command as a process; ended with the test at the latest. */
 export function start(args: string[], how: How = {}): Started {
-  const child = spawn(process.execPath, ["--import", TSX, MAIN, ...args], {
+  const child = spawn(process.execPath, [MAIN, ...args], {
     cwd: how.cwd ?? ROOT,
     env: cleanEnv(how.env),
     stdio: ["pipe", "pipe", "pipe"],

@@ -9,7 +9,7 @@ import type {
   Operations,
   PolicyReport,
 } from "../../../src/operations/operations.ts";
-import type { Page, Paged } from "../../../src/ports/store.ts";
+import type { Page, Paged } from "../../../src/ports/questions.ts";
 
 const AT_MS = Date.UTC(2026, 0, 5, 9);
 

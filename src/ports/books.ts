@@ -1,0 +1,40 @@
+/** What is kept beside the log, and its upkeep. */
+import type { AuditEntry, Json, Refusal, Token } from "../model.ts";
+
+/** What was there before these times has had its time. */
+export interface PurgeBefore {
+  nowMs: number;
+  eventsMs: number;
+  deliveriesMs: number;
+}
+
+export interface Books {
+  refuse(refusal: Refusal): Promise<void>;
+  /** Newest first. */
+  refusals(limit: number): Promise<readonly Refusal[]>;
+
+  /** Definitions by content hash and policies by revision; the first to come stays. */
+  saveDefinitions(definitions: readonly { hash: string; machine: string; definition: Json }[]): Promise<void>;
+  definition(hash: string): Promise<Json | undefined>;
+  savePolicy(revision: string, files: Readonly<Record<string, string>>, nowMs: number): Promise<void>;
+  policy(revision: string): Promise<Record<string, string> | undefined>;
+
+  tokens(): Promise<readonly Token[]>;
+  saveToken(row: Token): Promise<void>;
+  /** Writes down when a token was last used. One that was dropped meanwhile does not come back: then nothing happens. */
+  touchToken(name: string, usedAtMs: number): Promise<void>;
+  dropToken(name: string): Promise<boolean>;
+
+  audit(row: AuditEntry): Promise<void>;
+  /** Newest first. */
+  audits(limit: number): Promise<readonly AuditEntry[]>;
+
+  /** Writes, so that a disk which is full or read-only is noticed: rejects with SB0701. */
+  ping(): Promise<void>;
+  /**
+   * Drops what has had its time, oldest first: decided events received before `eventsMs` none of whose deliveries is pending or dead; settled
+   * deliveries that ended before `deliveriesMs` (dead ones stay, somebody may still retry them); keys that ended. At most `limit` of
+   * each; answers how many events and deliveries went. Instances, timers and definitions stay.
+   */
+  purge(before: PurgeBefore, limit: number): Promise<number>;
+}

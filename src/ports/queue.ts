@@ -1,0 +1,65 @@
+/** What waits for its time: timers, and deliveries with their leases. */
+import type { Delivery, NewEvent, Timer } from "../model.ts";
+
+export interface DueTimers {
+  timers: readonly Timer[];
+  /** When the next of the others falls due: how long a loop may sleep. */
+  nextAtMs?: number;
+}
+
+export interface LeaseOptions {
+  /** How many deliveries each connection takes now; one with no room is neither leased for nor waited for. */
+  room: Readonly<Record<string, number>>;
+  /** The room of every connection that is not named. */
+  roomOfOthers: number;
+  /** Of all connections together. */
+  limit: number;
+  leaseMs: number;
+}
+
+/** A delivery that is one worker's alone until `untilMs`. */
+export interface Leased {
+  delivery: Delivery;
+  /** The fence of this lease: the number that proves who holds it. */
+  lease: number;
+  untilMs: number;
+  /** An earlier lease ended without being settled (a crash): its attempt may have happened. */
+  interrupted: boolean;
+}
+
+export interface DueDeliveries {
+  leased: readonly Leased[];
+  /** When the next of the others becomes available: how long a loop may sleep. */
+  nextAtMs?: number;
+}
+
+export interface Settlement {
+  lease: number;
+  /** As it is after the attempt; the last of its attempts is the one that is added. */
+  delivery: Delivery;
+  /** The event that reports its end. */
+  report?: NewEvent;
+}
+
+/**
+ * "late": the lease is no longer the current one, so another worker has the delivery or it was retried by hand: the attempt is added to its
+ * attempts and nothing else changes.
+ */
+export type Settled = "kept" | "late";
+
+/** Each method is one transaction: all of it, or none; durable on return. Rejects with SB0701 when the disk or server fails, never for data. */
+export interface Queue {
+  /** Timers whose time has come, oldest first. They are not leased: they are given out until they are fired. */
+  timersDue(nowMs: number, limit: number): Promise<DueTimers>;
+  /** The timer is gone and its event is in the log: both or none. False when the timer was cancelled, set anew or fired meanwhile. */
+  fire(timer: Timer, event: NewEvent): Promise<boolean>;
+  /** Due deliveries, oldest first, leased until nowMs + leaseMs. */
+  lease(nowMs: number, options: LeaseOptions): Promise<DueDeliveries>;
+  /**
+   * What became of leased deliveries, one answer each, in order. One that was cancelled while its lease was current keeps its status, takes
+   * the attempt, and is reported all the same.
+   */
+  settle(settlements: readonly Settlement[]): Promise<readonly Settled[]>;
+  /** A dead or cancelled delivery becomes pending again, with a fresh allowance of attempts; false when it is in another state. */
+  retry(id: string, nowMs: number): Promise<boolean>;
+}

@@ -1,0 +1,70 @@
+/** What is kept beside the log, and its upkeep, in memory. */
+import type { Books, PurgeBefore } from "../../ports/books.ts";
+import { REFUSALS_MAX, receivedAtMs } from "../rows.ts";
+import { type MemoryTables, order } from "./tables.ts";
+
+export function memoryBooks(tables: MemoryTables): Books {
+  const { refusals, definitions, policies, tokens, audits } = tables;
+  return {
+    async refuse(refusal) {
+      refusals.push(structuredClone(refusal));
+      const ofSource = refusals.filter(({ source }) => source === refusal.source);
+      const oldest = ofSource[0];
+      if (ofSource.length > REFUSALS_MAX && oldest !== undefined) refusals.splice(refusals.indexOf(oldest), 1);
+    },
+    refusals: async (limit) => structuredClone(refusals.slice(-limit).reverse()),
+    async saveDefinitions(rows) {
+      for (const { hash, definition } of rows) {
+        if (!definitions.has(hash)) definitions.set(hash, structuredClone(definition));
+      }
+    },
+    definition: async (hash) => structuredClone(definitions.get(hash)),
+    async savePolicy(revision, files) {
+      if (!policies.has(revision)) policies.set(revision, { ...files });
+    },
+    policy: async (revision) => structuredClone(policies.get(revision)),
+    tokens: async () => structuredClone([...tokens.values()].sort((a, b) => order(a.name, b.name))),
+    async saveToken(row) {
+      tokens.set(row.name, structuredClone(row));
+    },
+    async touchToken(name, usedAtMs) {
+      const token = tokens.get(name);
+      if (token !== undefined) tokens.set(name, { ...token, usedAtMs });
+    },
+    dropToken: async (name) => tokens.delete(name),
+    async audit(row) {
+      audits.push(structuredClone(row));
+    },
+    audits: async (limit) => structuredClone(audits.slice(-limit).reverse()),
+    ping: async () => {},
+    purge: async (before, limit) => purge(tables, before, limit),
+  };
+}
+
+function purge({ log, byId, dedupe, deliveries }: MemoryTables, before: PurgeBefore, limit: number): number {
+  const ended = [...deliveries.values()].filter(
+    ({ delivery: { status, settledAtMs } }) =>
+      status !== "pending" && status !== "dead" && settledAtMs !== undefined && settledAtMs < before.deliveriesMs,
+  );
+  const goneDeliveries = ended.slice(0, limit);
+  for (const { delivery } of goneDeliveries) deliveries.delete(delivery.id);
+  const awaited = new Set(
+    [...deliveries.values()].flatMap(({ delivery: { status, event } }) =>
+      status === "pending" || status === "dead" ? [event] : [],
+    ),
+  );
+  const goneEvents = [...byId.values()]
+    .filter(({ event, decidedAtMs }) => decidedAtMs !== undefined && receivedAtMs(event) < before.eventsMs)
+    .filter(({ event }) => !awaited.has(event.id))
+    .slice(0, limit);
+  for (const { event, seq } of goneEvents) {
+    byId.delete(event.id);
+    log[seq - 1] = undefined;
+  }
+  if (goneDeliveries.length < limit && goneEvents.length < limit) {
+    for (const [key, { id, untilMs }] of dedupe) {
+      if (!byId.has(id) || (untilMs !== undefined && untilMs < before.nowMs)) dedupe.delete(key);
+    }
+  }
+  return goneDeliveries.length + goneEvents.length;
+}

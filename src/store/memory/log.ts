@@ -1,0 +1,136 @@
+/** Appending, claiming and committing, in memory. */
+import type { Decision, Delivery, NewEvent } from "../../model.ts";
+import type { Appended, ClaimOptions, Committed, Log } from "../../ports/log.ts";
+import { NO_FENCE, receivedAtMs } from "../rows.ts";
+import { addressOf, type MemoryTables, type StoredEvent, tellListeners } from "./tables.ts";
+
+export function memoryLog(tables: MemoryTables): Log {
+  const { undecided, instances, marks, lane, listeners } = tables;
+  return {
+    async append(events, mark) {
+      if (mark !== undefined) marks.set(mark.source, structuredClone(mark.value));
+      return events.map((event) => append(tables, event));
+    },
+    mark: async (source) => structuredClone(marks.get(source)),
+    async claim(node, options) {
+      const isHolder = claimLane(lane, node, options, undecided.size > 0);
+      const claimed = isHolder ? firstWithin([...undecided.values()], options) : [];
+      const held = new Set(options.held);
+      return {
+        lane: 0,
+        fence: isHolder ? lane.fence : NO_FENCE,
+        ids: claimed.map(({ event }) => event.id),
+        events: claimed.filter(({ event }) => !held.has(event.id)).map(({ event }) => structuredClone(event)),
+      };
+    },
+    instances: async (keys) =>
+      keys.flatMap((key) => instances.get(addressOf(key))?.instance ?? []).map((instance) => structuredClone(instance)),
+    async commit(decisions, tenure) {
+      if (tenure.lane !== 0 || tenure.fence !== lane.fence) return { ok: false, why: "fenced" };
+      const refused = refusalOf(tables, decisions);
+      if (refused !== undefined) return refused;
+      for (const decision of structuredClone(decisions)) write(tables, decision);
+      return { ok: true };
+    },
+    changed(listener) {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
+  };
+}
+
+export function append(tables: MemoryTables, { event, dataText, keys }: NewEvent): Appended {
+  const { log, byId, undecided, dedupe } = tables;
+  const atMs = receivedAtMs(event);
+  for (const { key } of keys) {
+    const copy = dedupe.get(key);
+    if (copy !== undefined && byId.has(copy.id) && (copy.untilMs ?? Number.POSITIVE_INFINITY) >= atMs)
+      return { id: copy.id, duplicate: true };
+  }
+  const { id } = event;
+  if (byId.has(id)) return { id, duplicate: true };
+  const bytes = (dataText ?? JSON.stringify(event.data)).length;
+  const record: StoredEvent = { event: structuredClone(event), seq: log.length + 1, bytes };
+  log.push(record);
+  byId.set(id, record);
+  undecided.set(id, record);
+  for (const { key, untilMs } of keys) dedupe.set(key, untilMs === undefined ? { id } : { id, untilMs });
+  tellListeners(tables);
+  return { id, duplicate: false };
+}
+
+/** Whether the node holds the lane now. It takes one that is free, and one whose lease has ended if there is something to decide. */
+function claimLane(
+  lane: MemoryTables["lane"],
+  node: string,
+  { nowMs, leaseMs }: ClaimOptions,
+  hasEvents: boolean,
+): boolean {
+  const isMine = lane.owner === node;
+  const isFree = lane.owner === undefined || (hasEvents && lane.untilMs <= nowMs);
+  if (!isMine && !isFree) return false;
+  if (!isMine) lane.fence += 1;
+  Object.assign(lane, { owner: node, untilMs: nowMs + leaseMs });
+  return true;
+}
+
+function firstWithin(events: readonly StoredEvent[], { limit, bytes, held }: ClaimOptions): StoredEvent[] {
+  const heldIds = new Set(held);
+  let read = 0;
+  const first = events.slice(0, limit);
+  const end = first.findIndex((record, index) => {
+    if (!heldIds.has(record.event.id)) read += record.bytes;
+    return index > 0 && read > bytes;
+  });
+  return end < 0 ? first : first.slice(0, end);
+}
+
+/** Why these cannot be committed as they are, if so. All are looked at before any is written: what one emits none of them decides. */
+function refusalOf({ undecided, instances }: MemoryTables, decisions: readonly Decision[]): Committed | undefined {
+  const versions = new Map<string, number>();
+  const events = new Set<string>();
+  for (const { event, instances: stepped } of decisions) {
+    if (events.has(event) || !undecided.has(event)) return { ok: false, why: "decided", event };
+    events.add(event);
+    for (const instance of stepped) {
+      const address = addressOf(instance);
+      const version = versions.get(address) ?? instances.get(address)?.instance.version ?? 0;
+      if (instance.version !== version + 1) return { ok: false, why: "stepped", event };
+      versions.set(address, instance.version);
+    }
+  }
+  return undefined;
+}
+
+function write(tables: MemoryTables, decision: Decision): void {
+  const { byId, undecided, instances, timers, pending } = tables;
+  const record = byId.get(decision.event);
+  if (record !== undefined) Object.assign(record, { decidedAtMs: decision.decidedAtMs, trace: decision.trace });
+  undecided.delete(decision.event);
+  for (const instance of decision.instances) {
+    const address = addressOf(instance);
+    instances.set(address, { n: instances.get(address)?.n ?? instances.size + 1, instance });
+  }
+  // Cancelled before set: a state that is entered again cancels its timer and sets it anew.
+  for (const timer of decision.timersCancelled) timers.delete(addressOf(timer, timer.id));
+  for (const timer of decision.timersSet) timers.set(addressOf(timer, timer.id), timer);
+  // Added before cancelled: a call may be made and given up by two signals of one event.
+  for (const delivery of decision.deliveries) addDelivery(tables, delivery);
+  if (decision.deliveries.length + decision.timersSet.length > 0) tellListeners(tables);
+  for (const id of decision.cancelled) {
+    const stored = pending.get(id);
+    if (stored === undefined) continue;
+    stored.delivery = { ...stored.delivery, status: "cancelled", settledAtMs: decision.decidedAtMs };
+    pending.delete(id);
+  }
+  for (const emitted of decision.emitted) append(tables, emitted);
+}
+
+function addDelivery(tables: MemoryTables, delivery: Delivery): void {
+  const { deliveries, pending } = tables;
+  if (deliveries.has(delivery.id)) return;
+  tables.deliveriesAdded += 1;
+  const stored = { n: tables.deliveriesAdded, delivery, availableAtMs: delivery.nextAtMs, lease: 0 };
+  deliveries.set(delivery.id, stored);
+  if (delivery.status === "pending") pending.set(delivery.id, stored);
+}

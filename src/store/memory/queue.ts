@@ -1,0 +1,99 @@
+/** Timers and leases, in memory. */
+import type { Delivery } from "../../model.ts";
+import type { DueDeliveries, LeaseOptions, Queue, Settled, Settlement } from "../../ports/queue.ts";
+import { append } from "./log.ts";
+import { addressOf, type MemoryTables, order, tellListeners } from "./tables.ts";
+
+export function memoryQueue(tables: MemoryTables): Queue {
+  const { timers, deliveries, pending } = tables;
+  return {
+    async timersDue(nowMs, limit) {
+      const upcoming = [...timers.values()].sort(
+        (a, b) => a.dueAtMs - b.dueAtMs || order(a.machine, b.machine) || order(a.key, b.key) || order(a.id, b.id),
+      );
+      const due = upcoming.slice(0, limit).filter(({ dueAtMs }) => dueAtMs <= nowMs);
+      const next = upcoming[due.length];
+      return { timers: structuredClone(due), ...(next !== undefined && { nextAtMs: next.dueAtMs }) };
+    },
+    async fire(timer, event) {
+      const address = addressOf(timer, timer.id);
+      const set = timers.get(address);
+      if (set?.step !== timer.step || set.dueAtMs !== timer.dueAtMs) return false;
+      timers.delete(address);
+      append(tables, event);
+      return true;
+    },
+    lease: async (nowMs, options) => lease(tables, nowMs, options),
+    settle: async (settlements) => structuredClone(settlements).map((settlement) => settle(tables, settlement)),
+    /** A fresh allowance: earlier attempts are forgotten, the last error stays to be read. */
+    async retry(id, nowMs) {
+      const stored = deliveries.get(id);
+      if (stored?.delivery.status !== "dead" && stored?.delivery.status !== "cancelled") return false;
+      const { settledAtMs, result, ...delivery } = stored.delivery;
+      stored.delivery = { ...delivery, status: "pending", attempts: [], nextAtMs: nowMs };
+      stored.availableAtMs = nowMs;
+      stored.lease += 1;
+      pending.set(id, stored);
+      tellListeners(tables);
+      return true;
+    },
+  };
+}
+
+function lease(
+  { pending }: MemoryTables,
+  nowMs: number,
+  { room, roomOfOthers, limit, leaseMs }: LeaseOptions,
+): DueDeliveries {
+  const roomLeft = new Map(Object.entries(room));
+  const roomOf = (connection: string) => roomLeft.get(connection) ?? roomOfOthers;
+  const waiting = [...pending.values()].filter(({ delivery }) => roomOf(delivery.connection) > 0);
+  const untilMs = nowMs + leaseMs;
+  const leased = waiting
+    .filter(({ availableAtMs }) => availableAtMs <= nowMs)
+    .sort((a, b) => a.availableAtMs - b.availableAtMs || a.n - b.n)
+    .filter(({ delivery }) => {
+      const connection = delivery.connection;
+      roomLeft.set(connection, roomOf(connection) - 1);
+      return roomOf(connection) >= 0;
+    })
+    .slice(0, limit)
+    .map((stored) => {
+      const interrupted = stored.availableAtMs > stored.delivery.nextAtMs;
+      stored.availableAtMs = untilMs;
+      stored.lease += 1;
+      return { delivery: structuredClone(stored.delivery), lease: stored.lease, untilMs, interrupted };
+    });
+  if (waiting.length === 0) return { leased };
+  return { leased, nextAtMs: Math.min(...waiting.map(({ availableAtMs }) => availableAtMs)) };
+}
+
+function settle(tables: MemoryTables, { lease: fence, delivery, report }: Settlement): Settled {
+  const stored = tables.deliveries.get(delivery.id);
+  if (stored === undefined) return "late";
+  const attempts = [...stored.delivery.attempts, ...delivery.attempts.slice(-1)];
+  const isCurrent = stored.lease === fence;
+  if (isCurrent && stored.delivery.status === "pending") {
+    stored.delivery = settled(stored.delivery, delivery);
+    stored.availableAtMs = delivery.nextAtMs;
+    if (delivery.status !== "pending") tables.pending.delete(delivery.id);
+  }
+  stored.delivery.attempts = attempts;
+  if (!isCurrent) return "late";
+  stored.lease += 1;
+  if (report !== undefined) append(tables, report);
+  return "kept";
+}
+
+/** What was decided stays; what became of it is new. */
+function settled(stored: Delivery, { status, nextAtMs, result, error, settledAtMs }: Delivery): Delivery {
+  const { result: _result, error: _error, settledAtMs: _settledAtMs, ...decided } = stored;
+  return {
+    ...decided,
+    status,
+    nextAtMs,
+    ...(result !== undefined && { result }),
+    ...(error !== undefined && { error }),
+    ...(settledAtMs !== undefined && { settledAtMs }),
+  };
+}

@@ -1,0 +1,219 @@
+/** Listings, counts and the walk through the log. Synchronous; reads inside the caller's transaction. */
+import type { Timer } from "../../model.ts";
+import type { DeliveryFilter, EventFilter, InstanceFilter } from "../../ports/questions.ts";
+import {
+  column,
+  type DeliveryRow,
+  type InstanceRow,
+  SCAN_BYTES,
+  type StateCountRow,
+  type StoredEventRow,
+} from "../rows.ts";
+import {
+  type Condition,
+  DELIVERY_COLUMNS,
+  EVENT,
+  equal,
+  INSTANCE_COLUMNS,
+  type Prepare,
+  WINDOW,
+  type Window,
+  where,
+} from "./prepare.ts";
+
+const LAST_SEQ = `
+  select coalesce(max(seq), 0) as seq
+  from events`;
+
+const EVENTS_AFTER = `
+  select seq, envelope, data, decided_at_ms as decidedAtMs, trace
+  from events
+  join payloads using (seq)
+  where seq > ?
+  order by seq
+  limit ?`;
+
+const DELIVERY = `
+  select ${DELIVERY_COLUMNS}
+  from deliveries
+  where id = ?`;
+
+const LAST_DELIVERY = `
+  select coalesce(max(n), 0) as n
+  from deliveries`;
+
+const TIMERS_OF = `
+  select machine, key, id, step, due_at_ms as dueAtMs, caused_by as causedBy
+  from timers
+  where machine = ?
+    and key = ?
+  order by due_at_ms, id`;
+
+/** The last row of a window over the instances, last changed first. */
+const WINDOW_FLOOR = `
+  select updated_at_ms as updatedAtMs, n
+  from instances
+  where (updated_at_ms, n) < (?, ?)
+  order by updated_at_ms desc, n desc
+  limit 1 offset ${WINDOW - 1}`;
+
+const COUNTS = `
+  select name, n
+  from counters`;
+
+const LAST_INSTANCE = `
+  select coalesce(max(n), 0) as n
+  from instances`;
+
+const COUNTS_BY_STATE = `
+  select definition, status, body -> '$.state' as state, count(*) as instances
+  from instances
+  where n > ?
+    and n <= ?
+    and machine = ?
+  group by definition, status, state`;
+
+/** A place in the order of the instances, last changed first: updatedAtMs and n. */
+type InstancePosition = readonly number[];
+const TOP: InstancePosition = [Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER];
+
+/** Of a listing, `before` is where the window ends; its `floor` is where the next one ends, absent when there is none. */
+export function questionTables(prepare: Prepare) {
+  const event = prepare<StoredEventRow>(EVENT);
+  const delivery = prepare<DeliveryRow>(DELIVERY);
+  const timersOf = prepare<Timer>(TIMERS_OF);
+  const counts = prepare<{ name: string; n: number }>(COUNTS);
+  return {
+    event: (id: string) => event.get(id),
+    events: eventLister(prepare),
+    scan: scanner(prepare),
+    delivery: (id: string) => delivery.get(id),
+    deliveries: deliveryLister(prepare),
+    instanceList: instanceLister(prepare),
+    timersOf: ({ machine, key }: { machine: string; key: string }) => timersOf.all(machine, key),
+    counts: () => Object.fromEntries(counts.all().map(({ name, n }) => [name, n])),
+    countsByState: stateCounter(prepare),
+  };
+}
+
+function scanner(prepare: Prepare) {
+  const eventsAfter = prepare<StoredEventRow>(EVENTS_AFTER);
+  return (afterSeq: number, limit: number): StoredEventRow[] => {
+    const rows: StoredEventRow[] = [];
+    let bytes = 0;
+    for (const row of eventsAfter.iterate(afterSeq, limit)) {
+      bytes += row.data?.length ?? 0;
+      if (rows.length > 0 && bytes > SCAN_BYTES) break;
+      rows.push(row);
+    }
+    return rows;
+  };
+}
+
+function eventLister(prepare: Prepare) {
+  const lastSeq = prepare<{ seq: number }>(LAST_SEQ);
+  return (filter: EventFilter, before: number | undefined, limit: number): Window<StoredEventRow> => {
+    const top = before ?? (lastSeq.get()?.seq ?? 0) + 1;
+    const bottom = filter.subject === undefined ? Math.max(top - WINDOW, 1) : 1;
+    const { clause, values } = where([["seq < ?", top], ["seq >= ?", bottom], ...conditions(filter)]);
+    const rows = prepare<StoredEventRow>(`
+      select seq, envelope, null as data, decided_at_ms as decidedAtMs, trace
+      from events
+      where ${clause}
+      order by seq desc
+      limit ?`).all(...values, limit);
+    return bottom > 1 ? { rows, floor: bottom } : { rows };
+  };
+}
+
+function deliveryLister(prepare: Prepare) {
+  const lastDelivery = prepare<{ n: number }>(LAST_DELIVERY);
+  return (filter: DeliveryFilter, before: number | undefined, limit: number): Window<DeliveryRow & { n: number }> => {
+    const top = before ?? (lastDelivery.get()?.n ?? 0) + 1;
+    const bottom = filter.event === undefined ? Math.max(top - WINDOW, 1) : 1;
+    const { clause, values } = where([
+      ["n < ?", top],
+      ["n >= ?", bottom],
+      // Written out, not bound: only so does SQLite see that its partial index fits.
+      ...(filter.status === "dead" ? [["status = 'dead'"] as const] : equal("status", filter.status)),
+      ...equal("event", filter.event),
+      ...equal("action", filter.action),
+    ]);
+    const rows = prepare<DeliveryRow & { n: number }>(`
+      select ${DELIVERY_COLUMNS}
+      from deliveries
+      where ${clause}
+      order by n desc
+      limit ?`).all(...values, limit);
+    return bottom > 1 ? { rows, floor: bottom } : { rows };
+  };
+}
+
+function instanceLister(prepare: Prepare) {
+  const windowFloor = prepare<{ updatedAtMs: number; n: number }>(WINDOW_FLOOR);
+  return (
+    filter: InstanceFilter,
+    before: InstancePosition | undefined,
+    limit: number,
+  ): Window<InstanceRow & { n: number }, InstancePosition> => {
+    const top = before ?? TOP;
+    const floor = filter.key === undefined ? windowFloor.get(...top) : undefined;
+    const { clause, values } = where([
+      ["(updated_at_ms, n) < (?, ?)", ...top],
+      ...(floor === undefined ? [] : [["(updated_at_ms, n) >= (?, ?)", floor.updatedAtMs, floor.n] as const]),
+      ...equal("machine", filter.machine),
+      ...equal("status", filter.status),
+      ...equal("key", filter.key),
+    ]);
+    const rows = prepare<InstanceRow & { n: number }>(`
+      select n, ${INSTANCE_COLUMNS}
+      from instances
+      where ${clause}
+      order by updated_at_ms desc, n desc
+      limit ?`).all(...values, limit);
+    return floor === undefined ? { rows } : { rows, floor: [floor.updatedAtMs, floor.n] };
+  };
+}
+
+/** One window's part of the counts: reading every instance at once would keep writers waiting. */
+function stateCounter(prepare: Prepare) {
+  const lastInstance = prepare<{ n: number }>(LAST_INSTANCE);
+  const countsByState = prepare<StateCountRow>(COUNTS_BY_STATE);
+  return (machine: string, before: number | undefined): Window<StateCountRow> => {
+    const top = before ?? lastInstance.get()?.n ?? 0;
+    const floor = Math.max(top - WINDOW, 0);
+    const rows = countsByState.all(floor, top, column(machine));
+    return floor > 0 ? { rows, floor } : { rows };
+  };
+}
+
+function conditions(filter: EventFilter): Condition[] {
+  const { source, repo, subject, sinceMs, untilMs } = filter;
+  return [
+    ...(filter.type === undefined ? [] : [ofType(filter.type)]),
+    ...(filter.rule === undefined ? [] : [ofRule(filter.rule)]),
+    ...(filter.outcome === undefined ? [] : [ofOutcome(filter.outcome)]),
+    ...equal("source", source),
+    ...equal("repo", repo),
+    ...equal("subject", subject),
+    ...(sinceMs === undefined ? [] : [["received_at_ms >= ?", sinceMs] as const]),
+    ...(untilMs === undefined ? [] : [["received_at_ms < ?", untilMs] as const]),
+  ];
+}
+
+function ofType(type: string): Condition {
+  if (!type.endsWith("*")) return ["type = ?", column(type)];
+  const prefix = type.slice(0, -1);
+  return ["type >= ? and type < ?", prefix, `${prefix}\u{10ffff}`];
+}
+
+function ofRule(rule: string): Condition {
+  // The text is looked at first: reading the JSON of every trace would cost ten times as much.
+  const matched = "exists (select 1 from json_each(trace, '$.matched') where value ->> 'rule' = ?)";
+  return [`instr(trace, ?) > 0 and ${matched}`, JSON.stringify(rule), rule];
+}
+
+function ofOutcome(outcome: NonNullable<EventFilter["outcome"]>): Condition {
+  if (outcome === "undecided") return ["decided_at_ms is null"];
+  return outcome === "problem" ? ["problem = 1"] : ["outcome = ?", outcome];
+}

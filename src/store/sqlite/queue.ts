@@ -1,0 +1,151 @@
+/** What waits for its time: timers and deliveries. Synchronous; runs inside the caller's transaction. */
+import type { Timer } from "../../model.ts";
+import type { LeaseOptions, Settled } from "../../ports/queue.ts";
+import type { DeliveryRow, EventRow, SettlementRow } from "../rows.ts";
+import { appender } from "./log.ts";
+import { DELIVERY_COLUMNS, type Prepare } from "./prepare.ts";
+
+/** Skips from connection to connection along the index, however many deliveries wait behind each. */
+const WAITING_CONNECTIONS = `
+  with recursive waiting (connection) as (
+    select min(connection)
+    from deliveries
+    where status = 'pending'
+    union all
+    select (
+      select min(connection)
+      from deliveries
+      where status = 'pending'
+        and connection > waiting.connection
+    )
+    from waiting
+    where waiting.connection is not null
+  )
+  select connection
+  from waiting
+  where connection is not null`;
+
+const DUE_OF_CONNECTION = `
+  select n, wake_at_ms as availableAtMs, wake_at_ms > next_at_ms as interrupted
+  from deliveries
+  where status = 'pending'
+    and connection = ?
+    and wake_at_ms <= ?
+  order by wake_at_ms, n
+  limit ?`;
+
+const NEXT_OF_CONNECTION = `
+  select min(wake_at_ms) as atMs
+  from deliveries
+  where status = 'pending'
+    and connection = ?`;
+
+const LEASE = `
+  update deliveries
+  set wake_at_ms = ?, lease = lease + 1
+  where n = ?
+  returning ${DELIVERY_COLUMNS}, lease`;
+
+const NEXT_TIMERS = `
+  select machine, key, id, step, due_at_ms as dueAtMs, caused_by as causedBy
+  from timers
+  order by due_at_ms, machine, key, id
+  limit ?`;
+
+const CLAIM_TIMER = `
+  delete from timers
+  where machine = ?
+    and key = ?
+    and id = ?
+    and step = ?
+    and due_at_ms = ?`;
+
+const SETTLE = `
+  update deliveries
+  set status = ?, next_at_ms = ?, wake_at_ms = ?, settled_at_ms = ?, result = ?, error = ?
+  where id = ?
+    and lease = ?
+    and status = 'pending'`;
+
+/** A lease that is settled is nobody's any more. */
+const END_LEASE = `
+  update deliveries
+  set lease = lease + 1
+  where id = ?
+    and lease = ?`;
+
+const ADD_ATTEMPT = `
+  update deliveries
+  set attempts = json_insert(attempts, '$[#]', json(?))
+  where id = ?`;
+
+/** A fresh allowance: earlier attempts are forgotten, so that core counts from none; the last error stays to be read. */
+const RETRY = `
+  update deliveries
+  set status = 'pending', next_at_ms = ?, wake_at_ms = ?, settled_at_ms = null, attempts = '[]', result = null, lease = lease + 1
+  where id = ?
+    and status in ('dead', 'cancelled')`;
+
+export type LeasedRow = DeliveryRow & { lease: number; interrupted: boolean };
+
+export function queueTables(prepare: Prepare) {
+  const append = appender(prepare);
+  const nextTimers = prepare<Timer>(NEXT_TIMERS);
+  const claimTimer = prepare(CLAIM_TIMER);
+  const retry = prepare(RETRY);
+  const settle = settler(prepare);
+  return {
+    timersDue(nowMs: number, limit: number) {
+      const upcoming = nextTimers.all(limit + 1);
+      const timers = upcoming.slice(0, limit).filter(({ dueAtMs }) => dueAtMs <= nowMs);
+      return { timers, nextAtMs: upcoming[timers.length]?.dueAtMs };
+    },
+    fire({ machine, key, id, step, dueAtMs }: Timer, event: EventRow): boolean {
+      const isClaimed = claimTimer.run(machine, key, id, step, dueAtMs).changes === 1;
+      if (isClaimed) append(event);
+      return isClaimed;
+    },
+    lease: leaser(prepare),
+    settle: (rows: readonly SettlementRow[]) => rows.map(settle),
+    retry: (id: string, nowMs: number) => retry.run(nowMs, nowMs, id).changes === 1,
+  };
+}
+
+function settler(prepare: Prepare): (row: SettlementRow) => Settled {
+  const append = appender(prepare);
+  const settle = prepare(SETTLE);
+  const endLease = prepare(END_LEASE);
+  const addAttempt = prepare(ADD_ATTEMPT);
+  return ({ id, lease, status, nextAtMs, settledAtMs, attempt, result, error, report }) => {
+    settle.run(status, nextAtMs, nextAtMs, settledAtMs, result, error, id, lease);
+    if (attempt !== null) addAttempt.run(attempt, id);
+    if (endLease.run(id, lease).changes === 0) return "late";
+    if (report !== null) append(report);
+    return "kept";
+  };
+}
+
+/** Asked many times a second: costs as much as there is due, not as much as there waits. */
+function leaser(prepare: Prepare) {
+  const waitingConnections = prepare<{ connection: string }>(WAITING_CONNECTIONS);
+  const dueOf = prepare<{ n: number; availableAtMs: number; interrupted: 0 | 1 }>(DUE_OF_CONNECTION);
+  const nextOf = prepare<{ atMs: number | null }>(NEXT_OF_CONNECTION);
+  const lease = prepare<DeliveryRow & { lease: number }>(LEASE);
+  return (nowMs: number, { room, roomOfOthers, limit, leaseMs }: LeaseOptions) => {
+    const rooms = new Map(Object.entries(room));
+    const connections = waitingConnections
+      .all()
+      .map(({ connection }) => ({ connection, room: rooms.get(connection) ?? roomOfOthers }))
+      .filter((one) => one.room > 0);
+    const leased = connections
+      .flatMap((one) => dueOf.all(one.connection, nowMs, Math.min(one.room, limit)))
+      .sort((a, b) => a.availableAtMs - b.availableAtMs || a.n - b.n)
+      .slice(0, limit)
+      .flatMap(({ n, interrupted }): LeasedRow[] => {
+        const row = lease.get(nowMs + leaseMs, n);
+        return row === undefined ? [] : [{ ...row, interrupted: interrupted === 1 }];
+      });
+    const times = connections.flatMap(({ connection }) => nextOf.get(connection)?.atMs ?? []);
+    return { leased, nextAtMs: times.length > 0 ? Math.min(...times) : undefined };
+  };
+}
