@@ -77,7 +77,7 @@ function perform(
     attempt: 1,
     nowMs: NOW,
     http,
-    cache: memoryCache({ clock: { now: () => NOW, sleep: async () => {} } }),
+    cache: memoryCache({ clock: { now: () => NOW, monotonic: () => 0, sleep: async () => {} } }),
     signal: new AbortController().signal,
   };
   return action.perform(action.example, context);
