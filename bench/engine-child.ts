@@ -1,6 +1,8 @@
 /** The real engine as a process of its own, on a folder that the benchmark wrote. */
 import { loadConfig } from "../src/config/config.ts";
-import { createEngine, createLog, loadProviders } from "../src/engine.ts";
+import { createEngine } from "../src/engine.ts";
+import { createLog } from "../src/log.ts";
+import { loadProviders } from "../src/providers/index.ts";
 
 const dir = process.argv[2]!;
 const providers = await loadProviders();

@@ -1,9 +1,12 @@
-/** The clock of the machine. */
+/** The clock of the machine. Everything else takes a `Clock`, so that tests and rehearsals can set the time. */
 import type { Clock } from "./ports/clock.ts";
 
-/** The wall clock. */
+/** Node's timers fire at once when asked for more. */
+const TIMER_MS_MAX = 2 ** 31 - 1;
+
 export const systemClock: Clock = {
   now: () => Date.now(),
+  monotonic: () => performance.now(),
   sleep: (ms, signal) =>
     new Promise((resolve) => {
       if (signal?.aborted) return resolve();
@@ -12,8 +15,7 @@ export const systemClock: Clock = {
         signal?.removeEventListener("abort", wake);
         resolve();
       };
-      // Longer waits would overflow the timer and fire at once; a loop looks again anyway.
-      const timer = setTimeout(wake, Math.min(ms, 2 ** 31 - 1));
+      const timer = setTimeout(wake, Math.min(ms, TIMER_MS_MAX));
       signal?.addEventListener("abort", wake);
     }),
 };

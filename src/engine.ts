@@ -1,45 +1,30 @@
 /** Composition root: open the store, load the policy, wire, start; stop in reverse. Nothing is decided here. */
 import { randomBytes, randomUUID } from "node:crypto";
-import type { Server } from "node:http";
-import type { AddressInfo } from "node:net";
 import { memoryCache } from "./cache/memory.ts";
 import { systemClock } from "./clock.ts";
 import type { Config } from "./config/config.ts";
 import { SignalboxError } from "./errors.ts";
-import { createAdvance } from "./flow/advance.ts";
-import { type ConfiguredConnection, createDeliver } from "./flow/deliver.ts";
-import { type Loop, startLoop } from "./flow/loop.ts";
-import { createPurge } from "./flow/purge.ts";
-import { type ConfiguredSource, createReceiver } from "./flow/receive.ts";
-import { fireTimers, startSchedules } from "./flow/tick.ts";
-import { createLog, type Log } from "./log.ts";
-import type { Event } from "./model.ts";
+import type { ConfiguredConnection } from "./flow/deliver.ts";
+import { createFlow, type Flow } from "./flow/flow.ts";
+import type { ConfiguredSource } from "./flow/receive.ts";
+import type { Log } from "./log.ts";
 import { createNetwork, type OwnedNetwork } from "./network/network.ts";
 import { migrationReports } from "./operations/migrations.ts";
 import { createOperations } from "./operations/operate.ts";
 import type { Operations, PolicyReport, StatusReport } from "./operations/operations.ts";
 import { API_VERSION, VERSION } from "./package.ts";
-import { holdPolicy, type PolicyHolder } from "./policy/running.ts";
+import { holdPolicy } from "./policy/running.ts";
 import type { Cache } from "./ports/cache.ts";
 import type { Clock } from "./ports/clock.ts";
 import type { Observer } from "./ports/observe.ts";
 import type { Provider } from "./ports/provider.ts";
 import type { Store } from "./ports/store.ts";
-import { loadProviders } from "./providers/index.ts";
-import { memoryStore } from "./store/memory.ts";
-import { sqliteStore } from "./store/sqlite/store.ts";
+import { describeStore, openStore } from "./store/open.ts";
 import { isLoopback } from "./web/access.ts";
 import { adminListener, assertAdminExposure } from "./web/admin.ts";
 import { ingestListener } from "./web/ingest.ts";
+import { closeServer, listen } from "./web/listen.ts";
 import { createMetrics } from "./web/metrics.ts";
-
-export { createLog, type Log, loadProviders, systemClock };
-
-/** Connections that wait to be accepted: a burst of senders must not be turned away by the kernel. */
-const BACKLOG = 4_096;
-
-/** How long a sender that has begun a request may take to finish it once we are to stop. */
-const CLOSE_MS_MAX = 2_000;
 
 export interface EngineOptions {
   config: Config;
@@ -64,20 +49,17 @@ export interface Engine {
   status(): Promise<StatusReport>;
 }
 
-interface Parts {
+interface EngineParts {
   config: Config;
   clock: Clock;
   observe: Observer;
   store: Store;
   cache: Cache;
-  policy: PolicyHolder;
   networks: Networks;
-  connections: ReadonlyMap<string, ConfiguredConnection>;
+  flow: Flow;
   operations: Operations;
   /** The policy, and what becomes of the instances of the one before. */
   reload(): Promise<PolicyReport>;
-  /** Set once the loops run. */
-  wake: { all(): void };
 }
 
 /** Rejects with SignalboxError carrying all problems when the policy does not load. */
@@ -100,14 +82,14 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     async start() {
       const unsafe = assertAdminExposure(config.server.admin.host, (await operations.tokens()).length);
       if (unsafe) throw unsafe;
-      running = await run(parts, options.providers, metrics, options.log);
+      running = await run(parts, metrics, options.log);
       engine.ingestUrl = running.ingestUrl;
       engine.adminUrl = running.adminUrl;
     },
     stop() {
       stopped ??= (async () => {
         await running?.stop();
-        await letGo(parts);
+        await closeParts(parts);
       })();
       return stopped;
     },
@@ -122,10 +104,14 @@ export async function openOperations(
   options: EngineOptions,
 ): Promise<{ operations: Operations; close(): Promise<void> }> {
   const parts = await openParts(options, options.log.observer);
-  return { operations: parts.operations, close: () => letGo(parts) };
+  return { operations: parts.operations, close: () => closeParts(parts) };
 }
 
-async function letGo({ networks, cache, store }: Pick<Parts, "networks" | "cache" | "store">): Promise<void> {
+async function closeParts({
+  networks,
+  cache,
+  store,
+}: Pick<EngineParts, "networks" | "cache" | "store">): Promise<void> {
   await networks.close();
   await cache.close();
   await store.close();
@@ -134,70 +120,54 @@ async function letGo({ networks, cache, store }: Pick<Parts, "networks" | "cache
 async function openParts(
   { config, providers, log, clock = systemClock, ...options }: EngineOptions,
   observe: Observer,
-): Promise<Parts> {
+): Promise<EngineParts> {
   const startedAtMs = clock.now();
   const networks = createNetworks(log);
   const connections = connect(config, providers, networks);
-  const store = options.store ?? (await openStore(config));
+  const store = options.store ?? (await openStore(config.store));
   const cache = await openCache(config, { clock, observe });
   try {
-    const policy = await holdPolicy({ config, providers, store, clock, observe });
-    const wake = { all() {} };
-    const definition = (machine: string, hash: string) => policy.definition(machine, hash);
+    const running = await holdPolicy({ config, providers, store, clock, observe });
+    const policy = () => running.current();
+    const compile: typeof running.compile = (machine, definition) => running.compile(machine, definition);
+    const definition: typeof running.definition = (machine, hash) => running.definition(machine, hash);
+    const sources = configuredSources(config, providers, networks);
+    const node = randomUUID();
+    const flow = createFlow({ node, store, clock, cache, observe, policy, compile, sources, connections });
     const reload = async (): Promise<PolicyReport> => {
-      const report = await policy.reload();
+      const report = await running.reload();
       if (!report.current) return report;
-      const migrations = await migrationReports({ store, clock, definition }, policy.current().machines.values());
+      const migrations = await migrationReports({ store, clock, definition }, policy().machines.values());
       return migrations.length > 0 ? { ...report, migrations } : report;
     };
     const operations = createOperations({
-      store,
-      clock,
+      ...{ store, clock, policy, compile, definition, reload },
       requestId: randomUUID,
       newToken: () => `sbx_${randomBytes(24).toString("base64url")}`,
-      policy: () => policy.current(),
-      policyAt: (revision) => policy.at(revision),
-      definition,
-      compile: (machine, definition) => policy.compile(machine, definition),
-      report: () => policy.report(),
-      reload,
+      policyAt: (revision) => running.at(revision),
+      report: () => running.report(),
       describe: () => ({
         version: VERSION,
         startedAtMs,
-        store: options.store ? "given" : describeStore(config),
+        store: options.store ? "given" : describeStore(config.store),
         cache: { backend: config.cache.kind, healthy: cache.healthy() },
         sources: config.sources.map(({ config: { name, provider }, paths }) => ({ name, provider, paths })),
         connections: config.connections.map(({ config: { name, provider } }) => ({ name, provider })),
       }),
-      wake: () => wake.all(),
+      wake: flow.wake,
     });
-    return { config, clock, observe, store, cache, policy, networks, connections, operations, reload, wake };
+    return { config, clock, observe, store, cache, networks, flow, operations, reload };
   } catch (error) {
-    await letGo({ networks, cache, store });
+    await closeParts({ networks, cache, store });
     throw error;
   }
 }
 
-async function openStore({ store }: Config): Promise<Store> {
-  switch (store.kind) {
-    case "sqlite":
-      return await sqliteStore({ path: store.path });
-    case "memory":
-      return memoryStore();
-    case "postgres":
-      throw new SignalboxError("SB0701", "This version keeps its log in SQLite; write sqlite:./data/signalbox.db");
-  }
-}
-
-async function openCache({ cache }: Config, deps: Pick<Parts, "clock" | "observe">): Promise<Cache> {
+async function openCache({ cache }: Config, deps: Pick<EngineParts, "clock" | "observe">): Promise<Cache> {
   if (cache.kind === "memory") return memoryCache(deps);
   // Its library is large, and most projects do without.
   const { redisCache } = await import("./cache/redis.ts");
   return redisCache({ url: cache.url, ...deps });
-}
-
-function describeStore({ store }: Config): string {
-  return store.kind === "sqlite" ? `sqlite ${store.path}` : store.kind;
 }
 
 /** One network per connection and source. */
@@ -247,70 +217,24 @@ interface Running {
 }
 
 async function run(
-  parts: Parts,
-  providers: ReadonlyMap<string, Provider>,
+  { config, clock, observe, flow, operations }: EngineParts,
   metrics: ReturnType<typeof createMetrics>,
   log: Log,
 ): Promise<Running> {
-  const { config, clock, observe, store, cache, policy, operations } = parts;
-  // Set once the ports are bound: a second process on a taken port must not lease deliveries before it notices.
-  let loops: Record<"advance" | "deliver" | "tick" | "purge", Loop> | undefined;
-  const advance = createAdvance({
-    store,
-    node: randomUUID(),
-    clock,
-    observe,
-    policy: () => policy.current(),
-    compile: (machine, definition) => policy.compile(machine, definition),
-    committed(decisions) {
-      if (decisions.some(({ deliveries }) => deliveries.length > 0)) loops?.deliver.wake();
-      if (decisions.some(({ timersSet }) => timersSet.length > 0)) loops?.tick.wake();
-    },
-  });
-  const stored = (events: readonly Event[]) => {
-    advance.remember(events);
-    loops?.advance.wake();
-  };
-  const deliver = createDeliver({
-    ...parts,
-    reported: () => loops?.advance.wake(),
-    freed: () => loops?.deliver.wake(),
-  });
-  const ticking = { store, clock, observe, stored };
-  parts.wake.all = () => {
-    for (const loop of Object.values(loops ?? {})) loop.wake();
-  };
-  const receiver = createReceiver({
-    sources: listening(config, providers, parts.networks),
-    store,
-    clock,
-    cache,
-    observe,
-    stored,
-  });
-  const ingest = ingestListener({ receiver, apiVersion: API_VERSION, requestId: randomUUID, observe });
-  const auth = {
-    mode: config.auth.local && isLoopback(config.server.admin.host) ? ("loopback" as const) : ("token" as const),
-  };
-  const admin = adminListener({ operations, auth, metrics, apiVersion: API_VERSION, requestId: randomUUID, log });
+  const shared = { apiVersion: API_VERSION, requestId: randomUUID };
+  const ingest = ingestListener({ ...shared, receiver: flow.receiver, clock, observe });
+  const isLocal = config.auth.local && isLoopback(config.server.admin.host);
+  const admin = adminListener({ ...shared, operations, auth: { mode: isLocal ? "loopback" : "token" }, metrics, log });
   try {
     const adminUrl = await listen(admin, config.server.admin, observe);
     const ingestUrl = await listen(ingest, config.server, observe);
-    loops = {
-      advance: startLoop("advance", () => advance.round(), parts),
-      deliver: startLoop("deliver", () => deliver.round(), parts),
-      tick: startLoop("tick", () => fireTimers(ticking), parts),
-      purge: startLoop("purge", createPurge({ store, clock, retention: config.retention }), parts),
-    };
-    const stopSchedules = startSchedules(config.schedules, ticking);
-    const stopListening = store.changed?.(() => parts.wake.all());
+    // Not before the ports are bound: a second process on a taken port must not lease deliveries before it notices.
+    const loops = flow.start(config);
     const stop = async () => {
-      stopListening?.();
-      await stopSchedules();
-      await close(ingest, clock);
-      await Promise.all(Object.values(loops ?? {}).map((loop) => loop.stop()));
-      await deliver.drain();
-      await close(admin, clock);
+      await loops.stopSchedules();
+      await closeServer(ingest, clock);
+      await loops.stop();
+      await closeServer(admin, clock);
     };
     return { ingestUrl, adminUrl, stop };
   } catch (error) {
@@ -319,50 +243,13 @@ async function run(
   }
 }
 
-function listening(config: Config, providers: ReadonlyMap<string, Provider>, networks: Networks): ConfiguredSource[] {
+function configuredSources(
+  config: Config,
+  providers: ReadonlyMap<string, Provider>,
+  networks: Networks,
+): ConfiguredSource[] {
   return config.sources.flatMap((entry) => {
     const source = providers.get(entry.config.provider)?.source;
     return source?.kind === "webhook" ? [{ ...entry, source, network: networks.add(entry.allowPrivate) }] : [];
   });
-}
-
-function listen(server: Server, { host, port }: { host: string; port: number }, observe: Observer): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const refused = (error: NodeJS.ErrnoException) => reject(notListening(error, host, port));
-    server.once("error", refused);
-    server.listen({ port, host, backlog: BACKLOG }, () => {
-      server.off("error", refused);
-      // Such as a connection that could not be accepted: told, and no reason to end.
-      server.on("error", ({ message }) => observe({ kind: "fault", where: `listener ${host}:${port}`, message }));
-      const { port: bound } = server.address() as AddressInfo;
-      const name = host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host;
-      resolve(`http://${name.includes(":") ? `[${name}]` : name}:${bound}`);
-    });
-  });
-}
-
-function notListening(error: NodeJS.ErrnoException, host: string, port: number): SignalboxError {
-  if (error.code === "EADDRINUSE") {
-    return new SignalboxError("SB0909", `${host}:${port} is already in use`, { cause: error });
-  }
-  const reasons: Record<string, string> = {
-    EACCES: `this process may not take port ${port}`,
-    EADDRNOTAVAIL: `${host} is not an address of this machine`,
-    ENOTFOUND: `the name ${host} is not known`,
-  };
-  const reason = reasons[error.code ?? ""] ?? error.code ?? error.message;
-  return new SignalboxError("SB0915", `Cannot listen on ${host}:${port}: ${reason}`, { cause: error });
-}
-
-/** Ends when the requests under way are answered. Idle connections are not waited for, and slow ones not for long. */
-async function close(server: Server, clock: Clock): Promise<void> {
-  const closed = new AbortController();
-  const closing = new Promise<void>((resolve) => {
-    server.close(() => resolve());
-  });
-  server.closeIdleConnections();
-  // Node no longer looks for late senders once it closes; one that never ends its request would keep us for ever.
-  void clock.sleep(CLOSE_MS_MAX, closed.signal).then(() => server.closeAllConnections());
-  await closing;
-  closed.abort();
 }

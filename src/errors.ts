@@ -289,6 +289,12 @@ export class SignalboxError extends Error {
   }
 }
 
+/** The HTTP status that answers a request; 500 where the table has none. */
+export function statusOf(code: ErrorCode): number {
+  const row: ErrorRow = ERRORS[code];
+  return row.status ?? 500;
+}
+
 /** The words of whatever was thrown. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

@@ -6,20 +6,19 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import type { Decision } from "../src/model.ts";
+import { instrumented, uncovered } from "../src/rehearsal/coverage.ts";
 import { memoryStore } from "../src/store/memory.ts";
 import { command } from "./cli/support/command.ts";
-import { ROOT, scenarioFiles, storiesIn } from "./support/scenario.ts";
-import { instrumented, uncovered } from "./support/scenario-coverage.ts";
-import { filesOf, runStory } from "./support/scenario-run.ts";
 import { STORES } from "./support/stores.ts";
+import { ROOT, shippedFiles, shippedStories, tell } from "./support/stories.ts";
 
-const stories = scenarioFiles().flatMap((file) => storiesIn(file));
+const stories = shippedStories();
 
 describe.each(STORES)("on $name", ({ open }) => {
   test.each(stories.map((story) => [`${story.file} ${story.name}`, story] as const))("%s", async (_name, story) => {
     const { store, remove } = await open();
     try {
-      await runStory(store, story);
+      await tell(story, store);
     } finally {
       await remove();
     }
@@ -36,11 +35,9 @@ describe("the stories are enough", () => {
   const machines = new Map(shipped("statemachines").map((file) => [file, instrumented(textOf(file))]));
   const decisions: Decision[] = [];
   beforeAll(async () => {
-    for (const story of stories) {
-      const texts = Object.entries(story.files).map(([file, text]) => [file, machines.get(file)?.text ?? text]);
-      const files = filesOf({ ...story, files: Object.fromEntries(texts) });
-      decisions.push(...(await runStory(memoryStore(), story, files)));
-    }
+    const texts = Object.entries(shippedFiles).map(([file, text]) => [file, machines.get(file)?.text ?? text]);
+    for (const story of shippedStories(Object.fromEntries(texts)))
+      decisions.push(...(await tell(story, memoryStore())));
   });
 
   test.each([...machines])("%s: every transition is taken, and every guard fails once", (_file, machine) => {

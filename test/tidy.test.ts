@@ -49,6 +49,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   store: [...BASE, "ports", "package"],
   cache: [...BASE, "ports"],
   flow: [...BASE, "ports", "core"],
+  rehearsal: [...BASE, "ports", "core", "yaml", "flow", "policy"],
   log: [...BASE, "ports"],
   config: [...BASE, "ports", "core", "yaml"],
   policy: [...BASE, "ports", "core", "config", "operations", "yaml"],
@@ -73,8 +74,10 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     "sandbox",
     "contract",
     "yaml",
+    "log",
+    "store",
   ],
-  main: [...BASE, "cli", "engine"],
+  main: [...BASE, "cli"],
 };
 
 /** Each library has one door, so that replacing it changes one place. */

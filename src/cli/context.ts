@@ -4,8 +4,8 @@ import { dirname, join, resolve } from "node:path";
 import { systemClock } from "../clock.ts";
 import type { Config, Loaded, loadConfig } from "../config/config.ts";
 import { parseDuration } from "../core/duration.ts";
-import type { Log } from "../engine.ts";
 import { SignalboxError } from "../errors.ts";
+import type { Log } from "../log.ts";
 import type { JsonObject } from "../model.ts";
 import type { Provider } from "../ports/provider.ts";
 import { type Options, textOf, usage } from "./command.ts";
@@ -107,7 +107,7 @@ export function createContext(shell: Shell, options: Options): Context {
       return loaded.config;
     },
     async log(level, secrets) {
-      const { createLog } = await import("../engine.ts");
+      const { createLog } = await import("../log.ts");
       const wanted = level === "trace" ? "debug" : level === "fatal" ? "error" : level;
       const chosen = verbosity > 0 ? "debug" : isQuiet ? "error" : wanted;
       return createLog({ level: chosen, secrets, pretty: !json, destination: { write: (line) => shell.err(line) } });

@@ -3,9 +3,9 @@ import type { Config } from "../config/config.ts";
 import type { KnownEvents } from "../core/lint/lint.ts";
 import type { CompiledRule } from "../core/match/rules.ts";
 import { selector } from "../core/match/selector.ts";
-import { peekEvents } from "../engine/recorded.ts";
 import type { Event, Json } from "../model.ts";
 import type { Provider, Sample, Source, Webhook } from "../ports/provider.ts";
+import { peekEvents } from "../store/sqlite/peek.ts";
 import { draftOf } from "./samples.ts";
 
 const EVENTS_PER_TYPE = 200;

@@ -19,7 +19,7 @@ const CREDENTIAL = "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const ACCOUNT = "bot@example.com";
 /** Longer than any exchange on this machine takes. */
 const ATTEMPT_MS = 10_000;
-const CLOCK: Clock = { now: () => NOW_MS, sleep: () => new Promise(() => {}) };
+const CLOCK: Clock = { now: () => NOW_MS, monotonic: () => 0, sleep: () => new Promise(() => {}) };
 
 interface Schema {
   properties?: Record<string, Schema>;

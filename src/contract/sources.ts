@@ -212,7 +212,7 @@ function requestOf(headers: Record<string, string>, body: string | Buffer): RawR
 
 async function verdictOf(bench: Bench, request: RawRequest, secrets: string[]): Promise<Verdict> {
   const network = createNetwork({ allowPrivate: false, redact: (text) => text });
-  const cache = memoryCache({ clock: { now: () => NOW_MS, sleep: async () => {} } });
+  const cache = memoryCache({ clock: { now: () => NOW_MS, monotonic: () => 0, sleep: async () => {} } });
   const context: SourceContext = { nowMs: NOW_MS, cache, network };
   try {
     return await bench.source.verify(request, configOf(bench, secrets), context);

@@ -12,33 +12,58 @@ const FAULT_MS_MAX = 30_000;
 export type Round = () => Promise<{ busy: boolean; nextAtMs?: number }>;
 
 export interface Loop {
-  /** There is something to do. */
-  wake(): void;
   /** Resolves when the round under way has ended. */
   stop(): Promise<void>;
 }
 
-export function startLoop(name: string, round: Round, deps: { clock: Clock; observe: Observer }): Loop {
-  const { clock, observe } = deps;
-  const stopping = new AbortController();
+/** How one arrow tells another that there is something to do. Kept until it is taken, so that none is lost while nobody sleeps. */
+export interface WakeUp {
+  wake(): void;
+  /** Whether it was woken since it was last asked. */
+  take(): boolean;
+  /** Resolves after that many milliseconds, or once woken. */
+  sleep(ms: number, clock: Clock): Promise<void>;
+}
+
+export function createWakeUp(): WakeUp {
+  let isWoken = false;
   let interrupt: () => void = () => undefined;
-  let woken = false;
+  return {
+    wake() {
+      isWoken = true;
+      interrupt();
+    },
+    take() {
+      const wasWoken = isWoken;
+      isWoken = false;
+      return wasWoken;
+    },
+    async sleep(ms, clock) {
+      if (isWoken) return;
+      const nap = new AbortController();
+      // With a reason of its own no exception is built, which would cost more than the rest of a wake-up.
+      interrupt = () => nap.abort("woken");
+      await clock.sleep(ms, nap.signal);
+    },
+  };
+}
+
+export function startLoop(
+  name: string,
+  round: Round,
+  wakeUp: WakeUp,
+  { clock, observe }: { clock: Clock; observe: Observer },
+): Loop {
+  const stopping = new AbortController();
   let faults = 0;
 
-  const rest = async (ms: number): Promise<void> => {
-    if (woken || stopping.signal.aborted) return;
-    const nap = new AbortController();
-    // With a reason of its own no exception is built, which would be the dearest part of a wake-up.
-    interrupt = () => nap.abort("woken");
-    await clock.sleep(ms, nap.signal);
-  };
   const run = async (): Promise<void> => {
     while (!stopping.signal.aborted) {
-      woken = false;
+      wakeUp.take();
       try {
-        const { busy, nextAtMs } = await round();
+        const { busy, nextAtMs = Number.POSITIVE_INFINITY } = await round();
         faults = 0;
-        if (!busy) await rest(Math.max(0, Math.min(IDLE_MS, (nextAtMs ?? Number.POSITIVE_INFINITY) - clock.now())));
+        if (!busy) await wakeUp.sleep(Math.max(0, Math.min(IDLE_MS, nextAtMs - clock.now())), clock);
       } catch (error) {
         faults++;
         observe({ kind: "fault", where: name, message: messageOf(error) });
@@ -48,13 +73,9 @@ export function startLoop(name: string, round: Round, deps: { clock: Clock; obse
   };
   const ended = run();
   return {
-    wake() {
-      woken = true;
-      interrupt();
-    },
     async stop() {
       stopping.abort();
-      interrupt();
+      wakeUp.wake();
       await ended;
     },
   };

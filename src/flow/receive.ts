@@ -1,31 +1,21 @@
-/** Raw request → verify → normalise → append. A sender is answered only once its event is on disk. */
+/** Raw request → verify → normalise → accept. The result says what became of it; web/ingest makes the HTTP response. */
 import { hash } from "node:crypto";
-import { eventId } from "../core/ids.ts";
-import { ERRORS, type ErrorCode, messageOf } from "../errors.ts";
-import type { DedupeKey, Event, NewEvent } from "../model.ts";
+import { ERRORS, type ErrorCode, messageOf, statusOf } from "../errors.ts";
+import type { Books } from "../ports/books.ts";
 import type { Cache } from "../ports/cache.ts";
 import type { Clock } from "../ports/clock.ts";
-import type { Appended } from "../ports/log.ts";
 import type { Network } from "../ports/network.ts";
 import type { Observer } from "../ports/observe.ts";
-import type { EventDraft, Normalised, RawRequest, SourceConfig, Verdict, Webhook } from "../ports/provider.ts";
-import type { Store } from "../ports/store.ts";
+import type { Normalised, RawRequest, SourceConfig, Verdict, VerifyReason, Webhook } from "../ports/provider.ts";
+import type { Accept } from "./accept.ts";
 
-/** A sender's own retry comes within minutes; an equal body later is news, unless the provider knows better. */
-const BODY_WINDOW_MS = 5 * 60_000;
-const RETRY_AFTER_S = 5;
 const EXCERPT_CHARS = 2_000;
+/** UTF-8 needs at most this many bytes for a character. */
+const CHAR_BYTES_MAX = 4;
 
 export interface Route {
   source: string;
   bodyBytesMax: number;
-}
-
-export interface Receipt {
-  status: number;
-  contentType: string;
-  body: string;
-  headers?: Record<string, string>;
 }
 
 export interface ConfiguredSource {
@@ -39,23 +29,28 @@ export interface ConfiguredSource {
   dedupeWindowMs?: number;
 }
 
+/** A response that the provider prescribes, to a ping or a challenge for example. */
+type ProviderResponse = Extract<Normalised, { kind: "answer" }>["answer"];
+
+export type ReceiveResult =
+  | { kind: "stored"; eventIds: readonly string[]; isDuplicate: boolean; response?: ProviderResponse }
+  | { kind: "answered"; response: ProviderResponse }
+  | { kind: "refused"; code: ErrorCode; reason?: VerifyReason; detail?: string };
+
 export interface Receiver {
   /** Exact path, a trailing slash ignored. */
   route(path: string): Route | undefined;
-  /** Answers every request; rejects only for our own faults. */
-  receive(request: RawRequest, route: Route, requestId: string): Promise<Receipt>;
-  /** Refuses before a body is read, counts it, and answers problem+json. */
-  turnAway(code: ErrorCode, detail: { requestId: string; path: string; source?: string; bytes?: number }): Receipt;
+  /** Rejects only for our own faults. A "stored" event is on disk. */
+  receive(request: RawRequest, route: Route, requestId: string): Promise<ReceiveResult>;
 }
 
 export interface ReceiverDeps {
   sources: readonly ConfiguredSource[];
-  store: Store;
+  accept: Accept;
+  store: Pick<Books, "refuse">;
   clock: Clock;
   cache: Cache;
   observe: Observer;
-  /** Told of every event that is new in the log. */
-  stored(events: readonly Event[]): void;
 }
 
 export function createReceiver(deps: ReceiverDeps): Receiver {
@@ -65,74 +60,66 @@ export function createReceiver(deps: ReceiverDeps): Receiver {
 
   return {
     route(path) {
-      const found = byPath.get(trimmed(path));
-      return found && { source: found.config.name, bodyBytesMax: found.bodyBytesMax };
-    },
-    turnAway(code, { requestId, source = "unknown" }) {
-      const receipt = problem(code, requestId);
-      deps.observe({ kind: "received", source, status: receipt.status, code, ms: 0, requestId });
-      return receipt;
+      const configured = byPath.get(trimmed(path));
+      return configured && { source: configured.config.name, bodyBytesMax: configured.bodyBytesMax };
     },
     async receive(request, route, requestId) {
       const configured = byName.get(route.source);
-      if (!configured) return problem("SB0501", requestId);
-      const startedMs = deps.clock.now();
-      const answer = await answerTo(deps, configured, request, requestId);
-      deps.observe({
-        kind: "received",
-        source: route.source,
-        status: answer.receipt.status,
-        ms: deps.clock.now() - startedMs,
-        requestId,
-        ...answer.seen,
-      });
-      return answer.receipt;
+      if (!configured) return { kind: "refused", code: "SB0501" };
+      return await receive(deps, { configured, request, requestId });
     },
   };
 }
 
-interface Answer {
-  receipt: Receipt;
-  seen: { code?: string; reason?: string; event?: string; duplicate?: boolean };
+interface Receiving {
+  configured: ConfiguredSource;
+  request: RawRequest;
+  requestId: string;
 }
 
-async function answerTo(
-  deps: ReceiverDeps,
-  configured: ConfiguredSource,
-  request: RawRequest,
-  requestId: string,
-): Promise<Answer> {
+async function receive(deps: ReceiverDeps, receiving: Receiving): Promise<ReceiveResult> {
+  const { request, configured, requestId } = receiving;
   const { source, config } = configured;
-  if (!takes(source, request)) return refuse(deps, "SB0505", { configured, request, requestId });
-  const nowMs = deps.clock.now();
-  const verdict = await verify(deps, configured, request, nowMs);
+  if (!acceptsContentType(source, request)) return await refuse(deps, receiving, { code: "SB0505" });
+  const atMs = deps.clock.now();
+  const verdict = await verify(deps, configured, request, atMs);
   if (!verdict.ok) {
-    if (verdict.reason === "key_unavailable") return refuse(deps, "SB0507", { configured, request, requestId });
-    return refuse(deps, "SB0503", { configured, request, requestId, reason: verdict.reason });
+    const { reason } = verdict;
+    if (reason === "key_unavailable") return await refuse(deps, receiving, { code: "SB0507" });
+    return await refuse(deps, receiving, { code: "SB0503", reason });
   }
-  const normalised = normalise(source, request, config, nowMs);
-  switch (normalised.kind) {
-    case "malformed":
-      return refuse(deps, "SB0506", { configured, request, requestId, reason: normalised.detail, verified: true });
-    case "answer":
-      return { receipt: spoken(normalised.answer), seen: {} };
-    case "events":
-      return await keep(deps, { configured, request, requestId, normalised, nowMs });
+  const normalised = normalise(source, request, config, atMs);
+  if (normalised.kind === "malformed") {
+    return await refuse(deps, receiving, { code: "SB0506", detail: normalised.detail });
+  }
+  const { answer: response } = normalised;
+  if (normalised.kind === "answer") return { kind: "answered", response: normalised.answer };
+  const { events, bodyWindowMs } = normalised;
+  const origin = { ...configured, name: config.name };
+  const carrier = { id: requestId, bodyHash: hash("sha256", request.body), atMs };
+  const window = bodyWindowMs === undefined ? {} : { bodyWindowMs };
+  try {
+    const accepted = await deps.accept(origin, events, { request: carrier, ...window });
+    return { kind: "stored", ...accepted, ...(response ? { response } : {}) };
+  } catch (error) {
+    // A store that cannot write cannot record the refusal either.
+    deps.observe({ kind: "fault", where: "append", message: messageOf(error) });
+    return { kind: "refused", code: "SB0507" };
   }
 }
 
 async function verify(
-  deps: ReceiverDeps,
+  { cache, observe }: ReceiverDeps,
   { source, config, network }: ConfiguredSource,
   request: RawRequest,
   nowMs: number,
 ): Promise<Verdict> {
   try {
-    return await source.verify(request, config, { nowMs, cache: deps.cache, network });
+    return await source.verify(request, config, { nowMs, cache, network });
   } catch (error) {
-    // An error while verifying is a refusal, never a pass; it is ours, so it is told as a fault as well.
-    deps.observe({ kind: "fault", where: `verify ${config.name}`, message: messageOf(error) });
-    return { ok: false, reason: "malformed_body" };
+    // An error while verifying is a refusal, never a pass; it is ours, so it is reported as a fault as well.
+    observe({ kind: "fault", where: `verify ${config.name}`, message: messageOf(error) });
+    return { ok: false, reason: "verify_failed" };
   }
 }
 
@@ -144,133 +131,45 @@ function normalise(source: Webhook, request: RawRequest, config: SourceConfig, n
   }
 }
 
-interface Keeping {
-  configured: ConfiguredSource;
-  request: RawRequest;
-  requestId: string;
-  normalised: Extract<Normalised, { kind: "events" }>;
-  nowMs: number;
-}
+type Refusal = Omit<Extract<ReceiveResult, { kind: "refused" }>, "kind">;
 
-async function keep(deps: ReceiverDeps, keeping: Keeping): Promise<Answer> {
-  const { normalised, requestId } = keeping;
-  const events = normalised.events.map((draft, index) => newEvent(keeping, draft, index));
-  let appended: readonly Appended[];
-  try {
-    appended = await deps.store.append(events);
-    deps.observe({ kind: "stored", operation: "append", rows: events.length, ms: deps.clock.now() - keeping.nowMs });
-  } catch (error) {
-    deps.observe({ kind: "fault", where: "append", message: messageOf(error) });
-    return { receipt: problem("SB0507", requestId, { "retry-after": `${RETRY_AFTER_S}` }), seen: { code: "SB0507" } };
-  }
-  deps.stored(events.filter((_, index) => appended[index]?.duplicate === false).map(({ event }) => event));
-  const duplicate = appended.length > 0 && appended.every((one) => one.duplicate);
-  const ids = appended.map(({ id }) => id);
-  const first = ids[0];
-  const seen = { duplicate, ...(first === undefined ? {} : { event: first }) };
-  if (normalised.answer) return { receipt: spoken(normalised.answer), seen };
-  const outcome = duplicate ? "duplicate" : "stored";
-  const body = ids.length === 1 ? { eventId: first, outcome } : { eventIds: ids, outcome };
-  return {
-    receipt: { status: duplicate ? 200 : 202, contentType: "application/json", body: JSON.stringify(body) },
-    seen,
-  };
-}
-
-function newEvent(
-  { configured, request, requestId, normalised, nowMs }: Keeping,
-  draft: EventDraft,
-  index: number,
-): NewEvent {
-  const { config, dedupeWindowMs } = configured;
-  const { dataText, time, ...rest } = draft;
-  const bodyHash = hash("sha256", request.body);
-  const keys: DedupeKey[] = [];
-  if (draft.delivery) keys.push({ key: `id:${config.name}:${draft.delivery}#${index}` });
-  const windowMs = dedupeWindowMs ?? normalised.bodyWindowMs ?? BODY_WINDOW_MS;
-  if (windowMs > 0) keys.push({ key: `body:${config.name}:${bodyHash}#${index}`, untilMs: nowMs + windowMs });
-  const receivedAt = new Date(nowMs).toISOString();
-  const event: Event = {
-    ...rest,
-    // Always a list: a rule may ask for its size.
-    tickets: rest.tickets ?? [],
-    id: eventId(nowMs, `${config.name}:${draft.delivery ?? requestId}:${bodyHash}#${index}`),
-    source: config.name,
-    time: time ?? receivedAt,
-    receivedAt,
-  };
-  return { event, keys, ...(dataText === undefined ? {} : { dataText }) };
-}
-
-interface Refused {
-  configured: ConfiguredSource;
-  request: RawRequest;
-  requestId: string;
-  reason?: string;
-  /** Only what a known sender sent may be kept in part. */
-  verified?: boolean;
-}
-
-async function refuse(deps: ReceiverDeps, code: ErrorCode, refused: Refused): Promise<Answer> {
-  const { configured, request, requestId, reason, verified } = refused;
-  const headers = code === "SB0507" ? { "retry-after": `${RETRY_AFTER_S}` } : {};
-  const receipt = problem(code, requestId, headers, reason);
-  const seen = { code, ...(reason === undefined ? {} : { reason }) };
+/** Records the refusal. Only the body of a verified sender is kept in part. */
+async function refuse(
+  { store, clock, observe }: ReceiverDeps,
+  { configured, request, requestId }: Receiving,
+  refusal: Refusal,
+): Promise<ReceiveResult> {
+  const { code, reason, detail } = refusal;
   const row = {
     id: requestId,
-    atMs: deps.clock.now(),
+    atMs: clock.now(),
     source: configured.config.name,
-    status: receipt.status,
+    status: statusOf(code),
     code,
-    reason: reason ?? ERRORS[code].title,
+    reason: reason ?? detail ?? ERRORS[code].title,
     bytes: request.body.length,
     bodySha256: hash("sha256", request.body),
-    ...(verified
-      ? {
-          excerpt: request.body
-            .subarray(0, 4 * EXCERPT_CHARS)
-            .toString("utf8")
-            .slice(0, EXCERPT_CHARS),
-        }
-      : {}),
+    ...(code === "SB0506" ? { excerpt: excerptOf(request.body) } : {}),
   };
   try {
-    await deps.store.refuse(row);
+    await store.refuse(row);
   } catch (error) {
-    deps.observe({ kind: "fault", where: "refuse", message: messageOf(error) });
+    observe({ kind: "fault", where: "refuse", message: messageOf(error) });
   }
-  return { receipt, seen };
+  return { kind: "refused", ...refusal };
 }
 
-function takes(source: Webhook, request: RawRequest): boolean {
+function excerptOf(body: Buffer): string {
+  return body
+    .subarray(0, CHAR_BYTES_MAX * EXCERPT_CHARS)
+    .toString("utf8")
+    .slice(0, EXCERPT_CHARS);
+}
+
+function acceptsContentType(source: Webhook, request: RawRequest): boolean {
   const type = (request.headers["content-type"] ?? "").split(";")[0]?.trim().toLowerCase() ?? "";
   // No media type at all is no wrong one: the signature decides, then the parser.
-  return type === "" || source.contentTypes.some((taken) => taken === "*" || taken === type);
-}
-
-function spoken({
-  status,
-  contentType = "application/json",
-  body,
-}: {
-  status: number;
-  contentType?: string;
-  body: string;
-}): Receipt {
-  return { status, contentType, body };
-}
-
-/** RFC 9457 problem details with the code of the error table. */
-function problem(code: ErrorCode, requestId: string, headers?: Record<string, string>, reason?: string): Receipt {
-  const row: { title: string; help: string; status?: number } = ERRORS[code];
-  const status = row.status ?? 500;
-  const body = { type: "about:blank", title: row.title, status, code, detail: row.help, reason, instance: requestId };
-  return {
-    status,
-    contentType: "application/problem+json",
-    body: JSON.stringify(body),
-    ...(headers ? { headers } : {}),
-  };
+  return type === "" || source.contentTypes.some((accepted) => accepted === "*" || accepted === type);
 }
 
 function trimmed(path: string): string {

@@ -112,7 +112,12 @@ type Actions = ReadonlyMap<string, ActionForm>;
  * A stored definition has its templates inside. Its actions are those of today, which say how text is escaped; one that is gone
  * does not keep the instance from moving: its delivery is then rejected and says so.
  */
-function compileStored(id: string, definition: Json, { vars }: Policy, actions: Actions): CompiledMachine | undefined {
+export function compileStored(
+  id: string,
+  definition: Json,
+  { vars }: Pick<Policy, "vars">,
+  actions: Actions,
+): CompiledMachine | undefined {
   const known = withGone(actions, actionsNamed(definition));
   return compileMachine(definition, { id, templates: new Map(), actions: known, vars }).machine;
 }

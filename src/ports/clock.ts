@@ -1,9 +1,10 @@
-/** Time. Everything that waits, waits here, so that tests and simulations can set it. */
+/** Time. Everything that waits, waits here, so that tests and rehearsals can set it. */
 
-/** Time, and nothing else. Everything that waits, waits here, so that tests and simulations can wind it. */
 export interface Clock {
-  /** Milliseconds since the epoch. */
+  /** Wall time, in milliseconds since the epoch: for what is stored. It may jump when the machine's clock is set. */
   now(): number;
+  /** Milliseconds since an arbitrary start; never goes back: for what is measured and waited for. */
+  monotonic(): number;
   /** Resolves after that many milliseconds, or at once when the signal aborts. Never rejects. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }

@@ -25,11 +25,11 @@ export type VerifyReason =
   | "unsupported_algorithm"
   | "issuer_mismatch"
   | "body_hash_mismatch"
-  | "insufficient_coverage"
-  | "unknown_key"
   | "no_secret"
   | "ip_denied"
-  | "key_unavailable";
+  | "key_unavailable"
+  /** The provider's own check threw. */
+  | "verify_failed";
 
 /** Verified, or the reason why not. `keyUnavailable`-like reasons are our fault and answered 503. */
 export type Verdict =

@@ -11,7 +11,7 @@ import type { Call, Desk, Endpoint } from "./api/endpoint.ts";
 import { NoQuery } from "./api/requests.ts";
 import type { MetricsText } from "./metrics.ts";
 import { ENDPOINTS, openApiDocument } from "./openapi.ts";
-import { PROBLEM_TYPE, problem } from "./problem.ts";
+import { type ProblemOptions, problemResponse } from "./problem.ts";
 
 export { assertAdminExposure } from "./access.ts";
 
@@ -154,19 +154,19 @@ function refuse({ log }: AdminOptions) {
     if (response.headersSent) return next(error);
     const requestId = String(response.locals.requestId);
     const known = error instanceof SignalboxError ? error : ofExpress(error);
-    const details = problem(known?.code ?? "SB0910", { requestId, ...spoken(known) });
-    response.locals.problem = details.code;
-    if (details.status >= 500) log.error("Admin request failed", { requestId, path: request.path, error });
-    response.status(details.status).set("content-type", PROBLEM_TYPE).end(JSON.stringify(details));
+    const code = known?.code ?? "SB0910";
+    const { status, contentType, headers, body } = problemResponse(code, { requestId, ...publicDetails(known) });
+    response.locals.problem = code;
+    if (status >= 500) log.error("Admin request failed", { requestId, path: request.path, error });
+    response
+      .status(status)
+      .set({ ...headers, "content-type": contentType })
+      .end(body);
   };
 }
 
-/** Codes whose row names no status were never meant for a request: their words are for the log. */
-function spoken(error: SignalboxError | undefined): {
-  detail?: string;
-  status?: number;
-  problems?: readonly Diagnostic[];
-} {
+/** What a client may read of the error. Codes without a status are not meant for a request: their words are for the log. */
+function publicDetails(error: SignalboxError | undefined): Omit<ProblemOptions, "requestId"> {
   if (!error) return {};
   const { message: detail, problems } = error;
   if (error.code === "SB0401") return { detail, problems, status: 409 };

@@ -4,12 +4,13 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
-import type { ErrorCode } from "../errors.ts";
-import type { Receipt, Receiver, Route } from "../flow/receive.ts";
+import { type ErrorCode, messageOf, statusOf } from "../errors.ts";
+import type { ReceiveResult, Receiver, Route } from "../flow/receive.ts";
+import type { Clock } from "../ports/clock.ts";
 import type { Observer } from "../ports/observe.ts";
 import type { RawRequest } from "../ports/provider.ts";
 import { bodyBuffer } from "./body-buffer.ts";
-import { PROBLEM_TYPE, problem } from "./problem.ts";
+import { type HttpResponse, problemResponse } from "./problem.ts";
 
 export interface IngestLimits {
   headersTimeoutMs: number;
@@ -39,16 +40,17 @@ export const INGEST_LIMITS: IngestLimits = {
 
 export interface IngestOptions {
   receiver: Receiver;
+  clock: Pick<Clock, "monotonic">;
   /** Semantic version, sent as `x-api-version`. */
   apiVersion: string;
   /** A new id for each request, sent as `x-api-uuid`. */
   requestId(): string;
   limits?: Partial<IngestLimits>;
-  /** Told when the receiver itself fails. */
-  observe?: Observer;
+  /** Called for every request that is answered, and when the receiver itself fails. */
+  observe: Observer;
 }
 
-interface Desk extends Omit<IngestOptions, "limits"> {
+interface IngestState extends Omit<IngestOptions, "limits"> {
   limits: IngestLimits;
   heldBytes: number;
   exchanges: WeakMap<Duplex, Exchange>;
@@ -75,7 +77,7 @@ interface Exchange {
 export function ingestListener(options: IngestOptions): Server {
   const limits = { ...INGEST_LIMITS, ...options.limits };
   const headersTimeout = Math.min(limits.headersTimeoutMs, limits.requestTimeoutMs);
-  const desk: Desk = { ...options, limits, heldBytes: 0, exchanges: new WeakMap() };
+  const state: IngestState = { ...options, limits, heldBytes: 0, exchanges: new WeakMap() };
   const server = createServer({
     maxHeaderSize: limits.headerBytesMax,
     headersTimeout,
@@ -85,76 +87,79 @@ export function ingestListener(options: IngestOptions): Server {
     connectionsCheckingInterval: Math.max(50, Math.min(5_000, Math.floor(headersTimeout / 4))),
   });
   server.maxConnections = limits.connectionsMax;
-  server.on("request", (request, response) => admit(desk, request, response));
-  server.on("checkContinue", (request, response) => admit(desk, request, response, () => response.writeContinue()));
-  server.on("checkExpectation", (request, response) => admit(desk, request, response));
-  server.on("clientError", (error: NodeJS.ErrnoException, socket) => breakOff(desk, error, socket));
+  server.on("request", (request, response) => admit(state, request, response));
+  server.on("checkContinue", (request, response) => admit(state, request, response, () => response.writeContinue()));
+  server.on("checkExpectation", (request, response) => admit(state, request, response));
+  server.on("clientError", (error: NodeJS.ErrnoException, socket) => breakOff(state, error, socket));
   return server;
 }
 
-function admit(desk: Desk, request: IncomingMessage, response: ServerResponse, invite = () => {}): void {
-  const exchange = begin(desk, request, response);
+function admit(state: IngestState, request: IncomingMessage, response: ServerResponse, invite = () => {}): void {
+  const exchange = begin(state, request, response);
   const { path, query, headers, route } = exchange;
   if (path === "/healthz" && (request.method === "GET" || request.method === "HEAD")) {
-    send(desk, exchange, { status: 200, contentType: "application/json", body: '{"ok":true}' });
+    send(state, exchange, { status: 200, contentType: "application/json", body: '{"ok":true}' });
     return;
   }
-  const code = refusalWithoutBody(desk, exchange);
+  const code = refusalWithoutBody(state, exchange);
   if (code !== undefined || route === undefined) {
-    turnAway(desk, exchange, code ?? "SB0501");
+    refuse(state, exchange, code ?? "SB0501");
     return;
   }
   invite();
   const remoteAddress = request.socket.remoteAddress;
   const raw = { method: "POST", path, query, headers, ...(remoteAddress === undefined ? {} : { remoteAddress }) };
-  collect(desk, exchange, route, (body) => void hand(desk, exchange, route, { ...raw, body }));
+  collect(state, exchange, route, (body) => void hand(state, exchange, route, { ...raw, body }));
 }
 
-function begin(desk: Desk, request: IncomingMessage, response: ServerResponse): Exchange {
+function begin(state: IngestState, request: IncomingMessage, response: ServerResponse): Exchange {
   const [path, query] = splitUrl(request.url ?? "");
   const headers = foldHeaders(request.rawHeaders);
   // 0 for a chunked body; the parser has refused lengths that are no numbers or contradict each other.
   const declaredBytes = Number(headers["content-length"] ?? 0);
   const hasBody = declaredBytes > 0 || headers["transfer-encoding"] !== undefined;
-  const route = desk.receiver.route(path);
+  const route = state.receiver.route(path);
   const exchange: Exchange = {
-    ...{ request, response, id: desk.requestId(), path, query, headers, declaredBytes, hasBody, route },
+    ...{ request, response, id: state.requestId(), path, query, headers, declaredBytes, hasBody, route },
     ...{ isLast: false, release() {} },
   };
-  desk.exchanges.set(request.socket, exchange);
+  state.exchanges.set(request.socket, exchange);
   // A connection that breaks is the sender's business; without listeners it would be ours.
   request.on("error", () => {});
   response.on("error", () => {});
   return exchange;
 }
 
-function refusalWithoutBody(desk: Desk, { route, request, headers, declaredBytes }: Exchange): ErrorCode | undefined {
+function refusalWithoutBody(
+  state: IngestState,
+  { route, request, headers, declaredBytes }: Exchange,
+): ErrorCode | undefined {
   if (!route) return "SB0501";
   if (request.method !== "POST") return "SB0502";
   // A compressed body would have to be unpacked before its signature is known to be right.
   if ((headers["content-encoding"] ?? "identity").toLowerCase() !== "identity") return "SB0505";
   if (declaredBytes > route.bodyBytesMax) return "SB0504";
-  return desk.heldBytes >= desk.limits.heldBytesMax ? "SB0507" : undefined;
+  return state.heldBytes >= state.limits.heldBytesMax ? "SB0507" : undefined;
 }
 
 /** Calls back with the whole body, or refuses as soon as it is too much. */
-function collect(desk: Desk, exchange: Exchange, route: Route, whole: (body: Buffer) => void): void {
+function collect(state: IngestState, exchange: Exchange, route: Route, whole: (body: Buffer) => void): void {
   const { request } = exchange;
   const body = bodyBuffer(exchange.declaredBytes);
   let held = 0;
   exchange.release = () => {
-    desk.heldBytes -= held;
+    state.heldBytes -= held;
     held = 0;
   };
   const stop = (code: ErrorCode) => {
     request.off("data", take).off("end", finish);
     exchange.release();
-    turnAway(desk, exchange, code);
+    refuse(state, exchange, code);
   };
   const take = (chunk: Buffer) => {
     if (body.length + chunk.length > route.bodyBytesMax) return stop("SB0504");
-    if (desk.heldBytes + chunk.length > desk.limits.heldBytesMax) return stop("SB0507");
-    desk.heldBytes += chunk.length;
+    if (state.heldBytes + chunk.length > state.limits.heldBytesMax) return stop("SB0507");
+    state.heldBytes += chunk.length;
     held += chunk.length;
     body.add(chunk);
   };
@@ -165,44 +170,82 @@ function collect(desk: Desk, exchange: Exchange, route: Route, whole: (body: Buf
   request.on("data", take).on("end", finish).on("close", exchange.release);
 }
 
-async function hand(desk: Desk, exchange: Exchange, route: Route, raw: RawRequest): Promise<void> {
+async function hand(state: IngestState, exchange: Exchange, route: Route, raw: RawRequest): Promise<void> {
+  const startedMs = state.clock.monotonic();
   try {
-    send(desk, exchange, await desk.receiver.receive(raw, route, exchange.id));
+    const result = await state.receiver.receive(raw, route, exchange.id);
+    const response = responseOf(result, exchange.id);
+    const ms = state.clock.monotonic() - startedMs;
+    const { source } = route;
+    state.observe({
+      ...{ kind: "received", source, status: response.status, ms, requestId: exchange.id },
+      ...observedOf(result),
+    });
+    send(state, exchange, response);
   } catch (error) {
-    desk.observe?.({ kind: "fault", where: "ingest", message: error instanceof Error ? error.message : String(error) });
-    turnAway(desk, exchange, "SB0910");
+    state.observe({ kind: "fault", where: "ingest", message: messageOf(error) });
+    refuse(state, exchange, "SB0910");
   } finally {
     exchange.release();
   }
 }
 
-/** What a sender can do about it, beside the words of the answer. */
-const REMEDIES: Partial<Record<ErrorCode, Record<string, string>>> = {
-  SB0502: { allow: "POST" },
-  SB0505: { "accept-encoding": "identity" },
-  SB0507: { "retry-after": "5" },
-};
-
-function turnAway(desk: Desk, exchange: Exchange, code: ErrorCode): void {
-  const { id: requestId, path, route, declaredBytes: bytes } = exchange;
-  const receipt = desk.receiver.turnAway(code, { requestId, path, bytes, ...(route ? { source: route.source } : {}) });
-  send(desk, exchange, { ...receipt, headers: { ...REMEDIES[code], ...receipt.headers } });
+/** What the sender is told. 202 for a new event, 200 for one that was stored before. */
+export function responseOf(result: ReceiveResult, requestId: string): HttpResponse {
+  switch (result.kind) {
+    case "refused":
+      return problemResponse(result.code, { requestId, detail: result.detail, reason: result.reason });
+    case "answered":
+      return { contentType: "application/json", ...result.response };
+    case "stored": {
+      const { eventIds, isDuplicate, response } = result;
+      if (response) return { contentType: "application/json", ...response };
+      const outcome = isDuplicate ? "duplicate" : "stored";
+      const body = eventIds.length === 1 ? { eventId: eventIds[0], outcome } : { eventIds, outcome };
+      return { status: isDuplicate ? 200 : 202, contentType: "application/json", body: JSON.stringify(body) };
+    }
+  }
 }
 
-function send(desk: Desk, exchange: Exchange, receipt: Receipt): void {
+function observedOf(result: ReceiveResult): { code?: string; reason?: string; event?: string; duplicate?: boolean } {
+  switch (result.kind) {
+    case "refused": {
+      const { code, reason = result.detail } = result;
+      return reason === undefined ? { code } : { code, reason };
+    }
+    case "answered":
+      return {};
+    case "stored": {
+      const [event] = result.eventIds;
+      return { duplicate: result.isDuplicate, ...(event === undefined ? {} : { event }) };
+    }
+  }
+}
+
+/** Refuses a request that the receiver has not seen, or failed on. */
+function refuse(state: IngestState, exchange: Exchange, code: ErrorCode): void {
+  send(state, exchange, refusalOf(state, code, exchange.id, exchange.route));
+}
+
+function refusalOf({ observe }: IngestState, code: ErrorCode, requestId: string, route?: Route): HttpResponse {
+  observe({ kind: "received", source: route?.source ?? "unknown", status: statusOf(code), code, ms: 0, requestId });
+  return problemResponse(code, { requestId });
+}
+
+function send(state: IngestState, exchange: Exchange, message: HttpResponse): void {
   const { request, response, isLast } = exchange;
   if (response.headersSent || response.destroyed) return;
   const mustDrain = !isLast && !request.complete && exchange.hasBody;
-  const headers = answerHeaders(desk, exchange.id, receipt);
-  response.writeHead(receipt.status, mustDrain || isLast ? { ...headers, connection: "close" } : headers);
+  const headers = responseHeaders(state, exchange.id, message);
+  response.writeHead(message.status, mustDrain || isLast ? { ...headers, connection: "close" } : headers);
   if (!mustDrain) {
-    response.end(receipt.body);
+    response.end(message.body);
     return;
   }
   // The length is announced, so the answer is whole for the sender although it is ended only when the body is gone: closing
   // over unread bytes would reset the connection and take the answer with it. `requestTimeout` ends it at the latest.
-  response.write(receipt.body);
-  drain(request, desk.limits.drainBytesMax, () => response.end());
+  response.write(message.body);
+  drain(request, state.limits.drainBytesMax, () => response.end());
 }
 
 function drain(request: IncomingMessage, bytesMax: number, done: () => void): void {
@@ -216,14 +259,14 @@ function drain(request: IncomingMessage, bytesMax: number, done: () => void): vo
 }
 
 /** What the parser or the clock refuses: no request, half a request, or one that never ends. */
-function breakOff(desk: Desk, error: NodeJS.ErrnoException, socket: Duplex & { bytesRead?: number }): void {
-  const exchange = desk.exchanges.get(socket);
+function breakOff(state: IngestState, error: NodeJS.ErrnoException, socket: Duplex & { bytesRead?: number }): void {
+  const exchange = state.exchanges.get(socket);
   const isLate = error.code === "ERR_HTTP_REQUEST_TIMEOUT";
   const isOpen = exchange !== undefined && !exchange.response.writableEnded && !exchange.response.destroyed;
   if (isOpen && isLate && !exchange.response.headersSent) {
     exchange.isLast = true;
     exchange.release();
-    turnAway(desk, exchange, "SB0508");
+    refuse(state, exchange, "SB0508");
     return;
   }
   if (isOpen && exchange.request.complete && error.code?.startsWith("HPE_")) {
@@ -236,30 +279,30 @@ function breakOff(desk: Desk, error: NodeJS.ErrnoException, socket: Duplex & { b
     socket.destroy();
     return;
   }
-  const id = desk.requestId();
-  const receipt = isLate ? desk.receiver.turnAway("SB0508", { requestId: id, path: "" }) : unreadable(id, error);
-  const headers = Object.entries({ ...answerHeaders(desk, id, receipt), connection: "close" });
+  const id = state.requestId();
+  const response = isLate ? refusalOf(state, "SB0508", id) : unreadable(id, error);
+  const headers = Object.entries({ ...responseHeaders(state, id, response), connection: "close" });
   const lines = headers.map(([name, value]) => `${name}: ${value}\r\n`).join("");
-  const head = `HTTP/1.1 ${receipt.status} ${STATUS_CODES[receipt.status] ?? ""}\r\n${lines}\r\n`;
-  socket.end(head + receipt.body, () => socket.destroy());
+  const head = `HTTP/1.1 ${response.status} ${STATUS_CODES[response.status] ?? ""}\r\n${lines}\r\n`;
+  socket.end(head + response.body, () => socket.destroy());
 }
 
 /** Not HTTP, or more header than fits. */
-function unreadable(requestId: string, error: NodeJS.ErrnoException): Receipt {
+function unreadable(requestId: string, error: NodeJS.ErrnoException): HttpResponse {
   const isTooMuch = error.code === "HPE_HEADER_OVERFLOW";
   const detail = isTooMuch ? "The header of the request is too large" : "The request is not well-formed HTTP/1.1";
   const status = isTooMuch ? 431 : 400;
-  return { status, contentType: PROBLEM_TYPE, body: JSON.stringify(problem("SB0907", { requestId, status, detail })) };
+  return problemResponse("SB0907", { requestId, status, detail });
 }
 
-function answerHeaders(desk: Desk, requestId: string, receipt: Receipt): Record<string, string> {
+function responseHeaders(state: IngestState, requestId: string, message: HttpResponse): Record<string, string> {
   return {
-    ...receipt.headers,
-    "content-type": receipt.contentType,
-    "content-length": `${Buffer.byteLength(receipt.body)}`,
+    ...message.headers,
+    "content-type": message.contentType,
+    "content-length": `${Buffer.byteLength(message.body)}`,
     "x-content-type-options": "nosniff",
     "x-api-uuid": requestId,
-    "x-api-version": desk.apiVersion,
+    "x-api-version": state.apiVersion,
   };
 }
 

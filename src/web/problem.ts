@@ -1,7 +1,9 @@
-/** Problem details (RFC 9457) as the listeners answer them; what flow/receive answers has the same form. */
-import { type Diagnostic, ERRORS, type ErrorCode } from "../errors.ts";
+/** Problem details (RFC 9457): the one way in which both listeners say no. */
+import { type Diagnostic, ERRORS, type ErrorCode, statusOf } from "../errors.ts";
 
-export interface ProblemDetails {
+export const PROBLEM_TYPE = "application/problem+json";
+
+interface ProblemDetails {
   type: "about:blank";
   title: string;
   status: number;
@@ -10,27 +12,55 @@ export interface ProblemDetails {
   detail: string;
   /** What to do about it. */
   hint: string;
+  /** Why a sender was not believed, as one word. */
+  reason?: string;
   /** The request's id, also in `x-api-uuid`. */
   instance: string;
   problems?: readonly Diagnostic[];
 }
 
-export const PROBLEM_TYPE = "application/problem+json";
+export interface ProblemOptions {
+  requestId: string;
+  /** Instead of the title of the code. */
+  detail?: string | undefined;
+  reason?: string | undefined;
+  /** Instead of the status of the code. */
+  status?: number | undefined;
+  problems?: readonly Diagnostic[] | undefined;
+}
 
-/** The status is that of the error table unless one is named; 500 where the table has none. */
-export function problem(
-  code: ErrorCode,
-  options: { requestId: string; detail?: string; status?: number; problems?: readonly Diagnostic[] },
-): ProblemDetails {
-  const { title, help, status }: { title: string; help: string; status?: number } = ERRORS[code];
-  return {
+export interface HttpResponse {
+  status: number;
+  contentType: string;
+  body: string;
+  headers?: Record<string, string>;
+}
+
+/** What the client needs beside the words of the response. */
+const HEADERS: Partial<Record<ErrorCode, Record<string, string>>> = {
+  SB0502: { allow: "POST" },
+  SB0505: { "accept-encoding": "identity" },
+  SB0507: { "retry-after": "5" },
+};
+
+export function problemResponse(code: ErrorCode, options: ProblemOptions): HttpResponse {
+  const { requestId, reason, problems = [], status = statusOf(code) } = options;
+  const { title, help } = ERRORS[code];
+  const details: ProblemDetails = {
     type: "about:blank",
     title,
-    status: options.status ?? status ?? 500,
+    status,
     code,
     detail: options.detail ?? title,
     hint: help,
-    instance: options.requestId,
-    ...(options.problems?.length ? { problems: options.problems } : {}),
+    ...(reason === undefined ? {} : { reason }),
+    instance: requestId,
+    ...(problems.length > 0 ? { problems } : {}),
+  };
+  return {
+    status,
+    contentType: PROBLEM_TYPE,
+    body: JSON.stringify(details),
+    headers: HEADERS[code] ?? {},
   };
 }

@@ -22,6 +22,7 @@ function woundClock(): Clock & { wind(ms: number): void } {
   let nowMs = 1_700_000_000_000;
   return {
     now: () => nowMs,
+    monotonic: () => nowMs,
     sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms).unref()),
     wind: (ms) => {
       nowMs += ms;

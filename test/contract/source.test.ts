@@ -12,7 +12,7 @@ const NOW = Date.parse("2026-01-05T09:00:00Z");
 const SECRET = "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const context = {
   nowMs: NOW,
-  cache: memoryCache({ clock: { now: () => NOW, sleep: async () => {} } }),
+  cache: memoryCache({ clock: { now: () => NOW, monotonic: () => 0, sleep: async () => {} } }),
   network: createNetwork({ allowPrivate: false, redact: (text) => text }),
 };
 

@@ -2,6 +2,7 @@
 import { renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { systemClock } from "../../src/clock.ts";
 import { loadConfig } from "../../src/config/config.ts";
 import type { PolicyReport } from "../../src/operations/operations.ts";
 import { holdPolicy } from "../../src/policy/running.ts";
@@ -265,7 +266,7 @@ test("of two reloads at once the later one counts, however long the earlier one 
       await kept.savePolicy(...policy);
     },
   };
-  const clock = { now: Date.now, sleep: async () => {} };
+  const clock = { ...systemClock, sleep: async () => {} };
   const holder = await holdPolicy({ config: config!, providers: new Map(), store, clock, observe() {} });
   const change = (key: string) =>
     writeFileSync(join(dir, "rules/all.yaml"), `[{ id: ${key}, event: a.b, send: { machine: m, key: k, event: GO } }]`);

@@ -59,7 +59,7 @@ describe("a schedule", () => {
     const store = memoryStore();
     const faults: string[] = [];
     const observe = (one: Observation) => void (one.kind === "fault" && faults.push(`${one.where}: ${one.message}`));
-    const clock = { now: Date.now, sleep: async () => {} };
+    const clock = { now: Date.now, monotonic: () => 0, sleep: async () => {} };
     const stop = startSchedules([{ id: "beat", cron, data: {} }], { store, clock, observe, stored() {} });
     return { faults, stop, ticks: async () => (await store.counts()).events };
   }

@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { request } from "node:http";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { systemClock } from "../../src/engine.ts";
+import { systemClock } from "../../src/clock.ts";
 import { type Started, startEngine } from "../support/engine.ts";
 
 interface Vector {
@@ -61,7 +61,7 @@ beforeAll(async () => {
       }),
     },
     env,
-    { clock: { now: () => nowMs, sleep: systemClock.sleep }, secretsAreWords: true },
+    { clock: { ...systemClock, now: () => nowMs }, secretsAreWords: true },
   );
 });
 afterAll(() => started.stop());

@@ -105,7 +105,8 @@ describe("leases", () => {
     };
     const world = createWorld({ store: asleep, files: FILES, clock });
     await world.send(one("1"));
-    await world.settle();
+    await world.flow().rounds.advance();
+    await world.flow().rounds.deliver();
     expect(world.effects).toEqual([]);
     asleep.lease = store.lease;
     await world.settle();

@@ -19,7 +19,7 @@ import github from "../../src/providers/github/index.ts";
 const NOW = Date.parse("2026-01-05T09:00:00Z");
 const SECRET = "It's a Secret to Everybody";
 const SHA = "9f31c2e4d1b0a7c65e8f3d2b1a0c9e8f7d6c5b4a";
-const clock = { now: () => NOW, sleep: async () => {} };
+const clock = { now: () => NOW, monotonic: () => 0, sleep: async () => {} };
 const source: Webhook<{ legacySha1?: boolean }> = github.source;
 /** JSON that a test takes apart. */
 type Loose = ReturnType<typeof JSON.parse>;

@@ -14,7 +14,7 @@ const WHSEC = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 type Loose = ReturnType<typeof JSON.parse>;
 const verify = { kind: "bearer", key: "utf8" } as const;
 const source: Webhook<Loose> = http.source;
-const clock = { now: () => NOW, sleep: async () => {} };
+const clock = { now: () => NOW, monotonic: () => 0, sleep: async () => {} };
 
 function requestOf(body: unknown, headers: Record<string, string> = {}): RawRequest {
   const text = typeof body === "string" ? body : JSON.stringify(body);

@@ -1,9 +1,11 @@
 /** A whole engine in this process on a temporary folder, real HTTP on loopback; everything it says is recorded. */
 import { Writable } from "node:stream";
 import { loadConfig } from "../../src/config/config.ts";
-import { createEngine, createLog, type Engine, loadProviders } from "../../src/engine.ts";
+import { createEngine, type Engine } from "../../src/engine.ts";
+import { createLog } from "../../src/log.ts";
 import type { Clock } from "../../src/ports/clock.ts";
 import type { Provider } from "../../src/ports/provider.ts";
+import { loadProviders } from "../../src/providers/index.ts";
 import { recordOutput, recordSecret } from "./records.ts";
 import { folderOf, until } from "./served.ts";
 

@@ -1,18 +1,17 @@
-/** A whole Signalbox without loops or sockets: every arrow is pumped by hand, on a wound clock, with a recording outside. */
+/** The flow without loops or sockets, pumped by hand on a virtual clock, with an outside that records what reaches it. */
 import { createHmac, randomUUID } from "node:crypto";
 import { Type } from "typebox";
 import { memoryCache } from "../../src/cache/memory.ts";
-import { compileMachine } from "../../src/core/machine/file/compile.ts";
-import { createAdvance } from "../../src/flow/advance.ts";
-import { createDeliver } from "../../src/flow/deliver.ts";
-import { createReceiver, type Receipt } from "../../src/flow/receive.ts";
-import { fireTimers } from "../../src/flow/tick.ts";
+import { createFlow, type Flow } from "../../src/flow/flow.ts";
 import type { Json, JsonObject, Outcome } from "../../src/model.ts";
 import { compilePolicy, type PolicyFiles } from "../../src/policy/policy.ts";
+import { compileStored } from "../../src/policy/running.ts";
 import type { SharedNetwork } from "../../src/ports/network.ts";
 import type { Observation } from "../../src/ports/observe.ts";
 import type { Provider, Webhook } from "../../src/ports/provider.ts";
 import type { Store } from "../../src/ports/store.ts";
+import { responseOf } from "../../src/web/ingest.ts";
+import type { HttpResponse } from "../../src/web/problem.ts";
 import { type WoundClock, woundClock } from "./clock.ts";
 
 const SECRET = "a secret of the tests";
@@ -33,7 +32,8 @@ export interface World {
   /** Effects that happened outside, in order. */
   effects: Seen[];
   observations: Observation[];
-  send(event: { type: string; id: string; data: JsonObject }): Promise<Receipt>;
+  flow(): Flow;
+  send(event: { type: string; id: string; data: JsonObject }): Promise<HttpResponse>;
   /** Runs every arrow until nothing moves at this moment. */
   settle(): Promise<void>;
   /** Forgets everything but what is stored and the outside. */
@@ -74,29 +74,18 @@ export function createWorld({ store, files, answer, clock = woundClock(), probes
   );
   const { policy, problems } = compilePolicy(files, { actions, vars: {} });
   if (!policy) throw new Error(JSON.stringify(problems, null, 2));
-  let arrows = wire(store);
-
-  function wire(store: Store) {
-    const observe = (observation: Observation) => void observations.push(observation);
-    const cache = memoryCache({ clock });
-    const advance = createAdvance({
-      store,
-      node: randomUUID(),
-      clock,
-      observe,
-      policy: () => policy!,
-      compile: (id, definition) =>
-        compileMachine(definition, { id, templates: new Map(), actions: undefined, vars: {} }).machine,
-      committed() {},
-    });
-    const connections = new Map([
-      [
-        "out",
-        { config: { name: "out", provider: "out", settings: {} }, provider, network: NO_NETWORK, concurrency: 16 },
-      ],
-    ]);
-    const deliver = createDeliver({ store, clock, cache, observe, connections, reported() {}, freed() {} });
-    const receiver = createReceiver({
+  const wire = (store: Store) =>
+    createFlow({
+      ...{ node: randomUUID(), store, clock, cache: memoryCache({ clock }) },
+      observe: (observation) => void observations.push(observation),
+      policy: () => policy,
+      compile: (machine, definition) => compileStored(machine, definition, policy, actions),
+      connections: new Map([
+        [
+          "out",
+          { config: { name: "out", provider: "out", settings: {} }, provider, network: NO_NETWORK, concurrency: 16 },
+        ],
+      ]),
       sources: [
         {
           config: { name: "in", provider: "out", secrets: [SECRET], settings: {} },
@@ -106,39 +95,28 @@ export function createWorld({ store, files, answer, clock = woundClock(), probes
           bodyBytesMax: 1024 * 1024,
         },
       ],
-      store,
-      clock,
-      cache,
-      observe,
-      stored: (events) => advance.remember(events),
     });
-    return { advance, deliver, receiver, ticking: { store, clock, observe, stored: advance.remember } };
-  }
+  let flow = wire(store);
 
   return {
     clock,
     effects,
     observations,
+    flow: () => flow,
     async send(event) {
       const body = Buffer.from(JSON.stringify(event));
       const signature = createHmac("sha256", SECRET).update(body).digest("hex");
       const headers = { "content-type": "application/json", "x-signature": signature };
       const request = { method: "POST", path: "/hooks/in", query: "", headers, body };
-      return await arrows.receiver.receive(request, arrows.receiver.route("/hooks/in")!, `req-${event.id}`);
+      const requestId = `req-${event.id}`;
+      const result = await flow.receiver.receive(request, flow.receiver.route("/hooks/in")!, requestId);
+      return responseOf(result, requestId);
     },
     async settle() {
-      for (let rounds = 0; rounds < 1_000; rounds++) {
-        const { busy } = await arrows.advance.round();
-        const before = effects.length + observations.length;
-        await fireTimers(arrows.ticking);
-        await arrows.deliver.round();
-        await arrows.deliver.drain();
-        if (!busy && effects.length + observations.length === before) return;
-      }
-      throw new Error("The world does not come to rest");
+      await flow.settle();
     },
     restart(next) {
-      arrows = wire(next);
+      flow = wire(next);
     },
   };
 }

@@ -4,6 +4,7 @@ import type { Socket } from "node:net";
 import { gzipSync } from "node:zlib";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { systemClock } from "../../src/clock.ts";
 import type { Observation } from "../../src/ports/observe.ts";
 import { bodyBuffer } from "../../src/web/body-buffer.ts";
 import { type IngestLimits, ingestListener } from "../../src/web/ingest.ts";
@@ -20,7 +21,8 @@ async function start(limits: Partial<IngestLimits> = {}, bodyBytesMax = 1024): P
   observed = [];
   let count = 0;
   const observe = (observation: Observation) => void observed.push(observation);
-  server = ingestListener({ receiver, apiVersion: "1.2.3", requestId: () => `req-${++count}`, limits, observe });
+  const requestId = () => `req-${++count}`;
+  server = ingestListener({ receiver, apiVersion: "1.2.3", requestId, limits, observe, clock: systemClock });
   port = await listening(server);
 }
 
@@ -36,12 +38,18 @@ async function restart(limits: Partial<IngestLimits>, bodyBytesMax?: number): Pr
   await start(limits, bodyBytesMax);
 }
 
+/** What was counted as refused. */
+const refusals = () =>
+  observed.flatMap((one) =>
+    one.kind === "received" ? [{ code: one.code, status: one.status, source: one.source }] : [],
+  );
+
 describe("a sender's request", () => {
   test("reaches the receiver byte for byte, with path, query and headers as sent", async () => {
     const body = Buffer.from([0, 255, 10, 13, 0xc3, 0x28, 7]);
     const response = await post(body, { headers: { "X-GitHub-Event": "push" } });
     expect(response.status).toBe(202);
-    expect(await response.json()).toEqual({ eventId: "evt_req-1" });
+    expect(await response.json()).toEqual({ eventId: "evt_req-1", outcome: "stored" });
     const [seen] = receiver.received;
     expect(seen?.body.equals(body)).toBe(true);
     expect(seen).toMatchObject({ method: "POST", path: HOOK, query: "", remoteAddress: "127.0.0.1" });
@@ -153,24 +161,27 @@ describe("every answer carries the request's id and the version, and no banner",
   test("a fault of ours shows nothing of its cause and is told inside", async () => {
     const response = await post("break");
     expect(await response.text()).not.toContain("fire");
-    expect(observed).toEqual([{ kind: "fault", where: "ingest", message: "the disk is on fire" }]);
+    expect(observed).toEqual([
+      { kind: "fault", where: "ingest", message: "the disk is on fire" },
+      { kind: "received", source: "github", status: 500, code: "SB0910", ms: 0, requestId: "req-1" },
+    ]);
   });
 });
 
-describe("what is refused is refused by the receiver's words", () => {
+describe("what is refused is counted", () => {
   test.each(["GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS"])(
     "%s on a hook is 405 and names POST",
     async (method) => {
       const response = await fetch(url(HOOK), { method });
       expect(response.status).toBe(405);
       expect(response.headers.get("allow")).toBe("POST");
-      expect(receiver.turnedAway).toEqual([{ code: "SB0502", path: HOOK, source: "github" }]);
+      expect(refusals()).toEqual([{ code: "SB0502", status: 405, source: "github" }]);
     },
   );
 
   test("an unknown path is 404 and counted", async () => {
     await fetch(url("/x?y"), { method: "POST", body: "a" });
-    expect(receiver.turnedAway).toEqual([{ code: "SB0501", path: "/x" }]);
+    expect(refusals()).toEqual([{ code: "SB0501", status: 404, source: "unknown" }]);
   });
 
   test("identity is no compression", async () => {
@@ -317,7 +328,7 @@ describe("senders that go wrong", () => {
     const [late, nothing] = await Promise.all([heard(slow), heard(silent)]);
     expect(late).toMatch(/^HTTP\/1.1 408 [\s\S]*x-api-uuid[\s\S]*"SB0508"/);
     expect(nothing).toBe("");
-    expect(receiver.turnedAway).toEqual([{ code: "SB0508", path: "" }]);
+    expect(refusals()).toEqual([{ code: "SB0508", status: 408, source: "unknown" }]);
   });
 
   test("a body that never ends is answered 408, named and counted, and its memory given back", async () => {
@@ -325,7 +336,7 @@ describe("senders that go wrong", () => {
     const slow = await dial(port);
     slow.write(`POST ${HOOK} HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n${"x".repeat(900)}`);
     expect(await heard(slow)).toMatch(/^HTTP\/1.1 408 [\s\S]*"SB0508"/);
-    expect(receiver.turnedAway).toEqual([{ code: "SB0508", path: HOOK, source: "github" }]);
+    expect(refusals()).toEqual([{ code: "SB0508", status: 408, source: "github" }]);
     expect((await post("y".repeat(1000))).status).toBe(202);
   });
 

@@ -1,6 +1,7 @@
 /** `serve`: runs the engine, reloads the policy when its files change, drains before it ends. */
 import type { Config } from "../../config/config.ts";
-import { createEngine, type Engine, type Log } from "../../engine.ts";
+import { createEngine, type Engine } from "../../engine.ts";
+import type { Log } from "../../log.ts";
 import type { PolicyReport, StatusReport } from "../../operations/operations.ts";
 import { VERSION } from "../../package.ts";
 import { type CommandBody, textOf } from "../command.ts";

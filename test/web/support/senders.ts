@@ -2,14 +2,11 @@
 import { once } from "node:events";
 import type { Server } from "node:http";
 import { type AddressInfo, connect, type Socket } from "node:net";
-import type { ErrorCode } from "../../../src/errors.ts";
-import { ERRORS } from "../../../src/errors.ts";
-import type { Receipt, Receiver, Route } from "../../../src/flow/receive.ts";
+import type { ReceiveResult, Receiver, Route } from "../../../src/flow/receive.ts";
 import type { RawRequest } from "../../../src/ports/provider.ts";
 
 export interface Keeping extends Receiver {
   received: RawRequest[];
-  turnedAway: { code: ErrorCode; path: string; source?: string }[];
   /** Requests that came in, answered or not. */
   entered: number;
   /** Lets nobody through until what it returns is called. */
@@ -21,7 +18,6 @@ export function keepingReceiver(routes: Record<string, Route>): Keeping {
   let gate: Promise<void> | undefined;
   return {
     received: [],
-    turnedAway: [],
     entered: 0,
     close() {
       let open = () => {};
@@ -31,19 +27,12 @@ export function keepingReceiver(routes: Record<string, Route>): Keeping {
       return () => open();
     },
     route: (path) => routes[path.length > 1 && path.endsWith("/") ? path.slice(0, -1) : path],
-    async receive(request, _route, requestId): Promise<Receipt> {
+    async receive(request, _route, requestId): Promise<ReceiveResult> {
       this.entered++;
       await gate;
       if (request.body.toString() === "break") throw new Error("the disk is on fire");
       this.received.push(request);
-      return { status: 202, contentType: "application/json", body: JSON.stringify({ eventId: `evt_${requestId}` }) };
-    },
-    turnAway(code, { requestId, path, source }) {
-      this.turnedAway.push({ code, path, ...(source === undefined ? {} : { source }) });
-      const row: { title: string; status?: number } = ERRORS[code];
-      const status = row.status ?? 500;
-      const body = JSON.stringify({ type: "about:blank", title: row.title, status, code, instance: requestId });
-      return { status, contentType: "application/problem+json", body };
+      return { kind: "stored", eventIds: [`evt_${requestId}`], isDuplicate: false };
     },
   };
 }

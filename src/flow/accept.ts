@@ -1,0 +1,91 @@
+/** Drafts → log: ids, dedupe keys, the time of receipt. Every event of the outside enters here. */
+import { hash } from "node:crypto";
+import { eventId } from "../core/ids.ts";
+import type { DedupeKey, Event, Json, NewEvent } from "../model.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Log } from "../ports/log.ts";
+import type { Observer } from "../ports/observe.ts";
+import type { EventDraft } from "../ports/provider.ts";
+
+/** A sender's own retry comes within minutes; an equal body later is news, unless the provider knows better. */
+const BODY_WINDOW_MS = 5 * 60_000;
+
+export interface AcceptDeps {
+  store: Pick<Log, "append">;
+  clock: Clock;
+  observe: Observer;
+  /** Called with the events that are new in the log. */
+  stored(events: readonly Event[]): void;
+}
+
+/** The source that the drafts come from. */
+export interface Origin {
+  name: string;
+  /** How long an equal body is the same event; absent = the provider's or the product's default. 0 = never. */
+  dedupeWindowMs?: number;
+}
+
+export interface AcceptOptions {
+  /** The webhook request that carried all of the drafts. Absent = each draft is a message of its own, as from a feed. */
+  request?: { id: string; bodyHash: string; atMs: number };
+  /** The provider's own window for equal bodies. */
+  bodyWindowMs?: number;
+  /** How far a feed has been read; stored in the transaction of the append. */
+  mark?: Json;
+}
+
+export interface Accepted {
+  /** One for each draft, in order: its own id, or that of the earlier copy. */
+  eventIds: readonly string[];
+  /** All of them were in the log already. */
+  isDuplicate: boolean;
+}
+
+/** Resolves when all drafts are on disk, or known to be there from before; rejects when the store cannot write. */
+export type Accept = (origin: Origin, drafts: readonly EventDraft[], options?: AcceptOptions) => Promise<Accepted>;
+
+export function createAccept({ store, clock, observe, stored }: AcceptDeps): Accept {
+  return async (origin, drafts, options = {}) => {
+    const nowMs = options.request?.atMs ?? clock.now();
+    const events = drafts.map((draft, index) => newEvent(origin, draft, { ...options, nowMs, index }));
+    const startedMs = clock.monotonic();
+    const { mark: value } = options;
+    const appended = await store.append(events, value === undefined ? undefined : { source: origin.name, value });
+    observe({ kind: "stored", operation: "append", rows: events.length, ms: clock.monotonic() - startedMs });
+    stored(events.filter((_, index) => appended[index]?.duplicate === false).map(({ event }) => event));
+    return {
+      eventIds: appended.map(({ id }) => id),
+      isDuplicate: appended.length > 0 && appended.every(({ duplicate }) => duplicate),
+    };
+  };
+}
+
+interface Position extends AcceptOptions {
+  nowMs: number;
+  /** Of the draft in its request. */
+  index: number;
+}
+
+function newEvent({ name, dedupeWindowMs }: Origin, draft: EventDraft, position: Position): NewEvent {
+  const { request, bodyWindowMs = BODY_WINDOW_MS, nowMs, index } = position;
+  const { dataText, time, ...attributes } = draft;
+  const bodyHash = request?.bodyHash ?? hash("sha256", dataText ?? JSON.stringify(draft.data));
+  const place = request ? index : 0;
+  const windowMs = dedupeWindowMs ?? bodyWindowMs;
+  // A feed's message id comes from an authenticated connection, so an equal body under another id is another event.
+  const isNamed = request === undefined && draft.delivery !== undefined;
+  const keys: DedupeKey[] = [];
+  if (draft.delivery) keys.push({ key: `id:${name}:${draft.delivery}#${place}` });
+  if (windowMs > 0 && !isNamed) keys.push({ key: `body:${name}:${bodyHash}#${place}`, untilMs: nowMs + windowMs });
+  const receivedAt = new Date(nowMs).toISOString();
+  const event: Event = {
+    ...attributes,
+    // Always a list: a rule may ask for its size.
+    tickets: attributes.tickets ?? [],
+    id: eventId(nowMs, `${name}:${draft.delivery ?? request?.id ?? ""}:${bodyHash}#${place}`),
+    source: name,
+    time: time ?? receivedAt,
+    receivedAt,
+  };
+  return { event, keys, ...(dataText === undefined ? {} : { dataText }) };
+}

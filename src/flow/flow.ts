@@ -1,0 +1,118 @@
+/**
+ * The only wiring of the arrows. The engine runs them in loops; tests and rehearsals pump them by hand on a clock of their own. Whatever
+ * one arrow leaves for another to do wakes that other, in both ways of running.
+ */
+import type { Decision } from "../model.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Observer } from "../ports/observe.ts";
+import type { Store } from "../ports/store.ts";
+import { type Accept, createAccept } from "./accept.ts";
+import { type AdvanceDeps, createAdvance } from "./advance.ts";
+import { createDeliver, type DeliverDeps } from "./deliver.ts";
+import { createWakeUp, type Loop, type Round, startLoop } from "./loop.ts";
+import { createPurge } from "./purge.ts";
+import { createReceiver, type Receiver, type ReceiverDeps } from "./receive.ts";
+import { fireTimers, type Schedule, startSchedules, type TickDeps } from "./tick.ts";
+
+/** More than a burst of events needs; what is not at rest by then causes itself. */
+const SETTLE_ROUNDS_MAX = 1_000;
+
+export interface FlowParts
+  extends Pick<AdvanceDeps, "node" | "policy" | "compile">,
+    Pick<DeliverDeps, "cache" | "connections">,
+    Pick<ReceiverDeps, "sources"> {
+  store: Store;
+  clock: Clock;
+  observe: Observer;
+  /** Called with what was committed. */
+  decided?(decisions: readonly Decision[]): void;
+}
+
+export interface RunSettings {
+  schedules: readonly Schedule[];
+  retention: { eventsMs: number; deliveriesMs: number };
+}
+
+export interface Flow {
+  receiver: Receiver;
+  accept: Accept;
+  rounds: Readonly<Record<"advance" | "tick" | "deliver", Round>>;
+  /** Somebody else, such as an operation, wrote into the store: every arrow looks again. */
+  wake(): void;
+  /** Pumps all arrows until none has anything to do at this moment; resolves with the time when one will have, if any. */
+  settle(): Promise<number | undefined>;
+  /** Runs every arrow in a loop of its own. */
+  start(settings: RunSettings): RunningFlow;
+}
+
+export interface RunningFlow {
+  /** Nothing new begins by itself any more; resolves when what had begun is in the log. */
+  stopSchedules(): Promise<void>;
+  /** Ends the rounds and the attempts under way. */
+  stop(): Promise<void>;
+}
+
+export function createFlow(parts: FlowParts): Flow {
+  const { store, clock, observe } = parts;
+  const wakeUps = { advance: createWakeUp(), tick: createWakeUp(), deliver: createWakeUp() };
+  const advance = createAdvance({
+    ...parts,
+    committed(decisions) {
+      parts.decided?.(decisions);
+      if (decisions.some(({ deliveries }) => deliveries.length > 0)) wakeUps.deliver.wake();
+      if (decisions.some(({ timersSet }) => timersSet.length > 0)) wakeUps.tick.wake();
+    },
+  });
+  const intake: TickDeps = {
+    ...{ store, clock, observe },
+    stored(events) {
+      advance.remember(events);
+      wakeUps.advance.wake();
+    },
+  };
+  const accept = createAccept(intake);
+  const deliver = createDeliver({ ...parts, reported: wakeUps.advance.wake, freed: wakeUps.deliver.wake });
+  const rounds = {
+    advance: () => advance.round(),
+    tick: () => fireTimers(intake),
+    deliver: () => deliver.round(),
+  };
+
+  const wake = () => {
+    for (const wakeUp of Object.values(wakeUps)) wakeUp.wake();
+  };
+
+  return {
+    receiver: createReceiver({ ...parts, accept }),
+    accept,
+    rounds,
+    wake,
+    async settle() {
+      for (let count = 0; count < SETTLE_ROUNDS_MAX; count++) {
+        const advanced = await rounds.advance();
+        const ticked = await rounds.tick();
+        const delivered = await rounds.deliver();
+        await deliver.drain();
+        const isWoken = Object.values(wakeUps).filter(({ take }) => take()).length > 0;
+        if (isWoken || advanced.busy || ticked.busy || delivered.busy) continue;
+        const later = [ticked.nextAtMs, delivered.nextAtMs].filter((atMs) => atMs !== undefined && atMs > clock.now());
+        return later.length > 0 ? Math.min(...(later as number[])) : undefined;
+      }
+      throw new Error(`The flow is not at rest after ${SETTLE_ROUNDS_MAX} rounds`);
+    },
+    start({ schedules, retention }) {
+      const loop = (name: keyof typeof rounds): Loop => startLoop(name, rounds[name], wakeUps[name], parts);
+      const purge = createPurge({ store, clock, retention });
+      const loops = [loop("advance"), loop("deliver"), loop("tick"), startLoop("purge", purge, createWakeUp(), parts)];
+      const stopListening = store.changed?.(wake);
+      return {
+        stopSchedules: startSchedules(schedules, intake),
+        async stop() {
+          stopListening?.();
+          await Promise.all(loops.map((one) => one.stop()));
+          await deliver.drain();
+        },
+      };
+    },
+  };
+}
