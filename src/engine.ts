@@ -5,6 +5,7 @@ import { systemClock } from "./clock.ts";
 import type { Config } from "./config/config.ts";
 import { SignalboxError } from "./errors.ts";
 import type { ConfiguredConnection } from "./flow/deliver.ts";
+import type { ConfiguredFeed } from "./flow/feed.ts";
 import { createFlow, type Flow } from "./flow/flow.ts";
 import type { ConfiguredSource } from "./flow/receive.ts";
 import type { Log } from "./log.ts";
@@ -131,9 +132,9 @@ async function openParts(
     const policy = () => running.current();
     const compile: typeof running.compile = (machine, definition) => running.compile(machine, definition);
     const definition: typeof running.definition = (machine, hash) => running.definition(machine, hash);
-    const sources = configuredSources(config, providers, networks);
+    const { sources, feeds } = configuredSources(config, providers, networks);
     const node = randomUUID();
-    const flow = createFlow({ node, store, clock, cache, observe, policy, compile, sources, connections });
+    const flow = createFlow({ node, store, clock, cache, observe, policy, compile, sources, feeds, connections });
     const reload = async (): Promise<PolicyReport> => {
       const report = await running.reload();
       if (!report.current) return report;
@@ -247,9 +248,15 @@ function configuredSources(
   config: Config,
   providers: ReadonlyMap<string, Provider>,
   networks: Networks,
-): ConfiguredSource[] {
-  return config.sources.flatMap((entry) => {
+): { sources: ConfiguredSource[]; feeds: ConfiguredFeed[] } {
+  const sources: ConfiguredSource[] = [];
+  const feeds: ConfiguredFeed[] = [];
+  for (const entry of config.sources) {
     const source = providers.get(entry.config.provider)?.source;
-    return source?.kind === "webhook" ? [{ ...entry, source, network: networks.add(entry.allowPrivate) }] : [];
-  });
+    if (!source) continue;
+    const network = networks.add(entry.allowPrivate);
+    if (source.kind === "webhook") sources.push({ ...entry, source, network });
+    else feeds.push({ ...entry, source, network });
+  }
+  return { sources, feeds };
 }
