@@ -111,9 +111,9 @@ export function actionCatalogue(
 ): ReadonlyMap<string, ActionForm> {
   return new Map(
     connections.flatMap(({ config: { name, provider } }) =>
-      Object.entries(providers.get(provider)?.connection?.actions ?? {}).map(([action, { params, result }]) => [
+      Object.entries(providers.get(provider)?.connection?.actions ?? {}).map(([action, { params }]) => [
         `${name}.${action}`,
-        { params, result, escapes: providers.get(provider)?.connection?.escapes },
+        { params, escapes: providers.get(provider)?.connection?.escapes },
       ]),
     ),
   );

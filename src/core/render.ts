@@ -18,8 +18,6 @@ export type Rendered = { ok: true; value: Json } | { ok: false; detail: string; 
 /** What compiling needs to know of an action. */
 export interface ActionForm {
   params: TSchema;
-  /** What `done` carries; absent = nothing is said of it. */
-  result?: TSchema | undefined;
   /** Markup of the action's own system, by name. */
   escapes?: Escapes | undefined;
 }

@@ -33,7 +33,7 @@ export function createSessions(connections: ReadonlyMap<string, SessionParts>, c
   function entryOf(name: string, { config, provider, network }: SessionParts): Entry {
     const existing = entries.get(name);
     if (existing) return existing;
-    const context = { settings: config.settings, network, broken: () => drop(name, entry) };
+    const context = { settings: config.settings, nowMs: clock.now(), network, broken: () => drop(name, entry) };
     const opened = Promise.resolve().then(() => provider.connection?.open?.(context) as Promise<Opened<unknown>>);
     const entry: Entry = { opened: withinTime(opened, name, clock, network), users: 0, isBroken: false };
     // A session that comes too late is closed at once.

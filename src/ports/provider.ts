@@ -178,6 +178,7 @@ export type Opened<Session> = { ok: true; session: Session } | { ok: false; outc
 
 export interface ConnectionContext<Settings = JsonObject> {
   settings: Settings;
+  nowMs: number;
   network: Network;
 }
 

@@ -73,10 +73,9 @@ const connection: Connection<Settings, Session> = {
   settings: Settings,
   actions: { say },
   escapes: { line: (text) => text.replaceAll("\n", " ") },
-  async open({ settings: { host, port, token }, network, broken }): Promise<Opened<Session>> {
+  async open({ settings: { host, port, token }, nowMs, network, broken }): Promise<Opened<Session>> {
     const connected = await network.connect({ host, port });
-    if (connected.kind !== "connected")
-      return { ok: false, outcome: outcomeOf(connected, { nowMs: 0, target: "line" }) };
+    if (connected.kind !== "connected") return { ok: false, outcome: outcomeOf(connected, { nowMs, target: "line" }) };
     const session = sessionOf(connected.socket, broken);
     const answer = await session.ask(`LOGIN ${token}`);
     if (answer.kind === "line" && answer.text === "OK") return { ok: true, session };
