@@ -25,6 +25,7 @@ import type * as shapes from "../../src/web/api/shapes.ts";
 import { createMetrics } from "../../src/web/metrics.ts";
 import { ENDPOINTS, openApiDocument } from "../../src/web/openapi.ts";
 import { DELIVERY, eventOf, INSTANCE, type KeptOperations, keptOperations } from "./support/operations.ts";
+import { type ApiRequest, EVERY, KEY, MACHINE } from "./support/requests.ts";
 import { closed, listening } from "./support/senders.ts";
 
 // Checked by the compiler: each schema has exactly the keys of its type, and takes its values.
@@ -100,13 +101,6 @@ async function withTokens(): Promise<(...scopes: string[]) => Promise<{ authoriz
   };
 }
 
-interface Asked {
-  method?: string;
-  path: string;
-  body?: unknown;
-  headers?: Record<string, string>;
-}
-
 interface Answer {
   status: number;
   headers: Headers;
@@ -115,7 +109,7 @@ interface Answer {
 }
 
 /** Every answer is checked against the OpenAPI document before a test sees it. */
-async function ask({ method = "GET", path, body, headers = {} }: Asked): Promise<Answer> {
+async function ask({ method = "GET", path, body, headers = {} }: ApiRequest): Promise<Answer> {
   const payload = body === undefined ? {} : { body: typeof body === "string" ? body : JSON.stringify(body) };
   const type: Record<string, string> = body === undefined ? {} : { "content-type": "application/json" };
   const response = await fetch(`http://127.0.0.1:${port}${path}`, {
@@ -180,42 +174,6 @@ async function rawAsk(method: string, path: string, headers: Record<string, stri
     request.end();
   });
 }
-
-const KEY = encodeURIComponent(INSTANCE.key);
-const MACHINE = encodeURIComponent(INSTANCE.machine);
-const EVERY: (Asked & { status: number })[] = [
-  { path: "/healthz", status: 200 },
-  { path: "/readyz", status: 200 },
-  { path: "/metrics", status: 200 },
-  { path: "/api/v1/status", status: 200 },
-  { path: "/api/v1/policy", status: 200 },
-  { method: "POST", path: "/api/v1/policy/reload", status: 200 },
-  { path: "/api/v1/tokens", status: 200 },
-  { method: "POST", path: "/api/v1/tokens", body: { name: "alice", scopes: ["read"], expiresAtMs: 1 }, status: 201 },
-  { method: "DELETE", path: "/api/v1/tokens/bob", status: 204 },
-  { path: "/api/v1/openapi.json", status: 200 },
-  { path: "/api/v1/events", status: 200 },
-  { path: "/api/v1/events/evt_1", status: 200 },
-  { path: "/api/v1/events/evt_1/explain", status: 200 },
-  { method: "POST", path: "/api/v1/events/evt_1/redeliver", status: 202 },
-  { method: "POST", path: "/api/v1/decide", body: { event: eventOf(1) }, status: 200 },
-  { path: "/api/v1/refusals", status: 200 },
-  { path: "/api/v1/audit", status: 200 },
-  { path: "/api/v1/deliveries", status: 200 },
-  { path: "/api/v1/deliveries/dlv_1", status: 200 },
-  { method: "POST", path: "/api/v1/deliveries/dlv_1/retry", status: 202 },
-  { path: "/api/v1/instances", status: 200 },
-  { path: `/api/v1/instances/${MACHINE}/${KEY}`, status: 200 },
-  {
-    ...{ method: "POST", path: `/api/v1/instances/${MACHINE}/${KEY}/signal`, status: 202 },
-    body: { event: "PUSH", data: { a: 1 }, reason: "stuck" },
-  },
-  {
-    ...{ method: "POST", path: "/api/v1/machines/ticket/migrations/plan", status: 200 },
-    body: { definition: { id: "ticket" } },
-  },
-  { method: "POST", path: "/api/v1/machines/ticket/migrations", status: 202, body: {} },
-];
 
 describe("every endpoint", () => {
   test("is asked below", () => {
