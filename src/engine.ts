@@ -2,6 +2,7 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import type { ApiClient } from "./api/client.ts";
 import { memoryCache } from "./cache/memory.ts";
 import { systemClock } from "./clock.ts";
 import type { Config } from "./config/config.ts";
@@ -31,6 +32,7 @@ import { memoryStore } from "./store/memory.ts";
 import { sqliteStore } from "./store/sqlite/store.ts";
 import { isLoopback } from "./web/access.ts";
 import { adminListener, assertAdminExposure } from "./web/admin.ts";
+import { localClient } from "./web/api/index.ts";
 import { ingestListener } from "./web/ingest.ts";
 import { createMetrics } from "./web/metrics.ts";
 
@@ -53,6 +55,8 @@ export interface EngineOptions {
 
 export interface Engine {
   operations: Operations;
+  /** The operations as the API answers them. */
+  api: ApiClient;
   /** Where senders and people reach it; known after start. */
   ingestUrl: string;
   adminUrl: string;
@@ -96,6 +100,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   let stopped: Promise<void> | undefined;
   const engine: Engine = {
     operations,
+    api: localClient(operations, API_VERSION),
     ingestUrl: "",
     adminUrl: "",
     async start() {
@@ -121,9 +126,10 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
 /** Store and policy opened, nothing running: for commands when no server answers. */
 export async function openOperations(
   options: EngineOptions,
-): Promise<{ operations: Operations; close(): Promise<void> }> {
+): Promise<Pick<Engine, "operations" | "api"> & { close(): Promise<void> }> {
   const parts = await openParts(options, options.log.observer);
-  return { operations: parts.operations, close: () => letGo(parts) };
+  const { operations } = parts;
+  return { operations, api: localClient(operations, API_VERSION), close: () => letGo(parts) };
 }
 
 async function letGo({ clients, cache, store }: Pick<Parts, "clients" | "cache" | "store">): Promise<void> {

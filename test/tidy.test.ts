@@ -36,7 +36,8 @@ function moduleOf(path: string): string {
 const BASE = ["model", "errors"];
 const MAY_IMPORT: Record<string, readonly string[]> = {
   network: [...BASE, "ports"],
-  operations: [...BASE, "ports", "core"],
+  api: BASE,
+  operations: [...BASE, "ports", "core", "api"],
   model: [],
   errors: [],
   package: [],
@@ -51,7 +52,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   log: [...BASE, "ports"],
   config: [...BASE, "ports", "core", "yaml"],
   policy: [...BASE, "ports", "core", "config", "operations", "yaml"],
-  web: [...BASE, "ports", "core", "flow", "operations", "log"],
+  web: [...BASE, "ports", "core", "flow", "operations", "api", "log"],
   engine: ["*"],
   schemas: ["*"],
   sandbox: [...BASE, "core"],
@@ -68,6 +69,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     "config",
     "flow",
     "operations",
+    "api",
     "graph",
     "sandbox",
     "yaml",

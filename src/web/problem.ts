@@ -1,19 +1,6 @@
 /** Problem details (RFC 9457) as the listeners answer them; what flow/receive answers has the same form. */
+import type { ProblemDetails } from "../api/schemas.ts";
 import { type Diagnostic, ERRORS, type ErrorCode } from "../errors.ts";
-
-export interface ProblemDetails {
-  type: "about:blank";
-  title: string;
-  status: number;
-  code: ErrorCode;
-  /** What went wrong this time. */
-  detail: string;
-  /** What to do about it. */
-  hint: string;
-  /** The request's id, also in `x-api-uuid`. */
-  instance: string;
-  problems?: readonly Diagnostic[];
-}
 
 export const PROBLEM_TYPE = "application/problem+json";
 
@@ -31,6 +18,6 @@ export function problem(
     detail: options.detail ?? title,
     hint: help,
     instance: options.requestId,
-    ...(options.problems?.length ? { problems: options.problems } : {}),
+    ...(options.problems?.length ? { problems: [...options.problems] } : {}),
   };
 }
