@@ -1,6 +1,6 @@
 /** A client of the API, read from the table: one function per endpoint, typed by its schemas. How a request travels is the caller's. */
 import type { BodyOf, Endpoint, Endpoints, ParamsOf, QueryOf, ResultOf } from "./endpoint.ts";
-import type { API_ENDPOINTS } from "./index.ts";
+import { API_ENDPOINTS, type ApiTable } from "./index.ts";
 
 /** One request as a client makes it; what the endpoint does not have is absent. */
 export interface ApiRequest {
@@ -20,21 +20,18 @@ type Part<Name extends string, Value> = [Value] extends [undefined]
 type InputOf<E extends Endpoint> = Part<"params", ParamsOf<E>> & Part<"query", QueryOf<E>> & Part<"body", BodyOf<E>>;
 type ArgumentsOf<Input> = object extends Input ? [input?: Input] : [input: Input];
 
-export type Client<Table extends Endpoints> = {
+type Client<Table extends Endpoints> = {
   readonly [Id in keyof Table]: (...input: ArgumentsOf<InputOf<Table[Id]>>) => Promise<ResultOf<Table[Id]>>;
 };
 
 /** Of everything under /api/v1. */
-export type ApiClient = Client<typeof API_ENDPOINTS>;
+export type ApiClient = Client<ApiTable>;
 
 /** `ask` gives the body of a good answer, and rejects otherwise. */
-export function createClient<Table extends Endpoints>(
-  endpoints: Table,
-  ask: (id: keyof Table & string, request: ApiRequest) => Promise<unknown>,
-): Client<Table> {
-  const calls = Object.keys(endpoints).map((id) => [id, (request: ApiRequest = {}) => ask(id, request)]);
+export function createClient(ask: (id: keyof ApiTable, request: ApiRequest) => Promise<unknown>): ApiClient {
+  const ids = Object.keys(API_ENDPOINTS) as (keyof ApiTable)[];
   // What `ask` gives is typed by the table: the server's answers are checked against it in the tests.
-  return Object.fromEntries(calls) as Client<Table>;
+  return Object.fromEntries(ids.map((id) => [id, (request: ApiRequest = {}) => ask(id, request)])) as never;
 }
 
 /** Path and query of a request, as they go into a URL. */

@@ -14,3 +14,4 @@ export const API_ENDPOINTS = {
 
 /** Everything that the admin listener answers. */
 export const ENDPOINTS = { ...PROBE_ENDPOINTS, ...API_ENDPOINTS };
+export type ApiTable = typeof API_ENDPOINTS;

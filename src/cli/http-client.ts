@@ -14,7 +14,7 @@ export interface HttpClientOptions {
 
 /** Rejects with SB0902 when nothing or something else answers, otherwise with the code that the server answers. */
 export function httpClient(options: HttpClientOptions): ApiClient {
-  return createClient(API_ENDPOINTS, (id, request) => ask(options, API_ENDPOINTS[id], request));
+  return createClient((id, request) => ask(options, API_ENDPOINTS[id], request));
 }
 
 async function ask(options: HttpClientOptions, endpoint: Endpoint, request: ApiRequest): Promise<unknown> {

@@ -7,8 +7,8 @@ import { type Diagnostic, ERRORS, type ErrorCode, SignalboxError } from "../erro
 import type { Log } from "../log.ts";
 import type { Operations } from "../operations/operations.ts";
 import { guardLoopback, letIn, type Principal } from "./access.ts";
-import { createResponders, type Responder } from "./api/endpoint.ts";
-import { HANDLERS } from "./api/index.ts";
+import type { Responder } from "./api/endpoint.ts";
+import { apiResponders, probeResponders } from "./api/index.ts";
 import type { MetricsText } from "./metrics.ts";
 import { openApiDocument } from "./openapi.ts";
 import { PROBLEM_TYPE, problem } from "./problem.ts";
@@ -51,7 +51,7 @@ function adminApp(options: AdminOptions): Express {
   const app = express().disable("x-powered-by").set("etag", false).set("query parser", "simple");
   app.use(stamp(options));
   if (options.auth.mode === "loopback") app.use(guardLoopback);
-  for (const responder of Object.values<Responder>(createResponders(ENDPOINTS, HANDLERS, deps))) {
+  for (const responder of [...probeResponders(deps), ...Object.values(apiResponders(deps))]) {
     const { endpoint } = responder;
     const method = endpoint.method.toLowerCase() as "get" | "post" | "delete";
     const json = express.json({ limit: BODY_BYTES_MAX, inflate: false, type: () => true });

@@ -55,13 +55,14 @@ export interface Responder {
 }
 
 /** Rejects with SB0907 and every place when a request does not fit, otherwise as the handler does. */
-export function createResponders<Table extends Endpoints, Deps>(
-  endpoints: Table,
-  handlers: HandlersOf<Table, Deps>,
+export function createResponders<Id extends string, Deps>(
+  endpoints: Readonly<Record<Id, Endpoint>>,
+  // Each is typed where it is written, as HandlersOf its table: comparing all of them again costs the compiler seconds.
+  handlers: Readonly<Record<Id, unknown>>,
   deps: Deps,
-): Record<keyof Table & string, Responder> {
-  const responders = Object.entries(endpoints).map(([id, endpoint]) => {
-    const handler = handlers[id] as unknown as Handler<Endpoint, Deps>;
+): Record<Id, Responder> {
+  const responders = Object.entries<Endpoint>(endpoints).map(([id, endpoint]) => {
+    const handler = handlers[id as Id] as Handler<Endpoint, Deps>;
     const [usualStatus = 200] = Object.keys(endpoint.responses).map(Number);
     let check: ((request: RawEndpointRequest) => Diagnostic[]) | undefined;
     const respond: Responder["respond"] = async (request) => {
@@ -77,7 +78,7 @@ export function createResponders<Table extends Endpoints, Deps>(
     };
     return [id, { endpoint, respond }];
   });
-  return Object.fromEntries(responders);
+  return Object.fromEntries(responders) as Record<Id, Responder>;
 }
 
 function requestChecker({ path, query = NoQuery, body }: Endpoint): (request: RawEndpointRequest) => Diagnostic[] {
