@@ -1,5 +1,6 @@
 /** Composition root: open the store, load the policy, wire, start; stop in reverse. Nothing is decided here. */
 import { randomBytes, randomUUID } from "node:crypto";
+import type { ApiClient } from "./api/client.ts";
 import { memoryCache } from "./cache/memory.ts";
 import { systemClock } from "./clock.ts";
 import type { Config } from "./config/config.ts";
@@ -23,6 +24,7 @@ import type { Store } from "./ports/store.ts";
 import { describeStore, openStore } from "./store/open.ts";
 import { isLoopback } from "./web/access.ts";
 import { adminListener, assertAdminExposure } from "./web/admin.ts";
+import { localClient } from "./web/api/index.ts";
 import { ingestListener } from "./web/ingest.ts";
 import { closeServer, listen } from "./web/listen.ts";
 import { createMetrics } from "./web/metrics.ts";
@@ -38,6 +40,8 @@ export interface EngineOptions {
 
 export interface Engine {
   operations: Operations;
+  /** The operations as the API answers them. */
+  api: ApiClient;
   /** Where senders and people reach it; known after start. */
   ingestUrl: string;
   adminUrl: string;
@@ -78,6 +82,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   let stopped: Promise<void> | undefined;
   const engine: Engine = {
     operations,
+    api: localClient(operations, API_VERSION),
     ingestUrl: "",
     adminUrl: "",
     async start() {
@@ -103,9 +108,10 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
 /** Store and policy opened, nothing running: for commands when no server answers. */
 export async function openOperations(
   options: EngineOptions,
-): Promise<{ operations: Operations; close(): Promise<void> }> {
+): Promise<Pick<Engine, "operations" | "api"> & { close(): Promise<void> }> {
   const parts = await openParts(options, options.log.observer);
-  return { operations: parts.operations, close: () => closeParts(parts) };
+  const { operations } = parts;
+  return { operations, api: localClient(operations, API_VERSION), close: () => closeParts(parts) };
 }
 
 async function closeParts({

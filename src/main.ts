@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 /** The process: argv, environment, streams, signals, exit codes. The only file that touches `process`. */
+import { existsSync } from "node:fs";
 import * as nodeModule from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -20,10 +21,11 @@ for (const stream of [process.stdout, process.stderr]) {
 }
 
 // V8 keeps what it compiled for the next start, where Node can (22.1). In the user's own folder: what lies there is run.
-const { XDG_CACHE_HOME, HOME } = process.env;
-const cacheHome = XDG_CACHE_HOME || (HOME && join(HOME, ".cache"));
+const { XDG_CACHE_HOME = "", HOME = "" } = process.env;
 const { enableCompileCache } = nodeModule as { enableCompileCache?: (folder: string) => unknown };
-if (cacheHome) enableCompileCache?.(join(cacheHome, "signalbox"));
+const cacheHome = XDG_CACHE_HOME || HOME;
+// Node 22 makes missing parents without end where the system refuses them, so the home has to exist.
+if (existsSync(cacheHome)) enableCompileCache?.(join(cacheHome, XDG_CACHE_HOME ? "" : ".cache", "signalbox"));
 
 const shell: Shell = {
   argv: process.argv.slice(2),

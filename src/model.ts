@@ -1,20 +1,12 @@
 /** The nouns, used the same in code, files, command line, API and docs. The one import for all of them; imports nothing of ours. */
+export type * from "./model/address.ts";
 export type * from "./model/decision.ts";
 export type * from "./model/delivery.ts";
 export { actionName, actionParts } from "./model/delivery.ts";
-export {
-  type Address,
-  type DedupeKey,
-  type Event,
-  type NewEvent,
-  type SetTimer,
-  STATUSES,
-  type Status,
-} from "./model/event.ts";
+export type * from "./model/event.ts";
 export type * from "./model/explanation.ts";
 export type * from "./model/instance.ts";
 export type * from "./model/json.ts";
-export { LIMITS } from "./model/limits.ts";
+export { LIMITS, STATUSES } from "./model/limits.ts";
 export type * from "./model/records.ts";
 export type * from "./model/rule.ts";
-export type * from "./model/views.ts";

@@ -20,6 +20,7 @@ import { tmpdir } from "node:os";
 import { basename, dirname, extname, join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { parse } from "yaml";
+import { TOKEN_SCOPES } from "../src/api/endpoint.ts";
 import { EXIT } from "../src/cli/terminal/failure.ts";
 import { actionCatalogue, loadConfig } from "../src/config/config.ts";
 import { clausesOf } from "../src/contract/contract.ts";
@@ -27,7 +28,6 @@ import { formatDuration } from "../src/core/duration.ts";
 import { HELPERS } from "../src/core/helpers.ts";
 import { OPERATORS } from "../src/core/match/operators.ts";
 import { LIMITS } from "../src/model.ts";
-import { SCOPES } from "../src/operations/operations.ts";
 import { compilePolicy } from "../src/policy/policy.ts";
 import { loadProviders } from "../src/providers/index.ts";
 import { documentFiles } from "../src/schemas.ts";
@@ -144,7 +144,7 @@ describe("the tables in the documents", () => {
   });
 
   test("every scope is told, and no other", () => {
-    expect(rowsUnder("scope | allows").map(([scope]) => scope)).toEqual([...SCOPES]);
+    expect(rowsUnder("scope | allows").map(([scope]) => scope)).toEqual([...TOKEN_SCOPES]);
   });
 });
 

@@ -1,19 +1,20 @@
 /** Whom a command speaks to: the running server when one answers, the files when there is none. */
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
+import type { ApiClient } from "../api/client.ts";
+import type { StatusReport } from "../api/engine.ts";
 import type { Config } from "../config/config.ts";
 import { SignalboxError } from "../errors.ts";
-import type { Operations, StatusReport } from "../operations/operations.ts";
 import { textOf } from "./command.ts";
 import { ConfigError, type Context } from "./context.ts";
-import { remoteOperations } from "./remote.ts";
+import { httpClient } from "./http-client.ts";
 
 const DEFAULT_URL = "http://127.0.0.1:8081";
 /** A server on this machine answers within this, or there is none. */
 const PROBE_MS = 1_000;
 
 interface Reached {
-  operations: Operations;
+  api: ApiClient;
   /** Whether a server runs, and so acts at once. */
   running: boolean;
   close(): Promise<void>;
@@ -24,15 +25,15 @@ interface Ways {
   orFiles: boolean;
 }
 
-/** Opens operations for the time of `use`. */
-export async function withOperations<T>(
+/** Opens the API for the time of `use`. */
+export async function withApi<T>(
   context: Context,
-  use: (operations: Operations, reached: { running: boolean }) => Promise<T>,
+  use: (api: ApiClient, reached: { running: boolean }) => Promise<T>,
   ways: Ways = { orFiles: false },
 ): Promise<T> {
   const reached = await reach(context, ways);
   try {
-    return await use(reached.operations, reached);
+    return await use(reached.api, reached);
   } finally {
     await reached.close();
   }
@@ -76,7 +77,7 @@ export function hostName(host: string): string {
 /** What the server says of itself; undefined when there is none. Rejects when it wants a token. */
 export async function probe(context: Context, url: string): Promise<StatusReport | undefined> {
   try {
-    return await server(context, url, Math.min(PROBE_MS, context.timeoutMs)).operations.status();
+    return await server(context, url, Math.min(PROBE_MS, context.timeoutMs)).api.getStatus();
   } catch (error) {
     if (error instanceof SignalboxError && error.code === "SB0902") return undefined;
     throw error;
@@ -92,8 +93,8 @@ function server(context: Context, url: string, timeoutMs: number): Reached {
     throw new SignalboxError("SB0901", `"${url}" is not an address; write http://127.0.0.1:8081`);
   }
   const token = tokenOf(context);
-  const operations = remoteOperations({ url, timeoutMs, ...(token ? { token } : {}) });
-  return { operations, running: true, close: async () => {} };
+  const api = httpClient({ url, timeoutMs, ...(token ? { token } : {}) });
+  return { api, running: true, close: async () => {} };
 }
 
 async function files(context: Context, config: Config): Promise<Reached> {

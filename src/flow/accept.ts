@@ -15,7 +15,7 @@ export interface AcceptDeps {
   clock: Clock;
   observe: Observer;
   /** Called with the events that are new in the log. */
-  stored(events: readonly Event[]): void;
+  stored(events: readonly NewEvent[]): void;
 }
 
 /** The source that the drafts come from. */
@@ -52,7 +52,7 @@ export function createAccept({ store, clock, observe, stored }: AcceptDeps): Acc
     const { mark: value } = options;
     const appended = await store.append(events, value === undefined ? undefined : { source: origin.name, value });
     observe({ kind: "stored", operation: "append", rows: events.length, ms: clock.monotonic() - startedMs });
-    stored(events.filter((_, index) => appended[index]?.duplicate === false).map(({ event }) => event));
+    stored(events.filter((_, index) => appended[index]?.duplicate === false));
     return {
       eventIds: appended.map(({ id }) => id),
       isDuplicate: appended.length > 0 && appended.every(({ duplicate }) => duplicate),

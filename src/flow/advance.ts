@@ -3,11 +3,12 @@
 import { addressOf, type DecisionPolicy, decide, emptyPlan, type Plan, plan } from "../core/decide.ts";
 import type { CompiledMachine } from "../core/machine/file/compile.ts";
 import { messageOf } from "../errors.ts";
-import type { Decision, Event, Instance, InstanceKey, Json, TraceProblem } from "../model.ts";
+import type { Decision, Event, Instance, InstanceKey, Json, NewEvent, TraceProblem } from "../model.ts";
 import type { Books } from "../ports/books.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log, Tenure } from "../ports/log.ts";
 import type { Observer } from "../ports/observe.ts";
+import { createRecent } from "./recent.ts";
 
 /** Many events per commit; small enough that a conflict costs little. */
 const BATCH = 100;
@@ -15,8 +16,6 @@ const BATCH = 100;
 const BATCH_BYTES = 8 * 1024 * 1024;
 /** How long the events of a node that died wait for another node; a batch is decided in far less. */
 const LANE_LEASE_MS = 10_000;
-/** Events just stored are decided from memory; past this the log is read instead. */
-const RECENT_MAX = 500;
 
 export interface AdvanceDeps {
   store: Log & Pick<Books, "definition">;
@@ -32,14 +31,14 @@ export interface AdvanceDeps {
 }
 
 export interface Advance {
-  /** Keeps an event that was just stored, so that it need not be read again. */
-  remember(events: readonly Event[]): void;
+  /** Keeps events that were just stored, so that they need not be read again. */
+  remember(events: readonly NewEvent[]): void;
   /** Decides the oldest undecided events; `busy` when there may be more. */
   round(): Promise<{ busy: boolean }>;
 }
 
 export function createAdvance(deps: AdvanceDeps): Advance {
-  const recent = new Map<string, Event>();
+  const recent = createRecent();
   const definitions = new Map<string, CompiledMachine>();
 
   const claim = async (limit: number): Promise<{ tenure: Tenure; events: Event[] }> => {
@@ -48,11 +47,11 @@ export function createAdvance(deps: AdvanceDeps): Advance {
       ...lease,
       limit,
       bytes: BATCH_BYTES,
-      held: recent.keys(),
+      held: recent.ids(),
     });
     if (ids.length === 0) recent.clear();
     const read = new Map(events.map((event) => [event.id, event]));
-    return { tenure: { lane, fence }, events: ids.flatMap((id) => recent.get(id) ?? read.get(id) ?? []) };
+    return { tenure: { lane, fence }, events: ids.flatMap((id) => recent.event(id) ?? read.get(id) ?? []) };
   };
   const advance = async (events: readonly Event[], tenure: Tenure): Promise<boolean> => {
     const decisions = await decideAll(deps, definitions, events);
@@ -65,15 +64,13 @@ export function createAdvance(deps: AdvanceDeps): Advance {
     }
     const rows = decisions.length;
     deps.observe({ kind: "stored", operation: "commit", rows, ms: deps.clock.now() - startedMs });
-    for (const { id } of events) recent.delete(id);
+    for (const { id } of events) recent.forget(id);
     deps.committed(decisions);
     return true;
   };
 
   return {
-    remember(events) {
-      for (const event of events) if (recent.size < RECENT_MAX) recent.set(event.id, event);
-    },
+    remember: recent.remember,
     async round() {
       const { tenure, events } = await claim(BATCH);
       if (events.length === 0) return { busy: false };

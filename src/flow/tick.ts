@@ -3,7 +3,7 @@
 import { schedule as cron } from "node-cron";
 import { scheduleEvent, timerEvent } from "../core/own-events.ts";
 import { messageOf } from "../errors.ts";
-import type { Event, JsonObject } from "../model.ts";
+import type { JsonObject, NewEvent } from "../model.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import type { Observer } from "../ports/observe.ts";
@@ -26,7 +26,7 @@ export interface TickDeps {
   clock: Clock;
   observe: Observer;
   /** Told of events that are new in the log. */
-  stored(events: readonly Event[]): void;
+  stored(events: readonly NewEvent[]): void;
 }
 
 /** One round of timers: each that is due is fired once. */
@@ -40,7 +40,7 @@ export async function fireTimers(deps: TickDeps): Promise<{ busy: boolean; nextA
       if (!(await store.fire(timer, event))) return;
       const { machine, key, id, dueAtMs } = timer;
       observe({ kind: "fired", machine, key, timer: id, lateMs: nowMs - dueAtMs });
-      deps.stored([event.event]);
+      deps.stored([event]);
     }),
   );
   const busy = due.timers.length === BATCH;
@@ -57,7 +57,7 @@ export function startSchedules(schedules: readonly Schedule[], deps: TickDeps): 
       const event = scheduleEvent({ id, data }, atMs, deps.clock.now());
       try {
         const [appended] = await deps.store.append([event]);
-        if (appended && !appended.duplicate) deps.stored([event.event]);
+        if (appended && !appended.duplicate) deps.stored([event]);
       } catch (error) {
         fault(messageOf(error));
       }

@@ -1,52 +1,22 @@
 /** Decisions: all that one event causes, and the trace that is stored of it. */
+import type { Static } from "typebox";
+import type { InstanceKey } from "./address.ts";
 import type { Delivery } from "./delivery.ts";
 import type { NewEvent } from "./event.ts";
-import type { Instance, InstanceKey, Timer } from "./instance.ts";
-import type { Json } from "./json.ts";
+import type { Instance, Timer } from "./instance.ts";
+import type { PlaceSchema, TraceProblemSchema, TraceSchema, TransitionSchema } from "./schemas.ts";
 
-export interface Place {
-  file: string;
-  line: number;
-  col: number;
-}
-
-export interface Transition {
-  machine: string;
-  key: string;
-  signal: string;
-  rule?: string;
-  created: boolean;
-  from: Json;
-  to: Json;
-  taken: boolean;
-  /** Why nothing changed: no instance, no transition, guard false, stale, final, … */
-  ignored?: string;
-  step: number;
-}
+export type Place = Static<typeof PlaceSchema>;
+export type Transition = Static<typeof TransitionSchema>;
 
 /** What went wrong inside a decision, in the words of the error table; never silent, never a crash. */
-export interface TraceProblem {
-  code: string;
-  message: string;
-  rule?: string;
-  machine?: string;
-  place?: Place;
-}
+export type TraceProblem = Static<typeof TraceProblemSchema>;
+
+/** A trace as the API and the command line show it: `emitted` are ids, and actions are `connection.action`. */
+export type TraceView = Static<typeof TraceSchema>;
 
 /** What is stored per event: small; the full reason why not is computed on demand from event and policy. */
-export interface Trace {
-  policy: string;
-  matched: { rule: string; items: number; mode: "live" | "observe" }[];
-  /** Rules of this event type that were considered. */
-  considered: number;
-  transitions: Transition[];
-  deliveries: Pick<Delivery, "id" | "connection" | "action">[];
-  timers: { set: string[]; cancelled: string[] };
-  /** Version 0.1 did not store the types. */
-  emitted: { id: string; type?: string }[];
-  problems: TraceProblem[];
-  logs?: string[];
-}
+export type Trace = Omit<TraceView, "emitted" | "emittedEvents"> & { emitted: TraceView["emittedEvents"] };
 
 /** What one event causes: all of it is committed, or none. */
 export interface Decision {

@@ -1,9 +1,9 @@
 /** Nouns in the form in which version 0.1 stored them, read in today's form. What has today's form already comes back as it is. */
 
+import type { Address, InstanceKey, SetTimer } from "./address.ts";
 import type { Trace } from "./decision.ts";
 import { actionParts, type Cause, type Delivery } from "./delivery.ts";
-import type { Address, Event, SetTimer } from "./event.ts";
-import type { InstanceKey } from "./instance.ts";
+import type { Event } from "./event.ts";
 import type { Json, JsonObject } from "./json.ts";
 
 /** All kinds of address in one bag of optional fields; a migration's timers were in `event.data.timers`. */

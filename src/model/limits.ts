@@ -27,3 +27,6 @@ export const LIMITS = {
   tickets: 20,
   jsonDepth: 200,
 } as const;
+
+/** How what an event tells of ended, in one vocabulary for all senders. */
+export const STATUSES = ["success", "failure", "pending", "error", "cancelled"] as const;

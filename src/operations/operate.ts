@@ -132,7 +132,8 @@ function instanceOperations(deps: OperateDeps, audit: Audit): Pick<Operations, "
       const instance = await instanceOf(machine, key);
       if (!instance) throw missing("instance", `${machine}/${key}`);
       const definition = await deps.definition(machine, instance.definition);
-      return { instance, timers: await store.timersOf({ machine, key }), accepts: definition?.accepts(instance) ?? [] };
+      const timers = [...(await store.timersOf({ machine, key }))];
+      return { instance, timers, accepts: definition?.accepts(instance) ?? [] };
     },
     async signal(machine, key, signal, actor) {
       if (signal.event.startsWith("xstate.")) {

@@ -1,76 +1,13 @@
 /** What people may ask of and do to a running engine: the one list behind the API and the command line. */
-import type { Diagnostic } from "../errors.ts";
-import type {
-  AuditEntry,
-  DeliveryView,
-  Event,
-  Explanation,
-  Instance,
-  JsonObject,
-  Refusal,
-  Timer,
-  Token,
-  TraceView,
-} from "../model.ts";
-import type { DeliveryFilter, EventFilter, EventRecord, Page, Paged, StoreCounts } from "../ports/questions.ts";
+import type { PolicyReport, StatusReport } from "../api/engine.ts";
+import type { EventDetail, EventView } from "../api/events.ts";
+import type { InstanceDetail, MigrationReport } from "../api/instances.ts";
+import type { AuditEntry, DeliveryView, Event, Explanation, Instance, JsonObject, Refusal, Token } from "../model.ts";
+import type { DeliveryFilter, EventFilter, Page, Paged } from "../ports/questions.ts";
 
-export interface StatusReport {
-  version: string;
-  startedAtMs: number;
-  /** `sqlite ./data/signalbox.db`: what kind and where, never credentials. */
-  store: string;
-  cache: { backend: string; healthy: boolean };
-  counts: StoreCounts;
-  policy: PolicyReport;
-  sources: { name: string; provider: string; paths: string[] }[];
-  connections: { name: string; provider: string }[];
-}
+export type { EventDetail, EventView, InstanceDetail, MigrationReport, PolicyReport, StatusReport };
 
-export interface PolicyReport {
-  /** Of the policy that is running. */
-  revision: string;
-  loadedAtMs: number;
-  rules: number;
-  machines: string[];
-  /** False while the files on disk were rejected; then `problems` says why. */
-  current: boolean;
-  problems: Diagnostic[];
-  /** After a reload: machines that have instances of earlier definitions. */
-  migrations?: MigrationReport[];
-}
-
-/** What would become of the instances of a machine that earlier definitions started. */
-export interface MigrationReport {
-  machine: string;
-  /** Hash of the definition they would migrate to. */
-  definition: string;
-  /** How many can migrate. */
-  migrating: number;
-  /** The others, by reason; an instance with several reasons counts for each. */
-  staying: { reason: string; count: number; keys: string[] }[];
-  /** What happens beside, such as timers that start anew. */
-  notes: string[];
-  /** More instances are to be looked at from here. */
-  cursor?: string;
-}
-
-/** A stored event as it is shown. */
-export interface EventView extends Omit<EventRecord, "trace"> {
-  trace?: TraceView;
-}
-
-export interface EventDetail extends EventView {
-  deliveries: DeliveryView[];
-}
-
-export interface InstanceDetail {
-  instance: Instance;
-  timers: readonly Timer[];
-  /** Events that a state of this instance accepts now. */
-  accepts: string[];
-}
-
-/** Who asks, for the audit log: a token's name, or `local`. */
+/** Who did it, for the audit log: a token's name, or `local`. */
 export interface Actor {
   who: string;
 }
@@ -126,6 +63,3 @@ export interface Operations {
   /** The row of a token that is known and not expired. */
   authenticate(token: string): Promise<Token | undefined>;
 }
-
-export const SCOPES = ["read", "payload:read", "operate", "admin"] as const;
-export type Scope = (typeof SCOPES)[number];

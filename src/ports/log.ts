@@ -21,7 +21,7 @@ export interface Tenure {
 
 export interface ClaimOptions {
   nowMs: number;
-  /** How long the lane stays with this node unless it claims again. */
+  /** How long the lane stays with this node. Claiming again renews it once half of it is over, so that an idle store is not written to. */
   leaseMs: number;
   limit: number;
   /** The data of the events that are read is at most this many bytes of JSON text, but one event is always claimed. */

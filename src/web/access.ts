@@ -1,19 +1,23 @@
 /** Who may ask what of the admin listener. */
 import type { NextFunction, Request, Response } from "express";
+import { TOKEN_SCOPES, type TokenScope } from "../api/endpoint.ts";
 import { SignalboxError } from "../errors.ts";
-import { type Operations, SCOPES, type Scope } from "../operations/operations.ts";
+import type { Operations } from "../operations/operations.ts";
 
-/** Kept in `response.locals` once somebody is let in. */
-export interface Visitor {
+/** Who calls; in `response.locals` once the request is let in. */
+export interface Principal {
   /** A token's name, or `local`. */
   who: string;
-  scopes: string[];
+  scopes: readonly string[];
 }
 
+/** Whoever is on this machine. */
+export const LOCAL_PRINCIPAL: Principal = { who: "local", scopes: ["admin"] };
+
 /** admin implies every scope; payload:read and operate imply read. */
-export function allows(scopes: readonly string[], wanted: Scope): boolean {
+export function allows(scopes: readonly string[], wanted: TokenScope): boolean {
   if (scopes.includes("admin") || scopes.includes(wanted)) return true;
-  return wanted === "read" && SCOPES.some((scope) => scopes.includes(scope));
+  return wanted === "read" && TOKEN_SCOPES.some((scope) => scopes.includes(scope));
 }
 
 /** Whether a listener on this host, or a request to it, stays on this machine. */
@@ -48,21 +52,26 @@ export function guardLoopback(request: Request, _response: Response, next: NextF
 /** Throws SB0903 without a valid token, SB0904 when it lacks the scope. No scope: everybody. */
 export function letIn(
   { auth, operations }: { auth: { mode: "loopback" | "token" }; operations: Operations },
-  scope: Scope | undefined,
+  scope: TokenScope | undefined,
 ) {
   return async (request: Request, response: Response, next: NextFunction) => {
-    Object.assign(response.locals, await visitor());
+    Object.assign(response.locals, await principal());
     next();
 
-    async function visitor(): Promise<Visitor> {
-      if (auth.mode === "loopback") return { who: "local", scopes: ["admin"] };
+    async function principal(): Promise<Principal> {
+      if (auth.mode === "loopback") return LOCAL_PRINCIPAL;
       if (scope === undefined) return { who: "anybody", scopes: [] };
       return await bearer(operations, scope, request, response);
     }
   };
 }
 
-async function bearer(operations: Operations, scope: Scope, request: Request, response: Response): Promise<Visitor> {
+async function bearer(
+  operations: Operations,
+  scope: TokenScope,
+  request: Request,
+  response: Response,
+): Promise<Principal> {
   const token = /^Bearer +(\S+) *$/i.exec(request.headers.authorization ?? "")?.[1];
   if (token === undefined) {
     response.set("www-authenticate", 'Bearer realm="signalbox"');

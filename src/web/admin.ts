@@ -1,16 +1,16 @@
 /** The admin listener: probes, metrics and the API, for people and their tools. Routes come from the table of endpoints. */
 import { createServer, type Server } from "node:http";
 import express, { type Express, type NextFunction, type Request, type Response } from "express";
-import { checker } from "../core/check.ts";
-import { type Diagnostic, ERRORS, type ErrorCode, SignalboxError } from "../errors.ts";
+import type { Endpoint } from "../api/endpoint.ts";
+import { ENDPOINTS } from "../api/index.ts";
+import { ERRORS, type ErrorCode, SignalboxError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { Operations } from "../operations/operations.ts";
-
-import { allows, guardLoopback, letIn, type Visitor } from "./access.ts";
-import type { Call, Desk, Endpoint } from "./api/endpoint.ts";
-import { NoQuery } from "./api/requests.ts";
+import { guardLoopback, letIn, type Principal } from "./access.ts";
+import type { Responder } from "./api/endpoint.ts";
+import { apiResponders, probeResponders } from "./api/index.ts";
 import type { MetricsText } from "./metrics.ts";
-import { ENDPOINTS, openApiDocument } from "./openapi.ts";
+import { openApiDocument } from "./openapi.ts";
 import { type ProblemOptions, problemResponse } from "./problem.ts";
 
 export { assertAdminExposure } from "./access.ts";
@@ -47,17 +47,18 @@ export function adminListener(options: AdminOptions): Server {
 
 function adminApp(options: AdminOptions): Express {
   const { operations, metrics } = options;
-  const desk: Desk = { operations, metrics, document: openApiDocument(options.apiVersion) };
+  const deps = { operations, metrics, document: () => openApiDocument(options.apiVersion) };
   const app = express().disable("x-powered-by").set("etag", false).set("query parser", "simple");
   app.use(stamp(options));
   if (options.auth.mode === "loopback") app.use(guardLoopback);
-  for (const endpoint of ENDPOINTS) {
+  for (const responder of [...probeResponders(deps), ...Object.values(apiResponders(deps))]) {
+    const { endpoint } = responder;
     const method = endpoint.method.toLowerCase() as "get" | "post" | "delete";
     const json = express.json({ limit: BODY_BYTES_MAX, inflate: false, type: () => true });
     const body = endpoint.body ? [json] : [];
-    app[method](expressPath(endpoint), letIn(options, endpoint.scope), requireJson, ...body, answer(desk, endpoint));
+    app[method](expressPath(endpoint), letIn(options, endpoint.scope), requireJson, ...body, answer(responder));
   }
-  for (const path of new Set(ENDPOINTS.map(expressPath))) app.all(path, refuseMethod(path));
+  for (const path of new Set(Object.values(ENDPOINTS).map(expressPath))) app.all(path, refuseMethod(path));
   app.use((request) => {
     throw new SignalboxError("SB0905", `Nothing is at ${request.path}; see /api/v1/openapi.json`);
   });
@@ -99,27 +100,12 @@ function requireJson(request: Request, _response: Response, next: NextFunction):
   next();
 }
 
-/** Checks what came against the endpoint's schemas, and answers with what it says. */
-function answer(desk: Desk, endpoint: Endpoint) {
-  const checkQuery = checker(endpoint.query ?? NoQuery);
-  const checkBody = endpoint.body ? checker(endpoint.body) : () => [];
-  const [firstStatus] = Object.keys(endpoint.answers).map(Number);
+function answer({ endpoint, respond }: Responder) {
   return async (request: Request, response: Response) => {
     const query = numbered(endpoint, request.query);
-    const problems = [...named("query", checkQuery(query)), ...named("body", checkBody(request.body))];
-    if (problems.length > 0) {
-      throw new SignalboxError("SB0907", problems.map(({ message }) => message).join("; "), { problems });
-    }
-    const { who, scopes } = response.locals as Visitor;
     const params = request.params as Record<string, string>;
-    const call: Call = {
-      params,
-      query,
-      body: request.body,
-      actor: { who },
-      seesPayload: allows(scopes, "payload:read"),
-    };
-    const { status = firstStatus ?? 200, body } = await endpoint.reply(call, desk);
+    const principal = response.locals as Principal;
+    const { status, body } = await respond({ params, query, body: request.body, principal });
     response.status(status);
     if (body === undefined) response.end();
     else if (endpoint.produces) response.set("content-type", endpoint.produces).end(String(body));
@@ -136,12 +122,10 @@ function numbered({ query }: Endpoint, given: Readonly<Record<string, unknown>>)
   return Object.fromEntries(Object.entries(given).map(read));
 }
 
-function named(part: string, problems: readonly Diagnostic[]): Diagnostic[] {
-  return problems.map((one) => ({ ...one, path: [part, ...(one.path ?? [])] }));
-}
-
 function refuseMethod(path: string) {
-  const methods = ENDPOINTS.filter((endpoint) => expressPath(endpoint) === path).map(({ method }) => method);
+  const methods = Object.values(ENDPOINTS)
+    .filter((endpoint) => expressPath(endpoint) === path)
+    .map(({ method }) => method);
   const allow = methods.flatMap((method) => (method === "GET" ? ["GET", "HEAD"] : [method])).join(", ");
   return (request: Request, response: Response) => {
     response.set("allow", allow);
@@ -189,4 +173,4 @@ function ofExpress(error: unknown): SignalboxError | undefined {
   return undefined;
 }
 
-const expressPath = ({ path }: Endpoint) => path.replace(/\{(\w+)\}/g, ":$1");
+const expressPath = ({ path }: { path: string }) => path.replace(/\{(\w+)\}/g, ":$1");

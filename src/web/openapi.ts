@@ -1,21 +1,9 @@
 /** The OpenAPI 3.1 document, read from the table of endpoints; docs/openapi.json is this, checked in. */
 import type { TSchema } from "typebox";
-import { DELIVERY_ENDPOINTS } from "./api/deliveries.ts";
-import type { Endpoint } from "./api/endpoint.ts";
-import { ENGINE_ENDPOINTS, PROBE_ENDPOINTS } from "./api/engine.ts";
-import { EVENT_ENDPOINTS } from "./api/events.ts";
-import { INSTANCE_ENDPOINTS } from "./api/instances.ts";
-import { ProblemDetailsShape } from "./api/shapes.ts";
+import { type Endpoint, type Endpoints, namesIn } from "../api/endpoint.ts";
+import { ENDPOINTS } from "../api/index.ts";
+import { ProblemDetailsSchema } from "../api/schemas.ts";
 import { PROBLEM_TYPE } from "./problem.ts";
-
-/** Everything the admin listener answers. */
-export const ENDPOINTS: readonly Endpoint[] = [
-  ...PROBE_ENDPOINTS,
-  ...ENGINE_ENDPOINTS,
-  ...EVENT_ENDPOINTS,
-  ...DELIVERY_ENDPOINTS,
-  ...INSTANCE_ENDPOINTS,
-];
 
 type Plain = { [key: string]: unknown };
 
@@ -25,16 +13,16 @@ const HEADERS = {
 };
 
 /** `version` is the API's, as in x-api-version. JSON data, ready to be written. */
-export function openApiDocument(version: string, endpoints: readonly Endpoint[] = ENDPOINTS): Plain {
+export function openApiDocument(version: string, endpoints: Endpoints = ENDPOINTS): Plain {
   const components = new Map<string, Plain>();
   const paths: Record<string, Plain> = {};
-  for (const endpoint of endpoints) {
+  for (const [id, endpoint] of Object.entries(endpoints)) {
     paths[endpoint.path] = {
       ...paths[endpoint.path],
-      [endpoint.method.toLowerCase()]: operation(endpoint, components),
+      [endpoint.method.toLowerCase()]: operation(id, endpoint, components),
     };
   }
-  const problem = reference(ProblemDetailsShape, components);
+  const problem = reference(ProblemDetailsSchema, components);
   return {
     openapi: "3.1.0",
     info: {
@@ -59,12 +47,12 @@ export function openApiDocument(version: string, endpoints: readonly Endpoint[] 
   };
 }
 
-function operation(endpoint: Endpoint, components: Map<string, Plain>): Plain {
-  const { id, summary, scope, body } = endpoint;
+function operation(id: string, endpoint: Endpoint, components: Map<string, Plain>): Plain {
+  const { summary, scope, body } = endpoint;
   const parameters = [...pathParameters(endpoint), ...queryParameters(endpoint, components)];
-  const answers = Object.entries(endpoint.answers).map(([status, schema]) => [
+  const responses = Object.entries(endpoint.responses).map(([status, schema]) => [
     status,
-    answer(schema && reference(schema, components), endpoint.produces ?? "application/json"),
+    response(schema && reference(schema, components), endpoint.produces ?? "application/json"),
   ]);
   const content = body && { "application/json": { schema: reference(body, components) } };
   return {
@@ -73,18 +61,18 @@ function operation(endpoint: Endpoint, components: Map<string, Plain>): Plain {
     ...(scope ? { security: [{ token: [] }], "x-scope": scope } : { security: [] }),
     ...(parameters.length > 0 ? { parameters } : {}),
     ...(content ? { requestBody: { required: true, content } } : {}),
-    responses: { ...Object.fromEntries(answers), default: { $ref: "#/components/responses/Problem" } },
+    responses: { ...Object.fromEntries(responses), default: { $ref: "#/components/responses/Problem" } },
   };
 }
 
-function answer(schema: unknown, produces: string): Plain {
+function response(schema: unknown, produces: string): Plain {
   const type = produces.split(";")[0] ?? produces;
   const content = schema === undefined ? {} : { content: { [type]: { schema } } };
   return { description: schema === undefined ? "Done" : "The answer", headers: HEADERS, ...content };
 }
 
 function pathParameters({ path }: Endpoint): Plain[] {
-  return [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => ({
+  return namesIn(path).map((name) => ({
     name,
     in: "path",
     required: true,

@@ -1,23 +1,8 @@
 /** Problem details (RFC 9457): the one way in which both listeners say no. */
+import type { ProblemDetails } from "../api/schemas.ts";
 import { type Diagnostic, ERRORS, type ErrorCode, statusOf } from "../errors.ts";
 
 export const PROBLEM_TYPE = "application/problem+json";
-
-interface ProblemDetails {
-  type: "about:blank";
-  title: string;
-  status: number;
-  code: ErrorCode;
-  /** What went wrong this time. */
-  detail: string;
-  /** What to do about it. */
-  hint: string;
-  /** Why a sender was not believed, as one word. */
-  reason?: string;
-  /** The request's id, also in `x-api-uuid`. */
-  instance: string;
-  problems?: readonly Diagnostic[];
-}
 
 export interface ProblemOptions {
   requestId: string;
@@ -55,7 +40,7 @@ export function problemResponse(code: ErrorCode, options: ProblemOptions): HttpR
     hint: help,
     ...(reason === undefined ? {} : { reason }),
     instance: requestId,
-    ...(problems.length > 0 ? { problems } : {}),
+    ...(problems.length > 0 ? { problems: [...problems] } : {}),
   };
   return {
     status,

@@ -13,6 +13,7 @@ import type { EventRecord, Page } from "../../src/ports/questions.ts";
 import type { Store } from "../../src/ports/store.ts";
 import { ARRIVAL_MS, decision, delivery, instance, newEvent, timer, trace } from "../support/nouns.ts";
 import { CLAIM, STORES } from "../support/stores.ts";
+import { thorough } from "../support/thorough.ts";
 
 /** A call and how it reads in a counter-example. */
 interface Ask {
@@ -270,6 +271,6 @@ test("every store gives the same answers", async () => {
       const wanted = await answers(script, first!.open);
       for (const { open } of others) expect(await answers(script, open)).toEqual(wanted);
     }),
-    { numRuns: 40, interruptAfterTimeLimit: 60_000 },
+    { numRuns: thorough(40, 400), interruptAfterTimeLimit: 60_000 },
   );
 });

@@ -20,7 +20,7 @@ function intake(store: Store = memoryStore()) {
   const deps: AcceptDeps = {
     ...{ store, clock },
     observe: (one) => void observations.push(one),
-    stored: (events) => void stored.push(...events),
+    stored: (events) => void stored.push(...events.map(({ event }) => event)),
   };
   return { ...deps, store, clock, observations, storedEvents: stored, accept: createAccept(deps) };
 }

@@ -19,8 +19,8 @@ import { createAdvance } from "../../src/flow/advance.ts";
 import type { Delivery, Trace } from "../../src/model.ts";
 import { compilePolicy, type Policy } from "../../src/policy/policy.ts";
 import type { Store } from "../../src/ports/store.ts";
-import { sqliteStore } from "../../src/store/sqlite/store.ts";
 import { woundClock } from "../support/clock.ts";
+import { sqliteStoreInThisThread } from "../support/stores.ts";
 
 const FILE = new URL("../fixtures/store/v0.1.db", import.meta.url).pathname;
 const AT = Date.UTC(2026, 0, 5, 9);
@@ -30,10 +30,10 @@ const POST = new Map([["out.post", { params: Type.Object({ text: Type.String() }
 
 let folder: string;
 let store: Store;
-beforeEach(async () => {
+beforeEach(() => {
   folder = mkdtempSync(join(process.env.SIGNALBOX_TEST_RECORDS ?? tmpdir(), "signalbox-earlier-"));
   copyFileSync(FILE, join(folder, "signalbox.db"));
-  store = await sqliteStore({ path: join(folder, "signalbox.db") });
+  store = sqliteStoreInThisThread(join(folder, "signalbox.db"));
 });
 afterEach(async () => {
   await store.close();

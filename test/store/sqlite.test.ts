@@ -14,7 +14,15 @@ import { openSqliteFile } from "../../src/store/sqlite/database.ts";
 import { MIGRATIONS, migrate } from "../../src/store/sqlite/schema.ts";
 import { sqliteStore } from "../../src/store/sqlite/store.ts";
 import { ARRIVAL_MS, decision, delivery, event, instance, newEvent, timer } from "../support/nouns.ts";
-import { CLAIM, commit, expectNothingBeforeWhatWasShown, LEASE, load, undecided } from "../support/stores.ts";
+import {
+  CLAIM,
+  commit,
+  expectNothingBeforeWhatWasShown,
+  LEASE,
+  load,
+  sqliteStoreInThisThread,
+  undecided,
+} from "../support/stores.ts";
 
 let folder: string;
 let path: string;
@@ -34,11 +42,18 @@ async function opened(at = path): Promise<Store> {
   return store;
 }
 
+/** Without a thread, where the thread is not what is tested. */
+function openedHere(): Store {
+  const store = sqliteStoreInThisThread(path);
+  open.push(store);
+  return store;
+}
+
 const count = (n: number) => Array.from({ length: n }, (_, index) => index);
 
 describe("durability", () => {
   test("everything is there after closing and opening again", async () => {
-    const first = await opened();
+    const first = openedHere();
     await first.append([newEvent("evt_1", {}, [{ key: "id:a" }]), newEvent("evt_2")]);
     await commit(first, [
       decision("evt_1", {
@@ -49,7 +64,7 @@ describe("durability", () => {
     ]);
     const before = await first.counts();
     await first.close();
-    const second = await opened();
+    const second = openedHere();
     expect(await second.counts()).toEqual(before);
     expect(await undecided(second, 10)).toEqual(["evt_2"]);
     expect(await second.instances([{ machine: "gate", key: "a" }])).toEqual([instance("a", 1)]);
@@ -257,10 +272,10 @@ describe("the file", () => {
   });
 
   test("who opens a file is the one who decides: a process that was killed holds nothing back, and one that lives on is fenced", async () => {
-    const first = await opened();
+    const first = openedHere();
     await first.append([newEvent("evt_1")]);
     const held = await first.claim("killed", CLAIM);
-    const second = await opened();
+    const second = openedHere();
     const taken = await second.claim("started", CLAIM);
     expect(taken.ids).toEqual(["evt_1"]);
     expect(await first.commit([decision("evt_1")], held)).toEqual({ ok: false, why: "fenced" });
@@ -286,7 +301,7 @@ describe("the file", () => {
   });
 
   test("a claim that changes nothing writes nothing: an idle store leaves its file alone", async () => {
-    const store = await opened();
+    const store = openedHere();
     await store.append([newEvent("evt_1")]);
     await commit(store, [decision("evt_1")]);
     const before = commitsInLog(path);
@@ -321,7 +336,7 @@ describe("the file", () => {
 describe("a long log", () => {
   /** More rows than one look covers, and the one that is asked for at the far end. */
   beforeEach(async () => {
-    await (await opened()).close();
+    await openedHere().close();
     const db = new SqliteDatabase(path);
     db.exec(`
       create temp table numbers as
@@ -341,7 +356,7 @@ describe("a long log", () => {
   });
 
   test("what is rare is found however far back", async () => {
-    const store = await opened();
+    const store = openedHere();
     const events = await store.events({ type: "rare" }, { limit: 5 });
     expect(events.items.map((record) => record.event.id)).toEqual(["evt_3"]);
     const instances = await store.instanceList({ status: "error" }, { limit: 5 });
@@ -354,13 +369,13 @@ describe("a long log", () => {
   });
 
   test("instances are counted by state over all of it", async () => {
-    const counts = await (await opened()).countsByState("gate");
+    const counts = await openedHere().countsByState("gate");
     const at = (status: string, state: string, instances: number) => ({ definition: "d", status, state, instances });
     expect(counts).toEqual([at("active", "shut", 30_000), at("active", "open", 14_999), at("error", "open", 1)]);
   });
 
   test("pages over all of it hold everything once, in order", async () => {
-    const store = await opened();
+    const store = openedHere();
     const keys: string[] = [];
     let cursor: string | undefined;
     do {
@@ -385,7 +400,7 @@ describe("migrations", () => {
         insert into payloads (seq, data) values (1, '{"id":"evt_1"}');
         insert into dedupe (key, seq) values ('id:a', 1);`);
       old.close();
-      const store = await opened();
+      const store = openedHere();
       expect(await load(store, ["evt_1"])).toEqual([event("evt_1")]);
       expect(await store.counts()).toMatchObject({ events: 1, undecided: 1 });
       expect(await store.append([newEvent("evt_2", {}, [{ key: "id:a" }])])).toEqual([

@@ -1,63 +1,15 @@
 import { request as httpRequest, type Server } from "node:http";
 import { Ajv2020 } from "ajv/dist/2020.js";
-import type { Static, TSchema } from "typebox";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { ENDPOINTS } from "../../src/api/index.ts";
 import { SignalboxError } from "../../src/errors.ts";
-import type {
-  AuditEntry,
-  CondNode,
-  DeliveryView,
-  Event,
-  Explanation,
-  Failure,
-  Instance,
-  Refusal,
-  RuleOutcome,
-  Timer,
-  Token,
-  TraceView,
-  Transition,
-} from "../../src/model.ts";
-import type { EventView, InstanceDetail, PolicyReport, StatusReport } from "../../src/operations/operations.ts";
-import type { StoreCounts } from "../../src/ports/questions.ts";
+import type { Event } from "../../src/model.ts";
 import { adminListener, assertAdminExposure } from "../../src/web/admin.ts";
-import type * as shapes from "../../src/web/api/shapes.ts";
 import { createMetrics } from "../../src/web/metrics.ts";
-import { ENDPOINTS, openApiDocument } from "../../src/web/openapi.ts";
+import { openApiDocument } from "../../src/web/openapi.ts";
 import { DELIVERY, eventOf, INSTANCE, type KeptOperations, keptOperations } from "./support/operations.ts";
+import { type ApiRequest, EVERY, KEY, MACHINE } from "./support/requests.ts";
 import { closed, listening } from "./support/senders.ts";
-
-// Checked by the compiler: each schema has exactly the keys of its type, and takes its values.
-type Writable<T> = T extends readonly (infer U)[]
-  ? Writable<U>[]
-  : T extends object
-    ? { -readonly [K in keyof T]: Writable<T[K]> }
-    : T;
-type Covers<T, S extends TSchema> = [keyof T] extends [keyof Static<S>]
-  ? [keyof Static<S>] extends [keyof T]
-    ? Writable<T> extends Static<S>
-      ? true
-      : "a value of the type does not fit the schema"
-    : "the schema has a key that the type has not"
-  : "the type has a key that the schema has not";
-true satisfies Covers<Event, typeof shapes.EventShape>;
-true satisfies Covers<TraceView, typeof shapes.TraceShape>;
-true satisfies Covers<Transition, typeof shapes.TransitionShape>;
-true satisfies Covers<EventView, typeof shapes.EventRecordShape>;
-true satisfies Covers<DeliveryView, typeof shapes.DeliveryShape>;
-true satisfies Covers<Failure, typeof shapes.FailureShape>;
-true satisfies Covers<CondNode, typeof shapes.ConditionShape>;
-true satisfies Covers<RuleOutcome, typeof shapes.RuleOutcomeShape>;
-true satisfies Covers<Explanation, typeof shapes.ExplanationShape>;
-true satisfies Covers<Instance, typeof shapes.InstanceShape>;
-true satisfies Covers<Timer, typeof shapes.TimerShape>;
-true satisfies Covers<InstanceDetail, typeof shapes.InstanceDetailShape>;
-true satisfies Covers<PolicyReport, typeof shapes.PolicyShape>;
-true satisfies Covers<StatusReport, typeof shapes.StatusShape>;
-true satisfies Covers<StoreCounts, typeof shapes.CountsShape>;
-true satisfies Covers<Refusal, typeof shapes.RefusalShape>;
-true satisfies Covers<AuditEntry, typeof shapes.AuditShape>;
-true satisfies Covers<Omit<Token, "hash">, typeof shapes.TokenShape>;
 
 const VERSION = "1.0.0";
 const document = openApiDocument(VERSION);
@@ -100,13 +52,6 @@ async function withTokens(): Promise<(...scopes: string[]) => Promise<{ authoriz
   };
 }
 
-interface Asked {
-  method?: string;
-  path: string;
-  body?: unknown;
-  headers?: Record<string, string>;
-}
-
 interface Answer {
   status: number;
   headers: Headers;
@@ -115,7 +60,7 @@ interface Answer {
 }
 
 /** Every answer is checked against the OpenAPI document before a test sees it. */
-async function ask({ method = "GET", path, body, headers = {} }: Asked): Promise<Answer> {
+async function ask({ method = "GET", path, body, headers = {} }: ApiRequest): Promise<Answer> {
   const payload = body === undefined ? {} : { body: typeof body === "string" ? body : JSON.stringify(body) };
   const type: Record<string, string> = body === undefined ? {} : { "content-type": "application/json" };
   const response = await fetch(`http://127.0.0.1:${port}${path}`, {
@@ -181,46 +126,10 @@ async function rawAsk(method: string, path: string, headers: Record<string, stri
   });
 }
 
-const KEY = encodeURIComponent(INSTANCE.key);
-const MACHINE = encodeURIComponent(INSTANCE.machine);
-const EVERY: (Asked & { status: number })[] = [
-  { path: "/healthz", status: 200 },
-  { path: "/readyz", status: 200 },
-  { path: "/metrics", status: 200 },
-  { path: "/api/v1/status", status: 200 },
-  { path: "/api/v1/policy", status: 200 },
-  { method: "POST", path: "/api/v1/policy/reload", status: 200 },
-  { path: "/api/v1/tokens", status: 200 },
-  { method: "POST", path: "/api/v1/tokens", body: { name: "alice", scopes: ["read"], expiresAtMs: 1 }, status: 201 },
-  { method: "DELETE", path: "/api/v1/tokens/bob", status: 204 },
-  { path: "/api/v1/openapi.json", status: 200 },
-  { path: "/api/v1/events", status: 200 },
-  { path: "/api/v1/events/evt_1", status: 200 },
-  { path: "/api/v1/events/evt_1/explain", status: 200 },
-  { method: "POST", path: "/api/v1/events/evt_1/redeliver", status: 202 },
-  { method: "POST", path: "/api/v1/decide", body: { event: eventOf(1) }, status: 200 },
-  { path: "/api/v1/refusals", status: 200 },
-  { path: "/api/v1/audit", status: 200 },
-  { path: "/api/v1/deliveries", status: 200 },
-  { path: "/api/v1/deliveries/dlv_1", status: 200 },
-  { method: "POST", path: "/api/v1/deliveries/dlv_1/retry", status: 202 },
-  { path: "/api/v1/instances", status: 200 },
-  { path: `/api/v1/instances/${MACHINE}/${KEY}`, status: 200 },
-  {
-    ...{ method: "POST", path: `/api/v1/instances/${MACHINE}/${KEY}/signal`, status: 202 },
-    body: { event: "PUSH", data: { a: 1 }, reason: "stuck" },
-  },
-  {
-    ...{ method: "POST", path: "/api/v1/machines/ticket/migrations/plan", status: 200 },
-    body: { definition: { id: "ticket" } },
-  },
-  { method: "POST", path: "/api/v1/machines/ticket/migrations", status: 202, body: {} },
-];
-
 describe("every endpoint", () => {
   test("is asked below", () => {
     const asked = EVERY.map(({ method = "GET", path }) => documented(method, path)?.pointer);
-    expect(new Set(asked).size).toBe(ENDPOINTS.length);
+    expect(new Set(asked).size).toBe(Object.keys(ENDPOINTS).length);
   });
 
   test.each(EVERY)("$method $path answers $status as documented", async ({ status, ...asked }) => {
@@ -242,7 +151,11 @@ describe("every endpoint", () => {
 
   test.each(EVERY)("$method $path knows no other method", async ({ path }) => {
     const patterns = Object.keys(document.paths as object).filter((pattern) => matches(pattern, path));
-    const allowed = new Set(ENDPOINTS.filter((one) => patterns.includes(one.path)).map((one) => one.method as string));
+    const allowed = new Set(
+      Object.values(ENDPOINTS)
+        .filter((one) => patterns.includes(one.path))
+        .map((one) => one.method as string),
+    );
     for (const method of ["PUT", "PATCH", "OPTIONS", "DELETE", "POST"].filter((one) => !allowed.has(one))) {
       const answer = await ask({ method, path });
       expect([method, answer.status]).toEqual([method, 405]);
@@ -263,14 +176,14 @@ describe("events", () => {
     const since = "2026-01-05T10:00:00+01:00";
     const filter = "type=github.*&source=s&repo=a%2Fb&subject=c%231&rule=r&outcome=near-miss";
     await ask({
-      path: `/api/v1/events?${filter}&since=${encodeURIComponent(since)}&until=2026-01-06T00:00:00Z&limit=200&cursor=abc`,
+      path: `/api/v1/events?${filter}&since=${encodeURIComponent(since)}&until=2026-01-06T00:00:00Z&limit=200&cursor=412`,
     });
     expect(operations.asked.events).toEqual({
       filter: {
         ...{ type: "github.*", source: "s", repo: "a/b", subject: "c#1", rule: "r", outcome: "near-miss" },
         ...{ sinceMs: Date.UTC(2026, 0, 5, 9), untilMs: Date.UTC(2026, 0, 6) },
       },
-      page: { limit: 200, cursor: "abc" },
+      page: { limit: 200, cursor: "412" },
     });
   });
 
@@ -340,10 +253,10 @@ describe("deliveries and instances", () => {
       filter: { status: "dead", event: "e", action: "jira.transition" },
       page: { limit: 1 },
     });
-    await ask({ path: "/api/v1/instances?machine=m&status=active&key=k%2F1&cursor=x" });
+    await ask({ path: "/api/v1/instances?machine=m&status=active&key=k%2F1&cursor=1767603600000.7" });
     expect(operations.asked.instances).toEqual({
       filter: { machine: "m", status: "active", key: "k/1" },
-      page: { limit: 50, cursor: "x" },
+      page: { limit: 50, cursor: "1767603600000.7" },
     });
   });
 
@@ -365,6 +278,43 @@ describe("deliveries and instances", () => {
   test("a path that cannot be decoded is 400, not a fault", async () => {
     const { status, body } = await ask({ path: "/api/v1/instances/m/%E0%A4%A" });
     expect([status, body.code]).toEqual([400, "SB0907"]);
+  });
+});
+
+describe("what no page and no log can have named", () => {
+  const CURSORS = ["", "abc", "1.5.2", "-1", "1e3", "0x1", "1".repeat(16), "%00", " 1", "1&cursor=2"];
+  const lists = [
+    ...["events", "deliveries"].map((list) => ({ list, cursors: [...CURSORS, "1.2"] })),
+    { list: "instances", cursors: [...CURSORS, "12"] },
+  ];
+  const queries = lists.flatMap(({ list, cursors }) =>
+    cursors.map((cursor) => ({ query: `${list}?cursor=${cursor}`, place: "query/cursor" })),
+  );
+  const texts = [
+    { query: "events?type=a%00b", place: "query/type" },
+    { query: "deliveries?action=%00", place: "query/action" },
+    { query: `instances?key=${"k".repeat(1_001)}`, place: "query/key" },
+    { query: "refusals?limit=1e1", place: "query/limit" },
+    { query: "audit?limit=-1", place: "query/limit" },
+    { query: "events?since=2026-02-30", place: "query/since" },
+    { query: "events?until=2026-01-05T99:00:00Z", place: "query/until" },
+    { query: "events/%00", place: "params/id" },
+    { query: "instances/m/a%00b", place: "params/key" },
+  ];
+
+  test.each([...queries, ...texts])("$query is refused at $place", async ({ query, place }) => {
+    const { status, body } = await ask({ path: `/api/v1/${query}` });
+    expect([status, body.code]).toEqual([400, "SB0907"]);
+    const places = body.problems.map(({ code, path }: { code: string; path: string[] }) => [code, path.join("/")]);
+    expect(places).toContainEqual([expect.stringMatching(/^SB\d{4}$/), place]);
+    expect(operations.asked).toEqual({});
+  });
+
+  test.each(["-1.2", "x", "5"])("a body with the cursor %j is refused", async (cursor) => {
+    for (const path of ["/api/v1/machines/ticket/migrations", "/api/v1/machines/ticket/migrations/plan"]) {
+      const { status, body } = await ask({ method: "POST", path, body: { cursor } });
+      expect([status, body.problems[0].path]).toEqual([400, ["body", "cursor"]]);
+    }
   });
 });
 

@@ -3,7 +3,7 @@ import type { MigrationReport } from "../../operations/operations.ts";
 import { type CheckReport, checkReport } from "../check-report.ts";
 import { type CommandBody, textOf } from "../command.ts";
 import type { Context } from "../context.ts";
-import { withOperations } from "../reach.ts";
+import { withApi } from "../reach.ts";
 import {
   compactProblems,
   githubAnnotations,
@@ -67,10 +67,10 @@ function prettyOf({ shell, options }: Context, { problems, sources, summary }: C
 /** What would become of the instances of a server that is named. */
 async function migrationsOn(context: Context, { machines }: CheckReport): Promise<MigrationReport[]> {
   if (textOf(context.options, "url") === undefined) return [];
-  return await withOperations(context, async (operations) => {
-    const known = new Set((await operations.policy()).machines);
+  return await withApi(context, async (api) => {
+    const known = new Set((await api.getPolicy()).machines);
     const all: MigrationReport[] = [];
-    for (const { id, definition } of machines) if (known.has(id)) all.push(await wholePlan(operations, id, definition));
+    for (const { id, definition } of machines) if (known.has(id)) all.push(await wholePlan(api, id, definition));
     return all.filter(({ migrating, staying }) => migrating + staying.length > 0);
   });
 }

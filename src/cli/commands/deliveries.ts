@@ -1,8 +1,7 @@
 /** `deliveries`: what was done outside, what was said, and trying a dead one again. */
 import type { DeliveryStatus, DeliveryView } from "../../model.ts";
-import type { DeliveryFilter } from "../../ports/questions.ts";
 import { type Command, type CommandBody, textOf } from "../command.ts";
-import { withOperations } from "../reach.ts";
+import { withApi } from "../reach.ts";
 import { answerOf, attemptLines, causeText, effortOf, type Screen, screenOf, statusOf } from "../terminal/describe.ts";
 import { EXIT } from "../terminal/failure.ts";
 import { aligned, clockTime, moment, safe, table } from "../terminal/output.ts";
@@ -25,11 +24,11 @@ const list: Command = {
     "signalbox deliveries list --action slack.post --json",
   ],
   async run(context, _, options) {
-    const filter: DeliveryFilter = {
+    const filter = {
       ...given({ event: textOf(options, "event"), action: textOf(options, "action") }),
       ...given({ status: STATUSES.find((one) => one === textOf(options, "status")) }),
     };
-    const found = await withOperations(context, (operations) => operations.deliveries(filter, pageOf(options)));
+    const found = await withApi(context, (api) => api.listDeliveries({ query: { ...filter, ...pageOf(options) } }));
     context.answer("DeliveryList", found, () => deliveryTable(found.items, found.cursor, screenOf(context)));
     return EXIT.done;
   },
@@ -59,7 +58,7 @@ const show: Command = {
     "signalbox deliveries show dlv_01JD3VKX9M --utc",
   ],
   async run(context, [id = ""]) {
-    const delivery = await withOperations(context, (operations) => operations.delivery(id));
+    const delivery = await withApi(context, (api) => api.getDelivery({ params: { id } }));
     context.answer("Delivery", { delivery }, () => deliveryPage(delivery, screenOf(context)));
     return EXIT.done;
   },
@@ -90,8 +89,8 @@ const retry: Command = {
     "signalbox deliveries list --status dead",
   ],
   async run(context, [id = ""]) {
-    return await withOperations(context, async (operations, { running }) => {
-      const delivery = await operations.retry(id, { who: "local" });
+    return await withApi(context, async (api, { running }) => {
+      const delivery = await api.retryDelivery({ params: { id } });
       context.answer("Delivery", { delivery }, () => `${id} is tried again\n`);
       if (!running) context.note("No server runs; it is tried when one starts");
       return EXIT.done;

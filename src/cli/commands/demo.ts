@@ -166,8 +166,8 @@ async function act(
     const words = safe([code, reason].filter((one) => one !== undefined).join("  "));
     return { status, text: `${sent}\n  ← ${paint.red(`${status} refused`)}  ${words}\n` };
   }
-  const story = await follow(engine.operations, eventId, SETTLE_MS);
-  const told = await storyLines(engine.operations, story, screenOf(context));
+  const story = await follow(engine.api, eventId, SETTLE_MS);
+  const told = await storyLines(engine.api, story, screenOf(context));
   return { status, story, text: `${sent}\n  ← ${paint.green(`${status}`)}  signature verified, stored as\n${told}` };
 }
 

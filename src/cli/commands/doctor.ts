@@ -7,8 +7,8 @@ import type { StatusReport } from "../../operations/operations.ts";
 import { compilePolicy, readPolicyFiles } from "../../policy/policy.ts";
 import type { CommandBody } from "../command.ts";
 import type { Context } from "../context.ts";
+import { reasonOf } from "../http-client.ts";
 import { adminUrl, probe } from "../reach.ts";
-import { reasonOf } from "../remote.ts";
 import { EXIT } from "../terminal/failure.ts";
 import { aligned, counted, type Paint, safe } from "../terminal/output.ts";
 import { reportOf } from "./check.ts";
@@ -169,9 +169,9 @@ async function storeChecks(context: Context, config: Config, running?: StatusRep
 
 async function fromFiles(context: Context, config: Config): Promise<StatusReport> {
   const log = await context.log("silent", config.secrets);
-  const { operations, close } = await openOperations({ config, providers: await context.providers(), log });
+  const { api, close } = await openOperations({ config, providers: await context.providers(), log });
   try {
-    return await operations.status();
+    return await api.getStatus();
   } finally {
     await close();
   }

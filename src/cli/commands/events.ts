@@ -1,10 +1,10 @@
 /** `events`: what came, what became of it, and having one processed again. */
+import type { ApiClient } from "../../api/client.ts";
+import type { EventDetail, EventView } from "../../api/events.ts";
 import { nearest, SignalboxError } from "../../errors.ts";
 import type { Refusal } from "../../model.ts";
-import type { EventDetail, EventView, Operations } from "../../operations/operations.ts";
-import type { EventFilter } from "../../ports/questions.ts";
 import { type Command, type CommandBody, durationOf, textOf } from "../command.ts";
-import { withOperations } from "../reach.ts";
+import { withApi } from "../reach.ts";
 import { decisionLines, eventLine, outcomeOf, type Screen, screenOf } from "../terminal/describe.ts";
 import { EXIT } from "../terminal/failure.ts";
 import { aligned, clockTime, cut, moment, safe, table } from "../terminal/output.ts";
@@ -33,7 +33,7 @@ const list: Command = {
   ],
   async run(context, _, options) {
     const since = durationOf(options, "since");
-    const filter: EventFilter = {
+    const filter = {
       ...given({
         type: textOf(options, "type"),
         source: textOf(options, "source"),
@@ -42,9 +42,9 @@ const list: Command = {
         rule: textOf(options, "rule"),
       }),
       ...given({ outcome: OUTCOMES.find((one) => one === textOf(options, "outcome")) }),
-      ...(since === undefined ? {} : { sinceMs: context.nowMs() - since }),
+      ...(since === undefined ? {} : { since: new Date(context.nowMs() - since).toISOString() }),
     };
-    const found = await withOperations(context, (operations) => operations.events(filter, pageOf(options)));
+    const found = await withApi(context, (api) => api.listEvents({ query: { ...filter, ...pageOf(options) } }));
     context.answer("EventList", found, () => eventTable(found.items, found.cursor, screenOf(context)));
     return EXIT.done;
   },
@@ -76,7 +76,7 @@ const show: Command = {
     "signalbox events show evt_01JD3VKX9M --json",
   ],
   async run(context, [id = ""], options) {
-    const detail = await withOperations(context, (operations) => orNearIds(operations, id, () => operations.event(id)));
+    const detail = await withApi(context, (api) => orNearIds(api, id, () => api.getEvent({ params: { id } })));
     context.answer("Event", detail, () => eventPage(detail, options.data === true, screenOf(context)));
     return EXIT.done;
   },
@@ -116,12 +116,12 @@ const redeliver: Command = {
     "signalbox events redeliver evt_01JD3VKX9M --yes --json",
   ],
   async run(context, [id = ""]) {
-    return await withOperations(context, async (operations, { running }) => {
-      const { rules } = await orNearIds(operations, id, () => operations.explain(id));
+    return await withApi(context, async (api, { running }) => {
+      const { rules } = await orNearIds(api, id, () => api.explainEvent({ params: { id } }));
       const matched = rules.filter((rule) => rule.matched).map((rule) => rule.id);
       const what = matched.length > 0 ? `match ${matched.join(", ")}, whose actions run again` : "match no rule";
       if (!(await context.confirm(`${id} would ${what}. Process it again?`))) return EXIT.no;
-      const again = await operations.redeliver(id, { who: "local" });
+      const again = await api.redeliverEvent({ params: { id } });
       context.answer("Redelivered", { ...again, redeliveryOf: id, matched }, () => `${again.id} is ${id} again\n`);
       if (!running) context.note("No server runs; it is processed when one starts");
       return EXIT.done;
@@ -135,7 +135,8 @@ const refused: Command = {
   flags: PAGE_FLAGS.slice(0, 1),
   examples: ["signalbox events refused", "signalbox events refused --limit 100", "signalbox events refused --json"],
   async run(context, _, options) {
-    const items = await withOperations(context, (operations) => operations.refusals(pageOf(options).limit));
+    const { limit } = pageOf(options);
+    const { items } = await withApi(context, (api) => api.listRefusals({ query: { limit } }));
     context.answer("RefusalList", { items }, () => refusalTable(items, screenOf(context)));
     return EXIT.done;
   },
@@ -156,12 +157,12 @@ function refusalTable(items: readonly Refusal[], screen: Screen): string {
 }
 
 /** What `look` gives; when there is no such event, the error names those that are meant, perhaps. */
-export async function orNearIds<T>(operations: Operations, id: string, look: () => Promise<T>): Promise<T> {
+export async function orNearIds<T>(api: ApiClient, id: string, look: () => Promise<T>): Promise<T> {
   try {
     return await look();
   } catch (error) {
     if (!(error instanceof SignalboxError) || error.code !== "SB0905") throw error;
-    const { items } = await operations.events({}, { limit: IDS_SEARCHED });
+    const { items } = await api.listEvents({ query: { limit: IDS_SEARCHED } });
     const ids = items.map(({ event }) => event.id);
     const starting = ids.filter((one) => id.length >= 5 && one.startsWith(id)).slice(0, 3);
     const [only, second] = starting;

@@ -8,7 +8,7 @@ import { compilePolicy, readPolicyFiles } from "../../policy/policy.ts";
 import type { Provider, SourceConfig, Webhook } from "../../ports/provider.ts";
 import { type CommandBody, type Options, textOf, usage } from "../command.ts";
 import { ConfigError, type Context } from "../context.ts";
-import { withOperations } from "../reach.ts";
+import { withApi } from "../reach.ts";
 import { draftOf, findSample } from "../samples.ts";
 import { screenOf } from "../terminal/describe.ts";
 import { renderExplanation } from "../terminal/explanation.ts";
@@ -50,10 +50,10 @@ export const explain: CommandBody = {
 };
 
 async function explainStored(context: Context, id: string, at: string | undefined): Promise<Explanation> {
-  return await withOperations(context, async (operations) => {
+  return await withApi(context, async (api) => {
     // Asked for by itself: an unknown policy must not be taken for an unknown event.
-    await orNearIds(operations, id, () => operations.event(id));
-    return await operations.explain(id, at);
+    await orNearIds(api, id, () => api.getEvent({ params: { id } }));
+    return await api.explainEvent({ params: { id }, query: given({ at }) });
   });
 }
 

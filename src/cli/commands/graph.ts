@@ -1,18 +1,18 @@
 /** `graph`: machines as diagrams, from the files alone; with --counts also how many instances stand in each state. */
 import { writeFileSync } from "node:fs";
 import { extname, parse, resolve } from "node:path";
+import type { ApiClient } from "../../api/client.ts";
 import { actionCatalogue } from "../../config/config.ts";
 import type { CompiledMachine } from "../../core/machine/file/compile.ts";
 import { dot, type Graph, graphOf, mermaid, withCounts } from "../../core/machine/graph/graph.ts";
 import { messageOf, nearest, SignalboxError } from "../../errors.ts";
 import { createDrawing, THEMES } from "../../graph/svg.ts";
 import type { Instance } from "../../model.ts";
-import type { Operations } from "../../operations/operations.ts";
 import { isMachineFile, isTemplateFile } from "../../policy/files.ts";
 import { compilePolicy, readPolicyFiles } from "../../policy/policy.ts";
 import { type CommandBody, type Options, textOf, usage } from "../command.ts";
 import { ConfigError, type Context, document } from "../context.ts";
-import { placed, withOperations } from "../reach.ts";
+import { placed, withApi } from "../reach.ts";
 import { EXIT } from "../terminal/failure.ts";
 import { counted, cut, safe, table } from "../terminal/output.ts";
 
@@ -139,10 +139,10 @@ function list({ shell, paint }: Context, graphs: readonly Graph[]): void {
 // ---------------------------------------------------------------- counts
 
 async function countedGraphs(context: Context, machines: readonly CompiledMachine[]): Promise<Graph[]> {
-  return await withOperations(context, async (operations) => {
+  return await withApi(context, async (api) => {
     const graphs: Graph[] = [];
     for (const machine of machines) {
-      const { counts, stray, failed } = await countsOf(operations, machine);
+      const { counts, stray, failed } = await countsOf(api, machine);
       if (stray > 0) context.note(`${counted(stray, "instance")} of ${machine.id} in states that it no longer has`);
       if (failed > 0) context.note(`${counted(failed, "instance")} of ${machine.id} ended in error, not counted`);
       graphs.push(withCounts(graphOf(machine), counts));
@@ -159,9 +159,9 @@ interface Counts {
   failed: number;
 }
 
-async function countsOf(operations: Operations, { id, engine }: CompiledMachine): Promise<Counts> {
+async function countsOf(api: ApiClient, { id, engine }: CompiledMachine): Promise<Counts> {
   const found: Counts = { counts: new Map(), stray: 0, failed: 0 };
-  for await (const { status, state } of instancesOf(operations, id)) {
+  for await (const { status, state } of instancesOf(api, id)) {
     const active = engine.active(state);
     if (status === "error") found.failed += 1;
     else if (active === undefined) found.stray += 1;
@@ -170,10 +170,12 @@ async function countsOf(operations: Operations, { id, engine }: CompiledMachine)
   return found;
 }
 
-async function* instancesOf(operations: Operations, machine: string): AsyncGenerator<Instance> {
+async function* instancesOf(api: ApiClient, machine: string): AsyncGenerator<Instance> {
   let cursor: string | undefined;
   do {
-    const page = await operations.instances({ machine }, { limit: PAGE, ...(cursor === undefined ? {} : { cursor }) });
+    const page = await api.listInstances({
+      query: { machine, limit: PAGE, ...(cursor === undefined ? {} : { cursor }) },
+    });
     yield* page.items;
     cursor = page.cursor;
   } while (cursor !== undefined);

@@ -1,9 +1,9 @@
 /** `instances`: where each machine stands, and giving one an event by hand. */
 
+import type { InstanceDetail } from "../../api/instances.ts";
 import type { Instance } from "../../model.ts";
-import type { InstanceDetail } from "../../operations/operations.ts";
 import { type Command, type CommandBody, textOf, usage } from "../command.ts";
-import { withOperations } from "../reach.ts";
+import { withApi } from "../reach.ts";
 import { type Screen, screenOf } from "../terminal/describe.ts";
 import { EXIT } from "../terminal/failure.ts";
 import { aligned, cut, moment, relative, safe, stateText, table } from "../terminal/output.ts";
@@ -32,7 +32,7 @@ const list: Command = {
       ...given({ machine: textOf(options, "machine"), key: textOf(options, "key") }),
       ...given({ status: STATUSES.find((one) => one === textOf(options, "status")) }),
     };
-    const found = await withOperations(context, (operations) => operations.instances(filter, pageOf(options)));
+    const found = await withApi(context, (api) => api.listInstances({ query: { ...filter, ...pageOf(options) } }));
     context.answer("InstanceList", found, () => instanceTable(found.items, found.cursor, screenOf(context)));
     return EXIT.done;
   },
@@ -64,7 +64,7 @@ const show: Command = {
     "signalbox instances show jira-ticket WEB-17 --utc",
   ],
   async run(context, [machine = "", key = ""]) {
-    const detail = await withOperations(context, (operations) => operations.instance(machine, key));
+    const detail = await withApi(context, (api) => api.getInstance({ params: { machine, key } }));
     context.answer("Instance", detail, () => instancePage(detail, screenOf(context)));
     return EXIT.done;
   },
@@ -107,9 +107,9 @@ const signal: Command = {
     if (!reason?.trim()) throw usage("Say why with --reason; it is kept in the audit log");
     const text = textOf(options, "data");
     const data = text === undefined ? {} : { data: jsonObject(text, "--data") };
-    return await withOperations(context, async (operations, { running }) => {
+    return await withApi(context, async (api, { running }) => {
       if (!(await context.confirm(`Give ${event} to ${machine}/${key}?`))) return EXIT.no;
-      const { id } = await operations.signal(machine, key, { event, reason, ...data }, { who: "local" });
+      const { id } = await api.signalInstance({ params: { machine, key }, body: { event, reason, ...data } });
       context.answer("Signalled", { id, machine, key, event }, () => `${id} gives ${event} to ${machine}/${key}\n`);
       if (!running) context.note("No server runs; it is processed when one starts");
       return EXIT.done;

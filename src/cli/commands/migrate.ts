@@ -1,10 +1,11 @@
 /** `instances migrate`: takes living instances to the definition that runs, with a plan first; and how such plans are told. */
 
+import type { ApiClient } from "../../api/client.ts";
+import type { MigrationReport } from "../../api/instances.ts";
 import type { JsonObject } from "../../model.ts";
 import { joinReports } from "../../operations/migrations.ts";
-import type { MigrationReport, Operations } from "../../operations/operations.ts";
 import type { Command } from "../command.ts";
-import { withOperations } from "../reach.ts";
+import { withApi } from "../reach.ts";
 import { EXIT } from "../terminal/failure.ts";
 import { counted, type Paint, safe } from "../terminal/output.ts";
 
@@ -20,8 +21,8 @@ export const migrate: Command = {
     "signalbox instances migrate deploy-gate --yes --json",
   ],
   async run(context, [machine = ""], options) {
-    return await withOperations(context, async (operations, { running }) => {
-      const plan = await wholePlan(operations, machine);
+    return await withApi(context, async (api, { running }) => {
+      const plan = await wholePlan(api, machine);
       const words = () => migrationText(plan, context.paint);
       if (options.plan === true || plan.migrating === 0) {
         context.answer("MigrationPlan", plan, words);
@@ -29,7 +30,7 @@ export const migrate: Command = {
       }
       if (!context.json) context.shell.err(words());
       if (!(await context.confirm(`Migrate ${counted(plan.migrating, "instance")} of ${machine}?`))) return EXIT.no;
-      const migrated = await everyPage((cursor) => operations.migrate(machine, cursor, { who: "local" }));
+      const migrated = await everyPage((cursor) => api.migrateInstances({ params: { machine }, body: cursor }));
       context.answer(
         "Migrated",
         migrated,
@@ -42,13 +43,12 @@ export const migrate: Command = {
 };
 
 /** Over all instances; for the running definition, or the one that is given. */
-export async function wholePlan(
-  operations: Operations,
-  machine: string,
-  definition?: JsonObject,
-): Promise<MigrationReport> {
+export async function wholePlan(api: ApiClient, machine: string, definition?: JsonObject): Promise<MigrationReport> {
   return await everyPage((cursor) =>
-    operations.planMigration(machine, { ...cursor, ...(definition === undefined ? {} : { definition }) }),
+    api.planMigration({
+      params: { machine },
+      body: { ...cursor, ...(definition === undefined ? {} : { definition }) },
+    }),
   );
 }
 

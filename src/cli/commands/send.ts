@@ -8,8 +8,8 @@ import type { JsonObject } from "../../model.ts";
 import type { Sample } from "../../ports/provider.ts";
 import { type CommandBody, numberOf, type Options, textOf, textsOf, usage } from "../command.ts";
 import type { Context } from "../context.ts";
-import { hostName, withOperations } from "../reach.ts";
-import { reasonOf } from "../remote.ts";
+import { reasonOf } from "../http-client.ts";
+import { hostName, withApi } from "../reach.ts";
 import {
   changed,
   deliveryPlace,
@@ -206,9 +206,9 @@ async function post({ context, url, stream }: Sent, prepared: Prepared): Promise
     return accepted ? EXIT.done : EXIT.no;
   }
   const { eventId } = answer;
-  return await withOperations(context, async (operations) => {
-    const story = await follow(operations, eventId, context.timeoutMs);
-    const lines = await storyLines(operations, story, screenOf(context));
+  return await withApi(context, async (api) => {
+    const story = await follow(api, eventId, context.timeoutMs);
+    const lines = await storyLines(api, story, screenOf(context));
     context.answer("SendResult", { status, ...answer, ...story }, () => `${head}\n${lines}`, { stream });
     const isDead = story.events.some(({ deliveries }) => deliveries.some((one) => one.status === "dead"));
     return story.settled && !isDead ? EXIT.done : EXIT.no;

@@ -1,9 +1,9 @@
 /** `token`: who may use the API. */
 
+import { TOKEN_SCOPES, type TokenScope } from "../../api/endpoint.ts";
 import type { Token } from "../../model.ts";
-import { SCOPES } from "../../operations/operations.ts";
 import { type Command, type CommandBody, durationOf, textsOf, usage } from "../command.ts";
-import { withOperations } from "../reach.ts";
+import { withApi } from "../reach.ts";
 import { type Screen, screenOf } from "../terminal/describe.ts";
 import { EXIT } from "../terminal/failure.ts";
 import { relative, table } from "../terminal/output.ts";
@@ -13,6 +13,8 @@ import { pageEnd } from "../terminal/paging.ts";
 const WAYS = { orFiles: true };
 const NAME = /^[a-z0-9][a-z0-9._-]{0,99}$/;
 
+const scopesNamed = (name: string) => TOKEN_SCOPES.filter((scope) => scope === name);
+
 const create: Command = {
   name: "create <name>",
   summary: "a new token, shown once and never again",
@@ -20,7 +22,7 @@ const create: Command = {
     {
       flags: "--scope <scope>",
       about: "what it may do; may be repeated, default read",
-      choices: SCOPES,
+      choices: TOKEN_SCOPES,
       repeats: true,
     },
     { flags: "--expires <duration>", about: "until when, such as 90d; default never" },
@@ -33,14 +35,10 @@ const create: Command = {
   async run(context, [name = ""], options) {
     if (!NAME.test(name)) throw usage(`"${name}" is no name for a token; use a-z, 0-9, ".", "_" and "-"`);
     const chosen = textsOf(options, "scope");
-    const scopes = chosen.length > 0 ? [...new Set(chosen)] : ["read"];
+    const scopes: TokenScope[] = chosen.length > 0 ? [...new Set(chosen)].flatMap(scopesNamed) : ["read"];
     const lifeMs = durationOf(options, "expires");
     const wanted = { name, scopes, ...(lifeMs === undefined ? {} : { expiresAtMs: context.nowMs() + lifeMs }) };
-    const { token } = await withOperations(
-      context,
-      (operations) => operations.createToken(wanted, { who: "local" }),
-      WAYS,
-    );
+    const { token } = await withApi(context, (api) => api.createToken({ body: wanted }), WAYS);
     context.answer("Token", { ...wanted, token }, () => `${token}\n`);
     context.note(`Token "${name}" may ${scopes.join(", ")}. It is not shown again; use it as SIGNALBOX_TOKEN`);
     return EXIT.done;
@@ -52,7 +50,7 @@ const list: Command = {
   summary: "the tokens there are, without the tokens themselves",
   examples: ["signalbox token list", "signalbox token list --json", "signalbox token list --utc"],
   async run(context) {
-    const items = await withOperations(context, (operations) => operations.tokens(), WAYS);
+    const { items } = await withApi(context, (api) => api.listTokens(), WAYS);
     context.answer("TokenList", { items }, () => tokenTable(items, screenOf(context)));
     return EXIT.done;
   },
@@ -75,7 +73,7 @@ const revoke: Command = {
   summary: "end a token now",
   examples: ["signalbox token revoke grafana", "signalbox token revoke grafana --json", "signalbox token list"],
   async run(context, [name = ""]) {
-    await withOperations(context, (operations) => operations.revokeToken(name, { who: "local" }), WAYS);
+    await withApi(context, (api) => api.revokeToken({ params: { name } }), WAYS);
     context.answer("Revoked", { name }, () => `token "${name}" is revoked\n`);
     return EXIT.done;
   },

@@ -1,8 +1,8 @@
 /** An event and everything that came of it, from the log: followed until nothing is left to do, and told in order. */
-
+import type { ApiClient } from "../../api/client.ts";
+import type { EventDetail } from "../../api/events.ts";
 import { systemClock } from "../../clock.ts";
 import { formatDuration } from "../../core/duration.ts";
-import type { EventDetail, Operations } from "../../operations/operations.ts";
 import { effectRows, eventLine, type Screen } from "./describe.ts";
 import { missesOf, missText } from "./explanation.ts";
 import { aligned, counted } from "./output.ts";
@@ -22,11 +22,11 @@ export interface Story {
 }
 
 /** Looks until the event and all it caused are settled, or the time is up. */
-export async function follow(operations: Operations, id: string, timeoutMs: number): Promise<Story> {
+export async function follow(api: ApiClient, id: string, timeoutMs: number): Promise<Story> {
   const endMs = systemClock.now() + timeoutMs;
   let before: Story | undefined;
   for (;;) {
-    const story = await read(operations, id);
+    const story = await read(api, id);
     // An outcome enters the log between two looks: only what stays the same is settled.
     if (story.settled && before?.settled && before.events.length === story.events.length) return story;
     if (systemClock.now() >= endMs) return { ...story, settled: false };
@@ -35,15 +35,15 @@ export async function follow(operations: Operations, id: string, timeoutMs: numb
   }
 }
 
-async function read(operations: Operations, id: string): Promise<Story> {
-  const root = await operations.event(id);
+async function read(api: ApiClient, id: string): Promise<Story> {
+  const root = await api.getEvent({ params: { id } });
   const sinceMs = Date.parse(root.event.receivedAt);
-  const later = await recent(operations, sinceMs);
+  const later = await recent(api, new Date(sinceMs).toISOString());
   const chain = new Set([id]);
   for (const event of later) if (event.causedBy !== undefined && chain.has(event.causedBy)) chain.add(event.id);
   chain.delete(id);
   const events = [root];
-  for (const each of chain) events.push(await operations.event(each));
+  for (const each of chain) events.push(await api.getEvent({ params: { id: each } }));
   const settled = events.every(({ decidedAtMs, deliveries }) => {
     return decidedAtMs !== undefined && deliveries.every(({ status }) => status !== "pending");
   });
@@ -57,11 +57,11 @@ function lastMsOf({ event, decidedAtMs, deliveries }: EventDetail): number[] {
 }
 
 /** Oldest first. */
-async function recent(operations: Operations, sinceMs: number) {
+async function recent(api: ApiClient, since: string) {
   const events: { id: string; causedBy?: string }[] = [];
   let cursor: string | undefined;
   for (let page = 0; page < PAGES_MAX; page++) {
-    const found = await operations.events({ sinceMs }, { limit: PAGE, ...(cursor === undefined ? {} : { cursor }) });
+    const found = await api.listEvents({ query: { since, limit: PAGE, ...(cursor === undefined ? {} : { cursor }) } });
     events.push(...found.items.map(({ event }) => event));
     if (found.cursor === undefined) break;
     cursor = found.cursor;
@@ -70,7 +70,7 @@ async function recent(operations: Operations, sinceMs: number) {
 }
 
 /** The story in lines; what was not matched comes with the condition that failed. Ends with a newline. */
-export async function storyLines(operations: Operations, story: Story, screen: Screen): Promise<string> {
+export async function storyLines(api: ApiClient, story: Story, screen: Screen): Promise<string> {
   const { paint } = screen;
   const [root] = story.events;
   if (!root) return "";
@@ -82,7 +82,7 @@ export async function storyLines(operations: Operations, story: Story, screen: S
       event.id === root.event.id ? [] : [["then", paint.dim(`${event.type} after ${after}`)]];
     return [...told, ...effects];
   });
-  const misses = root.trace && root.trace.matched.length === 0 ? await missRows(operations, root.event.id, screen) : [];
+  const misses = root.trace && root.trace.matched.length === 0 ? await missRows(api, root.event.id, screen) : [];
   const lines = aligned(
     [...rows, ...misses].map(([what, text]) => [paint.dim(what), text]),
     "  ",
@@ -91,8 +91,8 @@ export async function storyLines(operations: Operations, story: Story, screen: S
   return `${eventLine(root.event, screen)}\n${lines}  ${paint.dim(end)}\n`;
 }
 
-async function missRows(operations: Operations, id: string, { paint }: Screen): Promise<[string, string][]> {
-  const { rules } = await operations.explain(id);
+async function missRows(api: ApiClient, id: string, { paint }: Screen): Promise<[string, string][]> {
+  const { rules } = await api.explainEvent({ params: { id } });
   const missed = rules.filter(({ matched }) => !matched).toSorted((a, b) => a.distance - b.distance);
   return missed.slice(0, NEAR_MISSES_SHOWN).flatMap((rule): [string, string][] => {
     const conditions = missesOf(rule.tree).slice(0, rule.distance || 1);

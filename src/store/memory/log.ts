@@ -13,7 +13,7 @@ export function memoryLog(tables: MemoryTables): Log {
     },
     mark: async (source) => structuredClone(marks.get(source)),
     async claim(node, options) {
-      const isHolder = claimLane(lane, node, options, undecided.size > 0);
+      const isHolder = claimLane(lane, node, options, Math.min(undecided.size, options.limit) > 0);
       const claimed = isHolder ? firstWithin([...undecided.values()], options) : [];
       const held = new Set(options.held);
       return {
@@ -66,20 +66,22 @@ function claimLane(
   { nowMs, leaseMs }: ClaimOptions,
   hasEvents: boolean,
 ): boolean {
-  const isMine = lane.owner === node;
-  const isFree = lane.owner === undefined || (hasEvents && lane.untilMs <= nowMs);
-  if (!isMine && !isFree) return false;
-  if (!isMine) lane.fence += 1;
-  Object.assign(lane, { owner: node, untilMs: nowMs + leaseMs });
+  if (lane.owner === node) {
+    if (hasEvents && lane.untilMs - nowMs < leaseMs / 2) lane.untilMs = nowMs + leaseMs;
+    return true;
+  }
+  if (lane.owner !== undefined && !(hasEvents && lane.untilMs <= nowMs)) return false;
+  Object.assign(lane, { owner: node, fence: lane.fence + 1, untilMs: nowMs + leaseMs });
   return true;
 }
 
 function firstWithin(events: readonly StoredEvent[], { limit, bytes, held }: ClaimOptions): StoredEvent[] {
   const heldIds = new Set(held);
-  let read = 0;
   const first = events.slice(0, limit);
+  let read = 0;
   const end = first.findIndex((record, index) => {
-    if (!heldIds.has(record.event.id)) read += record.bytes;
+    if (heldIds.has(record.event.id)) return false;
+    read += record.bytes;
     return index > 0 && read > bytes;
   });
   return end < 0 ? first : first.slice(0, end);

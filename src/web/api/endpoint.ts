@@ -1,47 +1,101 @@
-/** What an endpoint is: routing, validation and the OpenAPI document are all read from this one description. */
-import type { TObject, TSchema } from "typebox";
-import type { Actor, Operations, Scope } from "../../operations/operations.ts";
-import type { MetricsText } from "../metrics.ts";
+/** How an endpoint is answered: what its handler is given, and the check of a request against its schemas before. */
+import { type TSchema, Type } from "typebox";
+import type { BodyOf, Endpoint, Endpoints, ParamsOf, QueryOf, ResultOf } from "../../api/endpoint.ts";
+import { namesIn } from "../../api/endpoint.ts";
+import { NO_NUL, NoQuery, PAGE_LIMIT } from "../../api/schemas.ts";
+import { checker } from "../../core/check.ts";
+import { type Diagnostic, SignalboxError } from "../../errors.ts";
+import type { Operations } from "../../operations/operations.ts";
+import type { Page } from "../../ports/questions.ts";
+import { allows, type Principal } from "../access.ts";
+import { type PayloadView, payloadView } from "./payload.ts";
 
-/** What endpoints work with. */
-export interface Desk {
+/** What handlers work with. */
+export interface EndpointDeps {
   operations: Operations;
-  metrics: { text(): Promise<MetricsText> };
   /** The OpenAPI document. */
-  document: unknown;
+  document(): object;
 }
 
 /** A request that was let in and fits its schemas. */
-export interface Call {
+export interface EndpointRequest<E extends Endpoint = Endpoint> {
+  params: ParamsOf<E>;
+  query: QueryOf<E>;
+  body: BodyOf<E>;
+  principal: Principal;
+  /** Payloads as the principal may see them. */
+  view: PayloadView;
+}
+
+export interface EndpointResponse<E extends Endpoint = Endpoint> {
+  /** The first of the endpoint's `responses` when absent. */
+  status?: number;
+  body: ResultOf<E>;
+}
+
+/** Rejects with SignalboxError. */
+type Handler<E extends Endpoint, Deps> = (request: EndpointRequest<E>, deps: Deps) => Promise<EndpointResponse<E>>;
+
+/** One handler per endpoint of the table: the compiler misses none. */
+export type HandlersOf<Table extends Endpoints, Deps = EndpointDeps> = {
+  readonly [Id in keyof Table]: Handler<Table[Id], Deps>;
+};
+
+/** As it came: whether it fits the endpoint's schemas is not known. */
+export interface RawEndpointRequest {
   params: Readonly<Record<string, string>>;
   query: Readonly<Record<string, unknown>>;
   body: unknown;
-  actor: Actor;
-  /** Whether payloads may be shown. */
-  seesPayload: boolean;
+  principal: Principal;
 }
 
-export interface Reply {
-  /** The first of `answers` when absent. */
-  status?: number;
-  body?: unknown;
+export interface Responder {
+  endpoint: Endpoint;
+  respond(request: RawEndpointRequest): Promise<{ status: number; body: unknown }>;
 }
 
-export interface Endpoint {
-  /** operationId: `listEvents`. */
-  id: string;
-  method: "GET" | "POST" | "DELETE";
-  /** As in OpenAPI: `/api/v1/events/{id}`. */
-  path: string;
-  summary: string;
-  /** Absent: for everybody who reaches the listener. */
-  scope?: Scope;
-  query?: TObject;
-  body?: TSchema;
-  /** Status → schema of the body; undefined = no body. */
-  answers: Readonly<Record<number, TSchema | undefined>>;
-  /** application/json when absent. */
-  produces?: string;
-  /** Rejects with SignalboxError. */
-  reply(call: Call, desk: Desk): Promise<Reply>;
+/** Rejects with SB0907 and every place when a request does not fit, otherwise as the handler does. */
+export function createResponders<Id extends string, Deps>(
+  endpoints: Readonly<Record<Id, Endpoint>>,
+  // Each is typed where it is written, as HandlersOf its table: comparing all of them again costs the compiler seconds.
+  handlers: Readonly<Record<Id, unknown>>,
+  deps: Deps,
+): Record<Id, Responder> {
+  const responders = Object.entries<Endpoint>(endpoints).map(([id, endpoint]) => {
+    const handler = handlers[id as Id] as Handler<Endpoint, Deps>;
+    const [usualStatus = 200] = Object.keys(endpoint.responses).map(Number);
+    let check: ((request: RawEndpointRequest) => Diagnostic[]) | undefined;
+    const respond: Responder["respond"] = async (request) => {
+      // Compiled when it is first asked, because a start should not wait for all of them.
+      check ??= requestChecker(endpoint);
+      const problems = check(request);
+      if (problems.length > 0) {
+        throw new SignalboxError("SB0907", problems.map(({ message }) => message).join("; "), { problems });
+      }
+      const view = payloadView(allows(request.principal.scopes, "payload:read"));
+      const { status = usualStatus, body } = await handler({ ...request, view } as EndpointRequest, deps);
+      return { status, body };
+    };
+    return [id, { endpoint, respond }];
+  });
+  return Object.fromEntries(responders) as Record<Id, Responder>;
+}
+
+function requestChecker({ path, query = NoQuery, body }: Endpoint): (request: RawEndpointRequest) => Diagnostic[] {
+  const nameSchema = Type.String({ minLength: 1, pattern: NO_NUL });
+  const params = Type.Object(Object.fromEntries(namesIn(path).map((name) => [name, nameSchema])));
+  const parts: [keyof RawEndpointRequest, TSchema][] = [
+    ["params", params],
+    ["query", query],
+  ];
+  if (body) parts.push(["body", body]);
+  const checks = parts.map(([part, schema]) => ({ part, check: checker(schema) }));
+  return (request) =>
+    checks.flatMap(({ part, check }) =>
+      check(request[part]).map((one) => ({ ...one, path: [part, ...(one.path ?? [])] })),
+    );
+}
+
+export function pageOf({ limit = PAGE_LIMIT, cursor }: { limit?: number; cursor?: string }): Page {
+  return { limit, ...(cursor === undefined ? {} : { cursor }) };
 }

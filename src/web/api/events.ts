@@ -1,111 +1,43 @@
-/** Events: what came, what it caused, and why (not). */
-import { type Static, Type } from "typebox";
+/** Answers about events. */
+import type { EVENT_ENDPOINTS } from "../../api/events.ts";
 import { SignalboxError } from "../../errors.ts";
-import type { Event } from "../../model.ts";
 import type { EventFilter } from "../../ports/questions.ts";
-import type { Endpoint } from "./endpoint.ts";
-import { withoutPayload } from "./payload.ts";
-import { DecideRequest, EventsQuery, LimitQuery, pageOf } from "./requests.ts";
-import { EventDetailShape, EventRecordShape, ExplanationShape, listed, paged, RefusalShape } from "./shapes.ts";
+import { type HandlersOf, pageOf } from "./endpoint.ts";
 
-const Redelivered = Type.Object({ id: Type.String() }, { title: "Accepted", additionalProperties: false });
+export const eventHandlers: HandlersOf<typeof EVENT_ENDPOINTS> = {
+  async listEvents({ query, view }, { operations }) {
+    const { since, until, limit: _limit, cursor: _cursor, ...rest } = query;
+    const filter: EventFilter = {
+      ...rest,
+      ...(since === undefined ? {} : { sinceMs: instantMs("since", since) }),
+      ...(until === undefined ? {} : { untilMs: instantMs("until", until) }),
+    };
+    const page = await operations.events(filter, pageOf(query));
+    return { body: { ...page, items: page.items.map(view.record) } };
+  },
+  async getEvent({ params, view }, { operations }) {
+    const { deliveries, ...record } = await operations.event(params.id);
+    return { body: { ...view.record(record), deliveries: deliveries.map(view.delivery) } };
+  },
+  async explainEvent({ params, query, view }, { operations }) {
+    return { body: view.explanation(await operations.explain(params.id, query.at)) };
+  },
+  redeliverEvent: async ({ params, principal }, { operations }) => ({
+    body: await operations.redeliver(params.id, principal),
+  }),
+  // Nothing is withheld: it is the payload of the one who asks.
+  decide: async ({ body }, { operations }) => ({ body: await operations.decide(body.event) }),
+  async listRefusals({ query, view }, { operations }) {
+    const refusals = await operations.refusals(pageOf(query).limit);
+    return { body: { items: refusals.map(view.refusal) } };
+  },
+};
 
-const ExplainQuery = Type.Object(
-  {
-    at: Type.Optional(
-      Type.String({
-        minLength: 1,
-        maxLength: 100,
-        description: "Revision of a policy, or `decided`: the one that decided the event; default: the running one",
-      }),
-    ),
-  },
-  { additionalProperties: false },
-);
-
-export const EVENT_ENDPOINTS: readonly Endpoint[] = [
-  {
-    id: "listEvents",
-    method: "GET",
-    path: "/api/v1/events",
-    summary: "Events, newest first, without their payload",
-    scope: "read",
-    query: EventsQuery,
-    answers: { 200: paged("Events", EventRecordShape) },
-    async reply({ query, seesPayload }, { operations }) {
-      const { since, until, limit: _limit, cursor: _cursor, ...rest } = query as EventsQuery;
-      const filter: EventFilter = {
-        ...rest,
-        ...(since === undefined ? {} : { sinceMs: instantOf("since", since) }),
-        ...(until === undefined ? {} : { untilMs: instantOf("until", until) }),
-      };
-      const found = await operations.events(filter, pageOf(query as EventsQuery));
-      return { body: { ...found, items: seesPayload ? found.items : found.items.map(withoutPayload.record) } };
-    },
-  },
-  {
-    id: "getEvent",
-    method: "GET",
-    path: "/api/v1/events/{id}",
-    summary: "One event with its trace and deliveries",
-    scope: "read",
-    answers: { 200: EventDetailShape },
-    async reply({ params, seesPayload }, { operations }) {
-      const detail = await operations.event(params.id ?? "");
-      if (seesPayload) return { body: detail };
-      return { body: { ...withoutPayload.record(detail), deliveries: detail.deliveries.map(withoutPayload.delivery) } };
-    },
-  },
-  {
-    id: "explainEvent",
-    method: "GET",
-    path: "/api/v1/events/{id}/explain",
-    summary: "Why rules did (not) match, and what they would cause otherwise today",
-    scope: "read",
-    query: ExplainQuery,
-    answers: { 200: ExplanationShape },
-    async reply({ params, query, seesPayload }, { operations }) {
-      const explanation = await operations.explain(params.id ?? "", (query as Static<typeof ExplainQuery>).at);
-      return { body: seesPayload ? explanation : withoutPayload.explanation(explanation) };
-    },
-  },
-  {
-    id: "redeliverEvent",
-    method: "POST",
-    path: "/api/v1/events/{id}/redeliver",
-    summary: "Process a stored event again with the running policy",
-    scope: "operate",
-    answers: { 202: Redelivered },
-    reply: async ({ params, actor }, { operations }) => ({ body: await operations.redeliver(params.id ?? "", actor) }),
-  },
-  {
-    id: "decide",
-    method: "POST",
-    path: "/api/v1/decide",
-    summary: "What an event would cause; nothing is stored and nothing happens",
-    scope: "read",
-    body: DecideRequest,
-    answers: { 200: ExplanationShape },
-    // The schema leaves `data` open; that it is JSON is certain, since it was parsed from it.
-    reply: async ({ body }, { operations }) => ({ body: await operations.decide((body as { event: Event }).event) }),
-  },
-  {
-    id: "listRefusals",
-    method: "GET",
-    path: "/api/v1/refusals",
-    summary: "Requests that were not taken into the log, newest first",
-    scope: "read",
-    query: LimitQuery,
-    answers: { 200: listed("Refusals", RefusalShape) },
-    async reply({ query, seesPayload }, { operations }) {
-      const items = await operations.refusals(pageOf(query as LimitQuery).limit);
-      return { body: { items: seesPayload ? items : items.map(withoutPayload.refusal) } };
-    },
-  },
-];
-
-function instantOf(name: string, text: string): number {
+function instantMs(name: "since" | "until", text: string): number {
   const ms = Date.parse(text);
-  if (Number.isNaN(ms)) throw new SignalboxError("SB0907", `Query parameter "${name}" is no moment in time: "${text}"`);
-  return ms;
+  if (!Number.isNaN(ms)) return ms;
+  const message = `Query parameter "${name}" is no moment in time: "${text}"`;
+  throw new SignalboxError("SB0907", message, {
+    problems: [{ code: "SB0907", severity: "error", message, path: ["query", name] }],
+  });
 }

@@ -1,4 +1,5 @@
-/** What somebody without the scope payload:read sees instead of what senders wrote and providers answered. */
+/** What a principal without the scope payload:read sees instead of what senders wrote and providers answered. */
+import type { EventView } from "../../api/events.ts";
 import type {
   CondNode,
   DeliveryView,
@@ -10,20 +11,39 @@ import type {
   RuleChange,
   TraceView,
 } from "../../model.ts";
-import type { EventView } from "../../operations/operations.ts";
 
 const REDACTED: JsonObject = { redacted: true };
 const WITHHELD = "(redacted)";
 
-export const withoutPayload = {
-  event: (event: Event): Event => ({ ...event, data: REDACTED }),
+/** The nouns as the API answers them, with payloads or without. */
+export interface PayloadView {
+  /** Nothing is withheld. */
+  isWhole: boolean;
+  record(record: EventView): EventView;
+  delivery(delivery: DeliveryView): DeliveryView;
+  instance(instance: Instance): Instance;
+  explanation(explanation: Explanation): Explanation;
+  refusal(refusal: Refusal): Refusal;
+}
 
-  record<R extends EventView>(record: R): R {
-    const { trace } = record;
-    return { ...record, event: withoutPayload.event(record.event), ...(trace ? { trace: quiet(trace) } : {}) };
+export function payloadView(seesPayload: boolean): PayloadView {
+  return seesPayload ? WHOLE : REDACTING;
+}
+
+const same = <T>(noun: T): T => noun;
+const WHOLE: PayloadView = {
+  ...{ isWhole: true, record: same, delivery: same, instance: same, explanation: same, refusal: same },
+};
+
+const withoutData = (event: Event): Event => ({ ...event, data: REDACTED });
+
+const REDACTING: PayloadView = {
+  isWhole: false,
+  record(record) {
+    const { event, trace } = record;
+    return { ...record, event: withoutData(event), ...(trace ? { trace: withoutLogs(trace) } : {}) };
   },
-
-  delivery(delivery: DeliveryView): DeliveryView {
+  delivery(delivery) {
     const { result, error } = delivery;
     return {
       ...delivery,
@@ -33,30 +53,27 @@ export const withoutPayload = {
       ...(error?.body === undefined ? {} : { error: { ...error, body: WITHHELD } }),
     };
   },
-
-  instance(instance: Instance): Instance {
-    return { ...instance, context: REDACTED, ...(instance.output === undefined ? {} : { output: REDACTED }) };
-  },
-
-  explanation(explanation: Explanation): Explanation {
+  instance: (instance) => ({
+    ...instance,
+    context: REDACTED,
+    ...(instance.output === undefined ? {} : { output: REDACTED }),
+  }),
+  explanation(explanation) {
     const { decided, changes } = explanation;
     return {
       ...explanation,
-      event: withoutPayload.event(explanation.event),
+      event: withoutData(explanation.event),
       rules: explanation.rules.map((rule) => ({ ...rule, tree: condition(rule.tree) })),
-      deliveries: explanation.deliveries.map(withoutPayload.delivery),
-      ...(decided ? { decided: { ...decided, trace: quiet(decided.trace) } } : {}),
+      deliveries: explanation.deliveries.map(REDACTING.delivery),
+      ...(decided ? { decided: { ...decided, trace: withoutLogs(decided.trace) } } : {}),
       ...(changes ? { changes: { ...changes, rules: changes.rules.map(withoutParams) } } : {}),
     };
   },
-
-  refusal({ excerpt: _, ...refusal }: Refusal): Refusal {
-    return refusal;
-  },
+  refusal: ({ excerpt: _, ...refusal }) => refusal,
 };
 
 /** Log lines of machines are rendered from payloads. */
-function quiet({ logs, ...trace }: TraceView): TraceView {
+function withoutLogs({ logs, ...trace }: TraceView): TraceView {
   return { ...trace, ...(logs ? { logs: logs.map(() => WITHHELD) } : {}) };
 }
 

@@ -1,0 +1,42 @@
+/** Events that were just stored and not yet decided, so that they need not be read and parsed again. What has no room is read from the log. */
+import type { Event, NewEvent } from "../model.ts";
+
+const EVENTS_MAX = 500;
+/** Of JSON text; parsed it takes several times as much. */
+const BYTES_MAX = 16 * 1024 * 1024;
+/** Of an event whose text is not at hand: they are our own, and small. */
+const OWN_BYTES = 1_024;
+
+export interface Recent {
+  remember(events: readonly NewEvent[]): void;
+  ids(): Iterable<string>;
+  event(id: string): Event | undefined;
+  forget(id: string): void;
+  clear(): void;
+}
+
+export function createRecent(): Recent {
+  const byId = new Map<string, { event: Event; bytes: number }>();
+  let total = 0;
+  const forget = (id: string): void => {
+    total -= byId.get(id)?.bytes ?? 0;
+    byId.delete(id);
+  };
+  return {
+    remember(events) {
+      for (const { event, dataText } of events) {
+        const bytes = dataText?.length ?? OWN_BYTES;
+        if (byId.has(event.id) || byId.size >= EVENTS_MAX || total + bytes > BYTES_MAX) continue;
+        byId.set(event.id, { event, bytes });
+        total += bytes;
+      }
+    },
+    ids: () => byId.keys(),
+    event: (id) => byId.get(id)?.event,
+    forget,
+    clear() {
+      byId.clear();
+      total = 0;
+    },
+  };
+}
