@@ -8,23 +8,11 @@ export type Regex = { ok: true; size: number; test(text: string): boolean } | { 
 /** A counted repetition is written out, so the size of the program is bounded rather than the pattern's. */
 const PROGRAM_SIZE_MAX = 2_000;
 const REPEAT_MAX = 1_000;
-const KEPT_MAX = 500;
-
-const kept = new Map<string, Regex>();
-
-/** Whether the pattern occurs anywhere in a text, or a sentence on what is wrong with it. Compiled once per pattern. */
-export function regex(pattern: string): Regex {
-  const known = kept.get(pattern);
-  if (known !== undefined) return known;
-  if (kept.size >= KEPT_MAX) kept.clear();
-  const compiled = compile(pattern);
-  kept.set(pattern, compiled);
-  return compiled;
-}
 
 class Malformed extends Error {}
 
-function compile(pattern: string): Regex {
+/** Whether the pattern occurs anywhere in a text, or a sentence on what is wrong with it. */
+export function compileRegex(pattern: string): Regex {
   try {
     const program: Instruction[] = [];
     emit(parse(pattern), program);

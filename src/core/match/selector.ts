@@ -38,7 +38,6 @@ function takes(wider: string, name: string): boolean {
 /** One thing per selecting name, made when it is asked for. */
 export interface TypeIndex<T> {
   at(name: string): T;
-  drop(name: string): void;
   /** Of the names that take the type. */
   find(type: string): readonly T[];
 }
@@ -55,10 +54,6 @@ export function typeIndex<T>(make: () => T): TypeIndex<T> {
       things.set(name, made);
       remembered.clear();
       return made;
-    },
-    drop(name) {
-      things.delete(name);
-      remembered.clear();
     },
     find(type) {
       const known = remembered.get(type);

@@ -2,10 +2,9 @@
 import type { Json } from "../../../model.ts";
 import type { Alternative } from "../operators.ts";
 import type { Leaf } from "../pattern.ts";
-import { dropField, type Field, fieldAt, read } from "./fields.ts";
+import { type Field, fieldAt, read } from "./fields.ts";
 
 export interface Condition {
-  readonly key: string;
   readonly field: Field;
   readonly alternatives: readonly Alternative[];
   /** The values, when alternatives are many and nothing but values. */
@@ -19,40 +18,25 @@ export interface Condition {
 }
 
 export interface Conditions {
-  readonly size: number;
   /** The condition that a leaf means, counted as used once more. */
   use(leaf: Leaf): Condition;
-  drop(condition: Condition): void;
 }
 
 const SET_FROM = 5;
 
-export function conditions(root: Field): Conditions {
+export function createConditions(root: Field): Conditions {
   const byKey = new Map<string, Condition>();
   return {
-    get size() {
-      return byKey.size;
-    },
     use(leaf) {
       const key = keyOf(leaf);
       let condition = byKey.get(key);
       if (condition === undefined) {
-        condition = newCondition(key, leaf, fieldAt(root, leaf.path));
-        condition.field.uses += 1;
+        condition = newCondition(leaf, fieldAt(root, leaf.path));
         byKey.set(key, condition);
       }
       condition.uses += 1;
       condition.field.popularity += 1;
       return condition;
-    },
-    drop(condition) {
-      const { field } = condition;
-      condition.uses -= 1;
-      field.popularity -= 1;
-      if (condition.uses > 0) return;
-      byKey.delete(condition.key);
-      field.uses -= 1;
-      dropField(field);
     },
   };
 }
@@ -65,10 +49,10 @@ function keyOf({ path, alternatives }: Leaf): string {
 
 const written = ({ op, want }: Alternative): string => `${op} ${JSON.stringify(want)}`;
 
-function newCondition(key: string, { alternatives, absent }: Leaf, field: Field): Condition {
+function newCondition({ alternatives, absent }: Leaf, field: Field): Condition {
   const plain = alternatives.length >= SET_FROM && alternatives.every(({ exact }) => exact);
   const values = plain ? new Set(alternatives.map(({ want }) => want)) : undefined;
-  return { key, field, alternatives, values, absent, uses: 0, stamp: 0, met: false };
+  return { field, alternatives, values, absent, uses: 0, stamp: 0, met: false };
 }
 
 /** Whether some value of the field meets it, or none is there and that meets it; of which element of a list is not asked. */

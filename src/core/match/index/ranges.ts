@@ -2,10 +2,8 @@
 import type { Range } from "../operators.ts";
 
 export interface Ranges<T> {
-  readonly size: number;
   get(key: Range): T | undefined;
   set(key: Range, value: T): void;
-  delete(key: Range): void;
   /** Adds the values of all ranges that hold the number, their ends included. */
   collect(number: number, into: T[]): void;
 }
@@ -22,8 +20,7 @@ interface Node<T> extends Range {
 
 export function ranges<T>(): Ranges<T> {
   let root: Node<T> | undefined;
-  let size = 0;
-  let made = 0;
+  let count = 0;
   const find = (key: Range): Node<T> | undefined => {
     let node = root;
     while (node !== undefined) {
@@ -34,26 +31,17 @@ export function ranges<T>(): Ranges<T> {
     return undefined;
   };
   return {
-    get size() {
-      return size;
-    },
     get: (key) => find(key)?.value,
     set(key, value) {
-      const known = find(key);
-      if (known !== undefined) {
-        known.value = value;
+      const existing = find(key);
+      if (existing !== undefined) {
+        existing.value = value;
         return;
       }
-      size += 1;
-      made += 1;
+      count += 1;
       const { from, to } = key;
-      const node: Node<T> = { from, to, value, rank: scattered(made), max: to, left: undefined, right: undefined };
+      const node: Node<T> = { from, to, value, rank: scattered(count), max: to, left: undefined, right: undefined };
       root = insert(root, node);
-    },
-    delete(key) {
-      if (find(key) === undefined) return;
-      size -= 1;
-      root = remove(root, key);
     },
     collect: (number, into) => collect(root, number, into),
   };
@@ -108,23 +96,4 @@ function split<T>(node: Node<T> | undefined, key: Range): [Node<T> | undefined, 
   const [before, after] = split(node.left, key);
   node.left = after;
   return [before, update(node)];
-}
-
-function remove<T>(node: Node<T> | undefined, key: Range): Node<T> | undefined {
-  if (node === undefined) return undefined;
-  const order = compare(key, node);
-  if (order === 0) return join(node.left, node.right);
-  if (order < 0) node.left = remove(node.left, key);
-  else node.right = remove(node.right, key);
-  return update(node);
-}
-
-function join<T>(left: Node<T> | undefined, right: Node<T> | undefined): Node<T> | undefined {
-  if (left === undefined || right === undefined) return left ?? right;
-  if (left.rank > right.rank) {
-    left.right = join(left.right, right);
-    return update(left);
-  }
-  right.left = join(left, right.left);
-  return update(right);
 }
