@@ -5,7 +5,7 @@
  */
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import { ruleIndex } from "../src/core/match/index/index.ts";
+import { createRuleIndex } from "../src/core/match/index/index.ts";
 import type { JsonObject } from "../src/model.ts";
 import { compiledRule, compiledRules, type Engine, engines } from "./match/engines.ts";
 import { type RuleSet, sets } from "./match/sets.ts";
@@ -116,7 +116,7 @@ async function upkeep(set: RuleSet): Promise<void> {
   const empty = await heap();
   const rules = compiledRules(set, count);
   const compiled = await heap();
-  const index = ruleIndex();
+  const index = createRuleIndex();
   const startedMs = performance.now();
   index.add(rules.map((rule, rank) => ({ rule, rank })));
   const builtMs = performance.now() - startedMs;

@@ -40,13 +40,13 @@ function slotFor(schemas: readonly Schema[], inherited: Escape): Slot {
   const typed = all.filter(({ type }) => type !== undefined);
   return {
     schemas: all,
-    escape: named === undefined ? inherited : known(named),
+    escape: named === undefined ? inherited : escapeNamed(named),
     text: typed.length > 0 && typed.every(({ type }) => type === "string"),
   };
 }
 
 /** A misspelt destination would silently leave text unescaped: that is our own mistake and stops the start. */
-function known(name: unknown): Escape {
+function escapeNamed(name: unknown): Escape {
   if (typeof name === "string" && Object.hasOwn(ESCAPES, name)) return name as Escape;
   throw new Error(`A schema names the escape "${String(name)}", which does not exist`);
 }

@@ -100,10 +100,10 @@ export function createLayouts({ kept = 50 }: { kept?: number } = {}): (graph: Gr
   /** Rejects with SB0108 when there are too many transitions. Tens of milliseconds for a few states, seconds for hundreds. */
   return async (graph) => {
     const plan = planOf(graph);
-    const asked = question(plan);
+    const elkGraph = question(plan);
     // Not the machine's own hash: that is the same for transitions in another order, which lie elsewhere.
-    const key = createHash("sha256").update(JSON.stringify(asked)).digest("base64");
-    const answer = answers.get(key) ?? solve(asked, graph);
+    const key = createHash("sha256").update(JSON.stringify(elkGraph)).digest("base64");
+    const answer = answers.get(key) ?? solve(elkGraph, graph);
     answers.delete(key);
     answers.set(key, answer);
     const [oldest] = answers.keys();
@@ -117,8 +117,8 @@ export function createLayouts({ kept = 50 }: { kept?: number } = {}): (graph: Gr
   };
 }
 
-async function solve(asked: ElkNode, { id }: Graph): Promise<ElkNode> {
-  const count = asked.edges?.length ?? 0;
+async function solve(elkGraph: ElkNode, { id }: Graph): Promise<ElkNode> {
+  const count = elkGraph.edges?.length ?? 0;
   if (count > EDGES_MAX) {
     const limits = `${count.toLocaleString("en-US")} arrows, at most ${EDGES_MAX.toLocaleString("en-US")} are drawn`;
     throw new SignalboxError(
@@ -128,7 +128,7 @@ async function solve(asked: ElkNode, { id }: Graph): Promise<ElkNode> {
   }
   // Loaded when something is drawn: it is large.
   const { default: elk } = await import("elkjs/lib/elk.bundled.js");
-  return await new elk.default().layout(asked);
+  return await new elk.default().layout(elkGraph);
 }
 
 // ---------------------------------------------------------------- what is laid out

@@ -107,11 +107,11 @@ function tooltip(node: GraphNode): string {
 function badge({ x, y, width, node }: Box): string {
   const { count = 0 } = node;
   if (count === 0) return "";
-  const told = count.toLocaleString("en-US");
-  const wide = Math.max(BADGE_HEIGHT, widthOf(told, { size: SIZES.text, bold: true }) + 10);
+  const label = count.toLocaleString("en-US");
+  const wide = Math.max(BADGE_HEIGHT, widthOf(label, { size: SIZES.text, bold: true }) + 10);
   const at = { x: x + width - wide / 2 - 6, y: y - BADGE_HEIGHT / 2, width: wide, height: BADGE_HEIGHT };
   const rim = outline(at, { look: "badge", corner: BADGE_HEIGHT / 2 });
-  return `<g class="count">${rim}${text(told, { x: at.x + wide / 2, y: at.y + 13, look: "middle" })}</g>`;
+  return `<g class="count">${rim}${text(label, { x: at.x + wide / 2, y: at.y + 13, look: "middle" })}</g>`;
 }
 
 function outline(box: Rectangle, { look, corner, dashed = false }: { look: string; corner: number; dashed?: boolean }) {
@@ -178,11 +178,11 @@ function label({ edge, label: placed }: Line): string {
   if (!placed) return "";
   const { x, y, width, lines } = placed;
   const whole = `<title>${escaped(plain(edgeParts(edge).join(" "), TOOLTIP_CHARS_MAX))}</title>`;
-  const told = lines.map((line, i) => {
+  const tspans = lines.map((line, i) => {
     const look = i === 0 ? "middle" : "quiet middle";
     return text(line, { x: x + width / 2, y: y + 14 + i * SIZES.line, look });
   });
-  return `<g data-edge="${edge.id}">${whole}${outline(placed, { look: "behind", corner: 4 })}${told.join("")}</g>`;
+  return `<g data-edge="${edge.id}">${whole}${outline(placed, { look: "behind", corner: 4 })}${tspans.join("")}</g>`;
 }
 
 // ---------------------------------------------------------------- text

@@ -3,7 +3,7 @@ import { Type } from "typebox";
 import { actionCatalogue, type Config } from "../config/config.ts";
 import type { CompiledMachine } from "../core/machine/file/compile.ts";
 import { compileMachine } from "../core/machine/file/compile.ts";
-import { type Diagnostic, SignalboxError } from "../errors.ts";
+import { type Diagnostic, newDiagnostic, SignalboxError } from "../errors.ts";
 import type { Json, JsonObject } from "../model.ts";
 import type { PolicyReport } from "../operations/operations.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -38,7 +38,7 @@ export interface PolicyHolderDeps {
 export async function holdPolicy(deps: PolicyHolderDeps): Promise<PolicyHolder> {
   const { config, store, clock, observe } = deps;
   const actions = actionCatalogue(config.connections, deps.providers);
-  const load = async (): Promise<{ policy?: Policy; problems: Diagnostic[] }> => {
+  const load = async (): Promise<{ policy?: Policy; diagnostics: Diagnostic[] }> => {
     try {
       const files = await readPolicyFiles(config.dir);
       const compiled = compilePolicy(files, { actions, vars: config.vars });
@@ -47,30 +47,30 @@ export async function holdPolicy(deps: PolicyHolderDeps): Promise<PolicyHolder> 
     } catch (error) {
       if (!(error instanceof SignalboxError)) throw error;
       const { code, message } = error;
-      return { problems: error.problems.length > 0 ? [...error.problems] : [{ code, message, severity: "error" }] };
+      return { diagnostics: error.problems.length > 0 ? [...error.problems] : [newDiagnostic(code, message)] };
     }
   };
   const first = await load();
   if (!first.policy) {
-    const [problem] = first.problems.filter(({ severity }) => severity === "error");
+    const [problem] = first.diagnostics.filter(({ severity }) => severity === "error");
     const place = problem?.file === undefined ? "" : ` (${problem.file}:${problem.line}:${problem.col})`;
     const message = `The policy does not load: ${problem?.message}${place}`;
-    throw new SignalboxError("SB0401", message, { problems: first.problems });
+    throw new SignalboxError("SB0401", message, { problems: first.diagnostics });
   }
   let policy = first.policy;
-  let report = reportOf(policy, clock.now(), first.problems);
+  let report = reportOf(policy, clock.now(), first.diagnostics);
   const reload = async (): Promise<PolicyReport> => {
     const next = await load();
     observe({
       kind: "policy",
       ok: next.policy !== undefined,
       revision: next.policy?.revision ?? policy.revision,
-      problems: next.problems.length,
+      problems: next.diagnostics.length,
     });
     if (next.policy) {
       policy = next.policy;
-      report = reportOf(policy, clock.now(), next.problems);
-    } else report = { ...report, current: false, problems: next.problems };
+      report = reportOf(policy, clock.now(), next.diagnostics);
+    } else report = { ...report, current: false, problems: next.diagnostics };
     return report;
   };
   const earlier = new Map<string, Policy>();
@@ -88,12 +88,12 @@ export async function holdPolicy(deps: PolicyHolderDeps): Promise<PolicyHolder> 
     async at(revision) {
       if (revision === policy.revision) return policy;
       const files = earlier.has(revision) ? undefined : await store.policy(revision);
-      const found = files ? compileEarlier(revision, files, { actions, vars: config.vars }) : earlier.get(revision);
-      if (!found) return undefined;
+      const earlierPolicy = files ? compileEarlier(revision, files, { actions, vars: config.vars }) : earlier.get(revision);
+      if (!earlierPolicy) return undefined;
       earlier.delete(revision);
-      earlier.set(revision, found);
+      earlier.set(revision, earlierPolicy);
       for (const oldest of [...earlier.keys()].slice(0, -EARLIER_MAX)) earlier.delete(oldest);
-      return found;
+      return earlierPolicy;
     },
     compile: (machine, definition) => compileStored(machine, definition, policy, actions),
     async definition(machine, hash) {
@@ -117,8 +117,8 @@ export function compileStored(
   { vars }: Pick<Policy, "vars">,
   actions: Actions,
 ): CompiledMachine | undefined {
-  const known = withGone(actions, actionsNamed(definition));
-  return compileMachine(definition, { id, templates: new Map(), actions: known, vars }).machine;
+  const knownActions = withGone(actions, actionsNamed(definition));
+  return compileMachine(definition, { id, templates: new Map(), actions: knownActions, vars }).machine;
 }
 
 /** For looking back, never for deciding. Its revision is the one that it had with the connections of its time. */

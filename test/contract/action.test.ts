@@ -8,7 +8,7 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import { memoryCache } from "../../src/cache/memory.ts";
-import { checker } from "../../src/core/check.ts";
+import { validatorFor } from "../../src/core/check.ts";
 import type { JsonObject, Outcome } from "../../src/model.ts";
 import { httpClient } from "../../src/network/http.ts";
 import type { Action, ActionContext, Provider } from "../../src/ports/provider.ts";
@@ -110,7 +110,7 @@ test("every connection has the common keys and refuses unknown ones", () => {
     expect(Object.keys(properties), provider.name).toEqual(
       expect.arrayContaining(["allowPrivate", "concurrency", "ratePerSecond"]),
     );
-    const check = checker(provider.connection ?? {});
+    const check = validatorFor(provider.connection ?? {});
     const settings = settingsOf(provider, "https://provider.example");
     expect(check(settings), provider.name).toEqual([]);
     expect(check({ ...settings, concurrency: 65 }), provider.name).not.toEqual([]);
@@ -121,7 +121,7 @@ test("every connection has the common keys and refuses unknown ones", () => {
 describe.each(actions)("%s", (_name, { provider, name, action }) => {
   test("documents its parameters, takes its own example and refuses what it does not know", () => {
     expect(action.summary).not.toBe("");
-    const check = checker(action.params);
+    const check = validatorFor(action.params);
     expect(check(action.example)).toEqual([]);
     expect(check({ ...action.example, unknownParameter: 1 })).not.toEqual([]);
     for (const [key, schema] of Object.entries((action.params as unknown as Schema).properties)) {

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { memoryCache } from "../../src/cache/memory.ts";
-import { checker } from "../../src/core/check.ts";
+import { validatorFor } from "../../src/core/check.ts";
 import { STATUSES } from "../../src/model.ts";
 import { httpClient } from "../../src/network/http.ts";
 import type { EventDraft, Normalised, RawRequest, Sample, Source, SourceConfig } from "../../src/ports/provider.ts";
@@ -85,7 +85,7 @@ describe.each(providers.map((provider) => [provider.name, provider] as const))("
 
   test("says what it is and checks its settings", () => {
     expect(source.summary).not.toBe("");
-    const check = checker(source.settings);
+    const check = validatorFor(source.settings);
     expect(check(settings)).toEqual([]);
     expect(check({ ...settings, unknownSetting: 1 })).not.toEqual([]);
     for (const type of Object.keys(source.events)) expect(type).toMatch(new RegExp(`^${name}\\.[a-z0-9._-]+$`));

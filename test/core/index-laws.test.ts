@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { matches } from "../../src/core/match/evaluate.ts";
-import { type Entry, ruleIndex } from "../../src/core/match/index/index.ts";
+import { createRuleIndex, type Entry } from "../../src/core/match/index/index.ts";
 import { compilePattern } from "../../src/core/match/pattern.ts";
 import type { CompiledRule } from "../../src/core/match/rules.ts";
 import type { Event } from "../../src/model.ts";
@@ -109,7 +109,7 @@ function ruleOf({ type, match }: Drawn, id: number): CompiledRule {
   const base = { rule: { id: `r${id}`, event: type }, id: `r${id}`, mode: "live", stop: false, sends: [], actions: [] };
   const rule = { ...base, place: () => undefined } as CompiledRule;
   if (match === undefined) return rule;
-  const { pattern, problems } = compilePattern(match);
+  const { pattern, diagnostics: problems } = compilePattern(match);
   expect(problems).toStrictEqual([]);
   return { ...rule, pattern };
 }
@@ -170,7 +170,7 @@ test(`in ${RUNS * EVENTS} cases the index finds the rules that the evaluator fin
       fc.oneof({ arbitrary: anything, weight: 3 }, aboutLists),
       fc.nat({ max: 70 }),
       ([policy, seen], rank) => {
-        const index = ruleIndex();
+        const index = createRuleIndex();
         // In an order of their own: ranks are the places of the rules, not the time at which they come.
         const entries: Entry[] = policy.map((each, i) => ({ rule: ruleOf(each, i), rank: i }));
         index.add(entries.filter((entry) => entry.rank % 3 !== 1));

@@ -1,10 +1,10 @@
 /** The trees inside the index against plain lists: whatever is put in, everything that fits is found and nothing else. */
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { affixes } from "../../src/core/match/index/affixes.ts";
+import { createAffixes } from "../../src/core/match/index/affixes.ts";
 import { type Finder, newFinder } from "../../src/core/match/index/finders.ts";
-import { ranges } from "../../src/core/match/index/ranges.ts";
-import type { Range } from "../../src/core/match/operators.ts";
+import { createRanges } from "../../src/core/match/index/ranges.ts";
+import type { NumberRange } from "../../src/core/match/operators.ts";
 
 const letters = fc.string({ unit: fc.constantFrom("a", "b", "é", "😀"), maxLength: 6 });
 
@@ -17,7 +17,7 @@ test.each([false, true])("affixes, from the end %s", (fromEnd) => {
   const fits = (text: string, key: string) => (fromEnd ? text.endsWith(key) : text.startsWith(key));
   fc.assert(
     fc.property(keyLists(letters), fc.array(letters, { minLength: 5, maxLength: 20 }), (keys, texts) => {
-      const tree = affixes<string>(fromEnd);
+      const tree = createAffixes<string>(fromEnd);
       const plain = new Set<string>();
       for (const key of keys) {
         expect(tree.get(key)).toBe(plain.has(key) ? key : undefined);
@@ -37,12 +37,12 @@ test.each([false, true])("affixes, from the end %s", (fromEnd) => {
 
 test("ranges", () => {
   const ends = fc.constantFrom(-Infinity, -3, -1, 0, 0.5, 1, 2, 4, 7, Infinity);
-  const range = fc.tuple(ends, ends).map(([a, b]): Range => ({ from: Math.min(a, b), to: Math.max(a, b) }));
-  const nameOf = ({ from, to }: Range) => `${from}..${to}`;
+  const range = fc.tuple(ends, ends).map(([a, b]): NumberRange => ({ from: Math.min(a, b), to: Math.max(a, b) }));
+  const nameOf = ({ from, to }: NumberRange) => `${from}..${to}`;
   fc.assert(
     fc.property(keyLists(range), (keys) => {
-      const tree = ranges<string>();
-      const plain = new Map<string, Range>();
+      const tree = createRanges<string>();
+      const plain = new Map<string, NumberRange>();
       for (const key of keys) {
         expect(tree.get(key)).toBe(plain.has(nameOf(key)) ? nameOf(key) : undefined);
         tree.set(key, nameOf(key));
@@ -61,7 +61,7 @@ test("ranges", () => {
 });
 
 test("ranges that come in order make no deep tree", () => {
-  const tree = ranges<number>();
+  const tree = createRanges<number>();
   for (let i = 0; i < 100_000; i++) tree.set({ from: i, to: i }, i);
   const collected: number[] = [];
   tree.collect(77_777, collected);

@@ -2,9 +2,9 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { describe, expect, test } from "vitest";
-import { ruleIndex } from "../../src/core/match/index/index.ts";
+import { createRuleIndex } from "../../src/core/match/index/index.ts";
 import { compilePattern } from "../../src/core/match/pattern.ts";
-import { ruleSet } from "../../src/core/match/rule-set.ts";
+import { createRuleSet } from "../../src/core/match/rule-set.ts";
 import type { CompiledRule } from "../../src/core/match/rules.ts";
 import type { Event } from "../../src/model.ts";
 
@@ -14,11 +14,11 @@ function rule(id: string, match: object | undefined, more: object = {}): Compile
   return match === undefined ? compiled : { ...compiled, pattern: compilePattern(match).pattern };
 }
 const indexOf = (...patterns: object[]) => {
-  const index = ruleIndex();
+  const index = createRuleIndex();
   index.add(patterns.map((match, rank) => ({ rule: rule(`r${rank}`, match), rank })));
   return index;
 };
-const idsOf = (index: ReturnType<typeof ruleIndex>, event: object) =>
+const idsOf = (index: ReturnType<typeof createRuleIndex>, event: object) =>
   index.match(Object.assign(event, { type: "t.a" }) as unknown as Event).map(({ rule: { id } }) => id);
 
 /** Counts how often each member is looked at. */
@@ -96,7 +96,7 @@ describe("the order of rules", () => {
       const event = ["t.a", "t.*", "*", "t.b"][i % 4]!;
       return rule(`r${i}`, i === 17 || i === 21 ? { repo: `acme/${i}` } : { repo: "never" }, { event, stop: i === 17 });
     });
-    const set = ruleSet(rules);
+    const set = createRuleSet(rules);
     const ask = (repo: string) => {
       const { matched, considered } = set.match({ type: "t.a", repo } as unknown as Event, {});
       return [matched.map(({ rule: { id } }) => id), considered];
@@ -108,7 +108,7 @@ describe("the order of rules", () => {
   });
 
   test("a rule that names a type in several ways is asked once", () => {
-    const index = ruleIndex();
+    const index = createRuleIndex();
     for (const [rank, event] of [["t.a", "t.*", "t.a"], ["*", "t.a"], ["t.*"]].entries())
       index.add([{ rule: rule(`r${rank}`, undefined, { event }), rank }]);
     expect(idsOf(index, {})).toEqual(["r0", "r1", "r2"]);

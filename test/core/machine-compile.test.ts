@@ -79,7 +79,7 @@ describe("the compiled machine", () => {
     });
     expect([...machine.signals]).toEqual(["end.*", "GO", "NOP", "IN", "BACK"]);
     const told = story(machine);
-    const accepts = () => (told.row ? machine.accepts(told.row) : undefined);
+    const accepts = () => (told.row ? machine.acceptedSignals(told.row) : undefined);
     told.send("IN");
     expect(accepts()).toEqual(["end.*", "GO"]);
     told.send("GO");

@@ -64,14 +64,14 @@ test("the file may be JSON, by its name too", () => {
     "rules/a.yaml": "[]",
     "statemachines/m.json": JSON.stringify({ id: "m", initial: "a", states: { a: { on: { X: "a" } } } }),
   };
-  const { policy, problems } = compilePolicy(files, { actions: new Map(), vars: {} });
+  const { policy, diagnostics: problems } = compilePolicy(files, { actions: new Map(), vars: {} });
   expect(problems).toEqual([]);
   expect([...(policy?.machines.keys() ?? [])]).toEqual(["m"]);
   const twice = compilePolicy(
     { ...files, "statemachines/m.yaml": files["statemachines/m.json"] },
     { actions: new Map(), vars: {} },
   );
-  expect(twice.problems.map(({ code }) => code)).toEqual(["SB0302"]);
+  expect(twice.diagnostics.map(({ code }) => code)).toEqual(["SB0302"]);
 });
 
 test("what is given is left as it is", () => {
@@ -165,7 +165,7 @@ describe("outside the subset, with its place and why:", () => {
       ],
     ],
   ])("%s", (_, definition, expected) => {
-    const { machine, problems } = compileMachine(definition, env());
+    const { machine, diagnostics: problems } = compileMachine(definition, env());
     expect(machine).toBeUndefined();
     const told = problems.map(({ code, path = [], message }) => `${code} ${path.join("/")}: ${message}`);
     expect(told).toEqual(

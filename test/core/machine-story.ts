@@ -13,7 +13,7 @@ export function env(more: Partial<MachineEnv> = {}): MachineEnv {
 /** The machine, or an error with every problem. `id` may be left out. */
 export function machineOf(definition: Record<string, unknown>, more: Partial<MachineEnv> = {}): CompiledMachine {
   const id = typeof definition.id === "string" ? definition.id : "m";
-  const { machine, problems } = compileMachine({ id, ...definition }, env({ id, ...more }));
+  const { machine, diagnostics: problems } = compileMachine({ id, ...definition }, env({ id, ...more }));
   if (!machine)
     throw new Error(problems.map(({ code, message, path }) => `${code} ${message} @${path?.join("/")}`).join("\n"));
   return machine;

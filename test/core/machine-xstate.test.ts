@@ -127,7 +127,7 @@ function compare({ machine, native, row, inside }: Duel, result: StepResult): vo
   });
   if (!result.instance || isFailed) return;
   const misfits = result.logs.filter((line) => !fits(line, inside));
-  const active = status === "done" ? [] : (machine.engine.active(state ?? null) ?? []);
+  const active = status === "done" ? [] : (machine.interpreter.activeStates(state ?? null) ?? []);
   expect([misfits, ...[...inside].toSorted()]).toEqual([[], ...active.map(({ id }) => id).toSorted()]);
 }
 

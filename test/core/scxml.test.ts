@@ -110,7 +110,7 @@ function expectShared(
 }
 
 function expectRefused(machine: JsonObject, words: string): void {
-  const { machine: compiled, problems } = compileMachine(machine, env());
+  const { machine: compiled, diagnostics: problems } = compileMachine(machine, env());
   expect(problems.map(({ code, message }) => `${code} ${message}`).join("; ")).toContain(words);
   expect(compiled).toBeUndefined();
 }

@@ -73,7 +73,7 @@ function runPattern(text: string): void {
     const { match, matches: hits = [], misses = [], refused, ...rest } = example;
     expect(rest).toEqual({});
     expect(hits.length + misses.length + (refused ? 1 : 0), "an example shows something").toBeGreaterThan(0);
-    const { pattern, problems } = compilePattern(match);
+    const { pattern, diagnostics: problems } = compilePattern(match);
     const told = problems.map(({ message }) => message).join("; ");
     if (refused !== undefined) expect(told).toContain(refused);
     else expect(told).toBe("");
@@ -116,7 +116,7 @@ function runExpressions(text: string): void {
   const { cases, ...scope } = parse(text) as JsonObject & { cases: (Case & { cel: string })[]; event: JsonObject };
   for (const one of cases) {
     const compiled = compileExpression(one.cel);
-    const problem = compiled.ok ? undefined : advised(compiled.problem);
+    const problem = compiled.ok ? undefined : advised(compiled.diagnostic);
     expectCase(one, problem, () => (compiled.ok ? compiled.expression.evaluate(scope) : { ok: false }));
   }
 }
@@ -136,7 +136,7 @@ function runTemplates(text: string): void {
   };
   for (const one of cases) {
     const options = { templates: new Map(Object.entries(files)), ...(destination ? { escape: destination } : {}) };
-    const { renderer, problems } = compileValue(one.text, options);
+    const { renderer, diagnostics: problems } = compileValue(one.text, options);
     expectCase(one, problems[0] && advised(problems[0]), () => renderer.render(scope));
   }
 }

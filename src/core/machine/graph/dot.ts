@@ -1,5 +1,5 @@
 /** A graph in Graphviz's language. States inside states are clusters. https://graphviz.org/doc/info/lang.html */
-import type { Graph, GraphEdge, GraphNode } from "./graph.ts";
+import type { Graph, GraphEdge, GraphNode } from "./structure.ts";
 import { childrenOf, isChoice, isFramed } from "./structure.ts";
 import { edgeParts, linesBelow, nodeName } from "./words.ts";
 

@@ -3,7 +3,7 @@ import { formatDuration, parseDuration } from "../../duration.ts";
 import { wellFormed } from "../../escape.ts";
 import type { Expression } from "../../expr.ts";
 import type { Effect, Guard } from "../file/tree.ts";
-import type { Graph, GraphEdge, GraphNode } from "./graph.ts";
+import type { Graph, GraphEdge, GraphNode } from "./structure.ts";
 
 /** Longer guards and names are cut in drawings; JSON has them whole. */
 const WORDS_CHARS_MAX = 80;
@@ -47,9 +47,9 @@ export function delayText(delay: number | Expression): string {
   if (typeof delay !== "number") return delay.source.trim();
   const words: string[] = [];
   for (let rest = delay; rest > 0; ) {
-    const told = formatDuration(rest);
-    words.push(told);
-    rest -= parseDuration(told.replaceAll(" ", "")) ?? rest;
+    const word = formatDuration(rest);
+    words.push(word);
+    rest -= parseDuration(word.replaceAll(" ", "")) ?? rest;
   }
   return words.join(" ") || "0s";
 }

@@ -17,7 +17,7 @@ interface Node<T> {
 }
 
 /** `fromEnd`: keys are endings. */
-export function affixes<T>(fromEnd: boolean): Affixes<T> {
+export function createAffixes<T>(fromEnd: boolean): Affixes<T> {
   const root = newNode<T>("");
   const forward = (key: string) => (fromEnd ? reversed(key) : key);
   return {

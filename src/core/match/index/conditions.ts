@@ -31,7 +31,7 @@ export function createConditions(root: Field): Conditions {
       const key = keyOf(leaf);
       let condition = byKey.get(key);
       if (condition === undefined) {
-        condition = newCondition(leaf, fieldAt(root, leaf.path));
+        condition = newCondition(leaf, fieldAt(root, leaf.fieldPath));
         byKey.set(key, condition);
       }
       condition.uses += 1;
@@ -41,33 +41,34 @@ export function createConditions(root: Field): Conditions {
   };
 }
 
-function keyOf({ path, alternatives }: Leaf): string {
+function keyOf({ fieldPath: path, alternatives }: Leaf): string {
   const [only, ...more] = alternatives;
-  const wanted = more.length === 0 && only ? written(only) : alternatives.map(written).toSorted().join();
-  return `${JSON.stringify(path)}${wanted}`;
+  const alternativesKey =
+    more.length === 0 && only ? alternativeKey(only) : alternatives.map(alternativeKey).toSorted().join();
+  return `${JSON.stringify(path)}${alternativesKey}`;
 }
 
-const written = ({ op, want }: Alternative): string => `${op} ${JSON.stringify(want)}`;
+const alternativeKey = ({ op, want }: Alternative): string => `${op} ${JSON.stringify(want)}`;
 
 function newCondition({ alternatives, absent }: Leaf, field: Field): Condition {
-  const plain = alternatives.length >= SET_FROM && alternatives.every(({ exact }) => exact);
-  const values = plain ? new Set(alternatives.map(({ want }) => want)) : undefined;
+  const areAllValues = alternatives.length >= SET_FROM && alternatives.every(({ exact }) => exact);
+  const values = areAllValues ? new Set(alternatives.map(({ want }) => want)) : undefined;
   return { field, alternatives, values, absent, uses: 0, stamp: 0, met: false };
 }
 
 /** Whether some value of the field meets it, or none is there and that meets it; of which element of a list is not asked. */
-export function holds(condition: Condition, stamp: number, noted: Field[]): boolean {
+export function evaluateCondition(condition: Condition, stamp: number, noted: Field[]): boolean {
   if (condition.stamp === stamp) return condition.met;
   condition.stamp = stamp;
   const { field } = condition;
   read(field, stamp, noted);
-  if (field.single !== undefined) condition.met = meets(condition, field.single);
+  if (field.single !== undefined) condition.met = isMetBy(condition, field.single);
   else if (field.several === undefined) condition.met = condition.absent;
-  else condition.met = field.several.some((value) => meets(condition, value));
+  else condition.met = field.several.some((value) => isMetBy(condition, value));
   return condition.met;
 }
 
-function meets({ values, alternatives }: Condition, value: Json): boolean {
+function isMetBy({ values, alternatives }: Condition, value: Json): boolean {
   if (values !== undefined) return values.has(value);
   for (const alternative of alternatives) if (alternative.test(value)) return true;
   return false;

@@ -3,8 +3,8 @@ import type { Json } from "../../../model.ts";
 import { addressBits } from "../address.ts";
 import type { Probe } from "../operators.ts";
 import { fold } from "../text.ts";
-import { affixes } from "./affixes.ts";
-import { ranges } from "./ranges.ts";
+import { createAffixes } from "./affixes.ts";
+import { createRanges } from "./ranges.ts";
 
 /** Finds the items whose probe a value could meet. Each place of a probe holds one item. */
 export interface Finder<T> {
@@ -47,21 +47,21 @@ export function newFinder<T>(by: By): Finder<T> {
       );
     case "prefix":
     case "suffix":
-      return keyed(affixes<T>(by === "suffix"), (tree, value, into) => {
+      return keyed(createAffixes<T>(by === "suffix"), (tree, value, into) => {
         if (typeof value === "string") tree.collect(value, into);
       });
     case "foldedPrefix":
     case "foldedSuffix":
-      return keyed(affixes<T>(by === "foldedSuffix"), (tree, value, into, folds) => {
+      return keyed(createAffixes<T>(by === "foldedSuffix"), (tree, value, into, folds) => {
         if (typeof value === "string") tree.collect(foldOf(value, folds), into);
       });
     case "block":
-      return keyed(affixes<T>(false), (tree, value, into) => {
+      return keyed(createAffixes<T>(false), (tree, value, into) => {
         const bits = typeof value === "string" ? addressBits(value) : undefined;
         if (bits !== undefined) tree.collect(bits, into);
       });
     case "range":
-      return keyed(ranges<T>(), (tree, value, into) => {
+      return keyed(createRanges<T>(), (tree, value, into) => {
         if (typeof value === "number") tree.collect(value, into);
       });
     case "pieces":

@@ -6,7 +6,7 @@ import type { Event } from "../../../model.ts";
 import type { Probe } from "../operators.ts";
 import type { Conjunction } from "../pattern.ts";
 import type { CompiledRule } from "../rules.ts";
-import { narrowest, selector, typeIndex } from "../selector.ts";
+import { createTypeIndex, narrowest, selectorNames } from "../selector.ts";
 import { type Condition, createConditions } from "./conditions.ts";
 import { clearValues, type Field, newField } from "./fields.ts";
 import { type Branch, type Candidate, collect, insert, newBranch, type Owner } from "./tree.ts";
@@ -43,10 +43,10 @@ interface Group {
 /** A rule of many conjunctions with long lists must not fill the index: together it stands in few thousand places. */
 const PLACES_MAX = 1_000;
 
-export function ruleIndex(): RuleIndex {
+export function createRuleIndex(): RuleIndex {
   const root = newField("", undefined);
   const conditions = createConditions(root);
-  const groups = typeIndex<Group>(() => ({ root: newBranch(), members: [] }));
+  const groups = createTypeIndex<Group>(() => ({ root: newBranch(), members: [] }));
   let stamp = 0;
 
   /** All conditions are counted before the first candidate is placed: the counts say how selective each condition is. */
@@ -99,7 +99,7 @@ export function ruleIndex(): RuleIndex {
 /** What a rule without a pattern asks. */
 const EVERYTHING: Conjunction = { leaves: new Set(), root: { leaves: [], keys: [], children: [] } };
 
-const namesOf = ({ rule }: CompiledRule) => narrowest(selector(rule.event));
+const namesOf = ({ rule }: CompiledRule) => narrowest(selectorNames(rule.event));
 
 /** How many of the members, which are in order, have this rank or a lower one. */
 function countTo(members: readonly IndexedRule[], rank: number): number {

@@ -1,14 +1,14 @@
 /** An interval tree: finds all ranges that hold a number. A treap by (from, to) whose nodes know the largest end below them. */
-import type { Range } from "../operators.ts";
+import type { NumberRange } from "../operators.ts";
 
 export interface Ranges<T> {
-  get(key: Range): T | undefined;
-  set(key: Range, value: T): void;
+  get(key: NumberRange): T | undefined;
+  set(key: NumberRange, value: T): void;
   /** Adds the values of all ranges that hold the number, their ends included. */
   collect(number: number, into: T[]): void;
 }
 
-interface Node<T> extends Range {
+interface Node<T> extends NumberRange {
   value: T;
   /** Larger above smaller: keeps the tree flat, whatever the order in which ranges come. */
   readonly rank: number;
@@ -18,10 +18,10 @@ interface Node<T> extends Range {
   right: Node<T> | undefined;
 }
 
-export function ranges<T>(): Ranges<T> {
+export function createRanges<T>(): Ranges<T> {
   let root: Node<T> | undefined;
   let count = 0;
-  const find = (key: Range): Node<T> | undefined => {
+  const find = (key: NumberRange): Node<T> | undefined => {
     let node = root;
     while (node !== undefined) {
       const order = compare(key, node);
@@ -47,7 +47,7 @@ export function ranges<T>(): Ranges<T> {
   };
 }
 
-function compare(a: Range, b: Range): number {
+function compare(a: NumberRange, b: NumberRange): number {
   if (a.from !== b.from) return a.from < b.from ? -1 : 1;
   if (a.to !== b.to) return a.to < b.to ? -1 : 1;
   return 0;
@@ -86,7 +86,7 @@ function insert<T>(node: Node<T> | undefined, added: Node<T>): Node<T> {
 }
 
 /** Those before the key, and those after it. */
-function split<T>(node: Node<T> | undefined, key: Range): [Node<T> | undefined, Node<T> | undefined] {
+function split<T>(node: Node<T> | undefined, key: NumberRange): [Node<T> | undefined, Node<T> | undefined] {
   if (node === undefined) return [undefined, undefined];
   if (compare(node, key) < 0) {
     const [before, after] = split(node.right, key);

@@ -6,7 +6,7 @@ import type { Event } from "../../../model.ts";
 import { metBy } from "../evaluate.ts";
 import type { Probe } from "../operators.ts";
 import type { Node } from "../pattern.ts";
-import { type Condition, holds } from "./conditions.ts";
+import { type Condition, evaluateCondition } from "./conditions.ts";
 import { type Field, isListed, read } from "./fields.ts";
 import { type Finder, type FoldMemo, findable, isExact, newFinder } from "./finders.ts";
 
@@ -174,7 +174,7 @@ function isMet({ candidate, open }: BranchEntry, { proven }: Branch, { event, st
   let listFieldCount = 0;
   let needsEvaluator = false;
   for (const condition of open) {
-    const isConditionMet = holds(condition, stamp, noted);
+    const isConditionMet = evaluateCondition(condition, stamp, noted);
     const isInList = isListed(condition.field);
     if (isInList) listFieldCount += 1;
     if (isConditionMet) continue;
