@@ -78,7 +78,7 @@ export const ERRORS = {
     help: "Give some transition this state as its target, or remove it",
   },
   SB0321: {
-    title: "A state is left by no transition",
+    title: "A state has no outgoing transition",
     help: "Make it final, or give it a way out",
   },
   SB0322: {
@@ -134,7 +134,7 @@ export const ERRORS = {
     help: "See the reason; correct the machine and redeliver the event",
   },
   SB0406: {
-    title: "A call failed and nothing takes that, so the instance has ended in error",
+    title: "A call failed and no onError handles it, so the instance has ended in error",
     help: "Give the invoke an onError that leads somewhere",
   },
   SB0407: {

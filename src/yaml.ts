@@ -38,7 +38,7 @@ export interface YamlFile {
   diagnostics: Diagnostic[];
   /** Of the value at the path (or its key), or of the deepest part of the path that exists. */
   place(path: Path, at?: { atKey?: boolean | undefined; offset?: number | undefined }): TextRange;
-  /** The text with the values at these paths blotted out, for values that nobody may see. */
+  /** The text with the values at these paths replaced by dots, for values that must not be shown. */
   hidden(paths: readonly Path[]): string;
   /** Drops the syntax tree. The next call of `place` or `hidden` reads the text again. */
   forget(): void;
@@ -281,7 +281,7 @@ function isAnchored(node: Node): node is Node & { anchor: string } {
   return "anchor" in node && typeof node.anchor === "string";
 }
 
-/** The key as text, or undefined with the reason told. */
+/** The key as text, or undefined after adding the mistake. */
 function keyText(
   key: unknown,
   wrong: (node: Node | null, message: string) => void,

@@ -301,7 +301,7 @@ function requirement(error: ErrorObject): string {
   }
 }
 
-/** Where what was found is a whole list, and saying so helps nobody. */
+/** Keywords about size: the message leaves out the value, which may be a whole list. */
 const SIZES = new Set([
   "minItems",
   "maxItems",

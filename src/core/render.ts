@@ -233,7 +233,7 @@ function inTemplate(diagnostic: Diagnostic, template: string): Diagnostic {
   return { ...diagnostic, message: `In template "${template}": ${diagnostic.message}`, template };
 }
 
-/** The parser tells in its own words, and where by a drawing; both are translated. */
+/** Translates the parser's message, which shows the place as a drawing of the line. */
 function parseDiagnostic(source: string, error: unknown): Diagnostic {
   const { message, lineNumber, column } = error as { message: string; lineNumber?: number; column?: number };
   const crossed = /^(.+) doesn't match (.+) - \d+:\d+$/.exec(message);

@@ -28,7 +28,7 @@ const BADGE_HEIGHT = 18;
 /** Texts of tooltips; in the picture they are shorter. */
 const TOOLTIP_CHARS_MAX = 1_000;
 
-/** Draws graphs; the layouts of the latest are kept. Rejects with SB0108 when there are too many transitions for a picture. */
+/** Draws graphs; the layouts of the latest are cached. Rejects with SB0108 when there are too many transitions for a picture. */
 export function createDrawing(options: { kept?: number } = {}): (graph: Graph, theme: Theme) => Promise<string> {
   const layoutOf = createLayouts(options);
   return async (graph, theme) => paint(graph, await layoutOf(graph), theme);
@@ -193,7 +193,7 @@ function text(words: string, { x, y, look }: Point & { look: string }): string {
 
 const place = ({ x, y }: Point) => `${round(x)} ${round(y)}`;
 
-/** A tenth of a pixel is more than anybody sees. */
+/** Coordinates are rounded to a tenth of a pixel. */
 function round(length: number): number {
   return Math.round(length * 10) / 10;
 }

@@ -25,7 +25,7 @@ export interface Policy {
   vars: JsonObject;
 }
 
-/** How much there is, also in files that do not compile. */
+/** How many rules, machines and templates the files hold, also when they do not compile. */
 export interface Contents {
   rules: number;
   machines: number;
@@ -36,7 +36,7 @@ export interface PolicyEnv {
   /** `connection.action` → its parameters. */
   actions: ReadonlyMap<string, { params: TSchema }>;
   vars: JsonObject;
-  /** Whether warnings of what is well formed but hardly meant are wanted too; finding them takes longer than loading. */
+  /** Adds warnings about what is well formed but hardly meant; they take longer than loading. */
   lint?: boolean;
 }
 
@@ -218,7 +218,7 @@ function duplicateId(
   return [{ ...here, message: `The id "${id}" is taken by the rule at ${first.file}:${first.line}:${first.col}` }];
 }
 
-/** Signals that rules send and no state of the machine would ever take. */
+/** Warnings for signals that rules send and no state of the machine handles. */
 function unhandledSends(compiled: readonly PlacedRule[], machines: ReadonlyMap<string, CompiledMachine>): Diagnostic[] {
   return compiled.flatMap(({ rule, place }) => {
     const { send = [] } = rule.rule;

@@ -12,7 +12,7 @@ import type { Action, Provider } from "../ports/provider.ts";
 import type { Store } from "../ports/store.ts";
 import { compilePolicy, type Policy, type PolicyFiles, readPolicyFiles } from "./policy.ts";
 
-/** Earlier policies kept compiled: who looks at one event of those days soon looks at the next. */
+/** How many earlier policies stay compiled: events of the same time are often looked at one after another. */
 const EARLIER_MAX = 3;
 
 export interface PolicyHolder {
@@ -20,7 +20,7 @@ export interface PolicyHolder {
   report(): PolicyReport;
   /** A bad policy never replaces a good one: the report then says why. */
   reload(): Promise<PolicyReport>;
-  /** The policy of that revision as its kept texts make it; undefined = they are gone or no longer load. */
+  /** The policy of that revision, compiled from its stored files; undefined = they were purged or no longer load. */
   at(revision: string): Promise<Policy | undefined>;
   compile(machine: string, definition: Json): CompiledMachine | undefined;
   definition(machine: string, hash: string): Promise<CompiledMachine | undefined>;
@@ -34,22 +34,28 @@ export interface PolicyHolderDeps {
   observe: Observer;
 }
 
+/** The policy of the project's files, stored when it loads; else every diagnostic. */
+async function loadPolicy(
+  { config, store, clock }: PolicyHolderDeps,
+  actions: Actions,
+): Promise<{ policy?: Policy; diagnostics: Diagnostic[] }> {
+  try {
+    const files = await readPolicyFiles(config.dir);
+    const compiled = compilePolicy(files, { actions, vars: config.vars });
+    if (compiled.policy) await keep(store, compiled.policy, clock.now());
+    return compiled;
+  } catch (error) {
+    if (!(error instanceof SignalboxError)) throw error;
+    const { code, message, problems } = error;
+    return { diagnostics: problems.length > 0 ? [...problems] : [newDiagnostic(code, message)] };
+  }
+}
+
 /** Rejects with SB0401 and all problems when the first policy does not load. */
 export async function holdPolicy(deps: PolicyHolderDeps): Promise<PolicyHolder> {
   const { config, store, clock, observe } = deps;
   const actions = actionCatalogue(config.connections, deps.providers);
-  const load = async (): Promise<{ policy?: Policy; diagnostics: Diagnostic[] }> => {
-    try {
-      const files = await readPolicyFiles(config.dir);
-      const compiled = compilePolicy(files, { actions, vars: config.vars });
-      if (compiled.policy) await keep(store, compiled.policy, clock.now());
-      return compiled;
-    } catch (error) {
-      if (!(error instanceof SignalboxError)) throw error;
-      const { code, message } = error;
-      return { diagnostics: error.problems.length > 0 ? [...error.problems] : [newDiagnostic(code, message)] };
-    }
-  };
+  const load = () => loadPolicy(deps, actions);
   const first = await load();
   if (!first.policy) {
     const [problem] = first.diagnostics.filter(({ severity }) => severity === "error");

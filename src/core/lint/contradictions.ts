@@ -5,9 +5,9 @@ import { isScalarAttribute, type PatternBranch, soNever } from "./never.ts";
 import { type AcceptedValues, acceptedValuesOf, disjoint } from "./shapes.ts";
 import { alternativesOf } from "./written.ts";
 
-/** Leaves with more pairs of alternatives than this are not compared: nobody could read the answer. */
+/** Leaves with more pairs of alternatives than this are not compared: the message could not be read. */
 const PAIRS_MAX = 10_000;
-/** Comparisons for one pattern; a pattern of many equal fields has more, and people do not write it. */
+/** Comparisons for one pattern, so that a generated pattern of many equal fields does not hold up `check`. */
 const COMPARISONS_MAX = 200_000;
 
 /** SB0311 with paths inside the pattern, at the later or inner one of the two; one for each leaf at most. */

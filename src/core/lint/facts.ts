@@ -15,9 +15,9 @@ export interface Facts {
   recorded: number;
   /** Keys of mappings that are there instead of a value. */
   keys: Set<string>;
-  /** Whether some event holds null or something empty there or on the way: nobody knows what else may come. */
+  /** Whether some event holds null, or an empty list or mapping, there or on the way: then other values may come. */
   unclear: boolean;
-  /** Events that hold a value on the way, where only a mapping could lead on, and what stands there. */
+  /** Events that hold a value on the way, where the path needs a mapping, and the kind of that value. */
   blocked: number;
   blockedBy: { part: number; kind: string } | undefined;
   /** The first part of the path that is missing, where events lead furthest, and the keys beside it. */

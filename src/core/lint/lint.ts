@@ -1,7 +1,7 @@
 /**
- * What a reader of rules does not see by eye: a rule that can never match, conditions that contradict each other, a rule behind one that
- * always stops before it, and fields and values that no known event has. Only what is certain is told, as warnings: a policy with findings
- * still loads.
+ * What a reader of rules easily overlooks: a rule that can never match, conditions that contradict each other, a rule behind one that
+ * always stops before it, and fields and values that no known event has. Only what is certain is reported, as warnings: a policy with
+ * warnings still loads.
  */
 import { type Diagnostic, newWarning } from "../../errors.ts";
 import type { Leaf } from "../match/pattern.ts";
@@ -17,7 +17,7 @@ export interface RuleDiagnostic {
   diagnostic: Diagnostic;
 }
 
-/** Findings about rules in the order in which they are asked (SB0310 to SB0314), as far as the rules alone tell. */
+/** Warnings about rules (SB0310 to SB0314), in the order of the rules, that need no known events. */
 export function lint(rules: readonly CompiledRule[]): RuleDiagnostic[] {
   const shadowed = shadows(rules);
   return rules.flatMap((rule, position) => {
@@ -39,7 +39,7 @@ function patternDiagnostics(rule: CompiledRule): Diagnostic[] {
   for (const branch of branches) {
     for (const leaf of branch.own) {
       for (const diagnostic of attributeDiagnostics(rule, leaf, branch)) {
-        // Several fields below one strange key are one finding.
+        // Several fields below one unknown key give one warning.
         const key = JSON.stringify(diagnostic.path);
         if (byPath.get(key)?.code !== "SB0310") byPath.set(key, diagnostic);
         if (diagnostic.code === "SB0310") dead.add(leaf);

@@ -1,6 +1,6 @@
 /**
- * What a reader of a machine file does not see: states that nothing reaches or leaves, waits without an end, calls whose failure nobody
- * takes, transitions that are never taken. Guards count as true unless they are certain not to be, so that no warning is a false alarm.
+ * What a reader of a machine file does not see: states that no transition reaches or leaves, waits without an end, calls whose failure
+ * no onError handles, transitions that are never taken. A guard counts as true unless it is certainly false, so that no warning is a false alarm.
  */
 import { type Diagnostic, nearest, newWarning, type Path } from "../../errors.ts";
 import type { CompiledMachine } from "../machine/file/compile.ts";
@@ -134,7 +134,7 @@ function lintStates(pass: LintPass): void {
   for (const node of nodes) {
     if (node.type !== "atomic" || !reached.has(node)) continue;
     if (isDeadEnd(node)) {
-      const message = `${stateLabel(node)} is left by no transition: make it final, or give it a way out`;
+      const message = `${stateLabel(node)} has no outgoing transition: make it final, or give it a way out`;
       warn(pass, "SB0321", keyOf(node), message, { atKey: true });
     } else if (ends.length > 0 && !ending.has(node)) {
       const message = `From ${stateLabel(node)} no final state can be reached`;
@@ -264,7 +264,7 @@ function lintCalls(pass: LintPass, { entry, transitions: moves }: StateNode): vo
       pass,
       "SB0327",
       at,
-      `When ${action} fails for good, nothing takes that and the instance ends in error; give it an onError`,
+      `No onError handles a permanent failure of ${action}: the instance would end in error; add one`,
     );
   }
 }

@@ -1,6 +1,6 @@
 /** Conditions that no event can meet, or that every event meets, whatever it holds: an event's attributes are a closed list with types. */
 import { type Diagnostic, newWarning, type Path } from "../../errors.ts";
-import { type Event, STATUSES } from "../../model.ts";
+import { type Event, STATUS_WORDS, STATUSES } from "../../model.ts";
 import type { Alternative } from "../match/operators.ts";
 import type { All, Leaf } from "../match/pattern.ts";
 import type { CompiledRule } from "../match/rules.ts";
@@ -37,17 +37,7 @@ const ATTRIBUTES: Readonly<Record<keyof Event, AttributeKind>> = {
 
 const ALWAYS_THERE: ReadonlySet<string> = new Set(["id", "type", "source", "time", "receivedAt"]);
 
-/** Words of other systems for a status. */
-const STATUS_WORDS: Readonly<Record<string, string>> = {
-  passed: "success",
-  succeeded: "success",
-  successful: "success",
-  failed: "failure",
-  errored: "error",
-  running: "pending",
-  queued: "pending",
-  aborted: "cancelled",
-};
+const STATUS_SUGGESTIONS: Readonly<Record<string, string>> = { ...STATUS_WORDS, successful: "success" };
 
 const TEXTS = acceptedPrefix("");
 const STATUS_SHAPES = STATUSES.map(acceptedExactly);
@@ -190,5 +180,5 @@ function suggestionFor(name: string, { want, exact }: Alternative, isBare: boole
   if (want === null && !ALWAYS_THERE.has(name)) return isBare ? "[{ exists: false }]" : "{ exists: false }";
   if (name !== "status" || typeof want !== "string") return undefined;
   const word = want.toLowerCase();
-  return STATUS_WORDS[word] ?? STATUSES.find((status) => status === word || isSlip(word, status));
+  return STATUS_SUGGESTIONS[word] ?? STATUSES.find((status) => status === word || isSlip(word, status));
 }

@@ -1,4 +1,4 @@
-/** Rules that are never asked, because an earlier one with `stop` matches whenever they would. */
+/** Rules that are never considered, because an earlier rule with `stop` matches whenever they would. */
 import { type Diagnostic, newWarning } from "../../errors.ts";
 import type { Leaf } from "../match/pattern.ts";
 import type { CompiledRule } from "../match/rules.ts";
@@ -11,14 +11,14 @@ import { type AcceptedValues, acceptedValuesOf, implies } from "./shapes.ts";
  */
 const COMPARISONS_MAX = 3_000_000;
 
-/** SB0312 for every rule that is never asked, by its position in the order of asking; paths are inside the rule. */
+/** SB0312 for every rule that is never considered, by its position; paths are inside the rule. */
 export function shadows(rules: readonly CompiledRule[]): Map<number, Diagnostic> {
   const shadowedRules = new Map<number, Diagnostic>();
   const stoppers: Stoppers = { count: 0, byType: new Map(), comparisonsLeft: COMPARISONS_MAX };
   for (const [position, rule] of rules.entries()) {
     const first = stopperOf(rule, stoppers);
     if (first !== undefined) shadowedRules.set(position, shadowed(rule, first));
-    // A rule that is never asked stops nothing.
+    // A rule that is never considered stops nothing.
     else if (rule.stop && rule.mode === "live") add(rule, stoppers);
   }
   return shadowedRules;
@@ -107,7 +107,7 @@ function keysOfField({ path, shapes: [shape] }: Field): string[] {
   return shape?.exact === undefined ? [path] : [path, valueKey(path, shape)];
 }
 
-/** Every selector that takes all types that this one takes. */
+/** Every selector that selects all types that this one selects. */
 function coveringNames(name: string): string[] {
   const names = name === "*" ? [] : [name];
   for (let dot = name.indexOf("."); dot !== -1; dot = name.indexOf(".", dot + 1)) names.push(`${name.slice(0, dot)}.*`);
@@ -116,7 +116,7 @@ function coveringNames(name: string): string[] {
 
 // ---------------------------------------------------------------- whether one rule takes all that another takes
 
-/** Whether the stopping rule takes the types and asks for no more beside its pattern. */
+/** Whether the stopping rule selects all types of the other and has no `when` or `forEach` that the other lacks. */
 function isWider({ rule, names }: Stopper, { when, forEach }: CompiledRule, covering: readonly string[][]): boolean {
   if (rule.when !== undefined && rule.when.source !== when?.source) return false;
   if (rule.forEach !== undefined && rule.forEach.source !== forEach?.source) return false;

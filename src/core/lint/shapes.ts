@@ -1,6 +1,6 @@
 /**
  * What an alternative accepts, as far as two of them can be compared: whether no value meets both, and whether every value that meets
- * one meets the other. Both answers are certain when they are yes; a no may also mean that nobody knows.
+ * one meets the other. A yes is certain; a no may also mean that it could not be decided.
  */
 import type { Json } from "../../model.ts";
 import type { Alternative } from "../match/operators.ts";
@@ -35,9 +35,9 @@ export interface AcceptedValues {
   readonly range?: Range;
   readonly starts: Affix;
   readonly ends: Affix;
-  /** The whole text but for letter case. */
+  /** The whole text, in any letter case. */
   readonly whole?: string;
-  /** Nothing more is asked than to begin, or to end, so. */
+  /** Set when the beginning, or the end, is all that is required. */
   readonly only?: "starts" | "ends";
 }
 

@@ -1,7 +1,7 @@
 /**
- * Fields and values that no known event has. A sample shows less than its sender sends, and yesterday's events not what tomorrow's will
- * hold: rules are written for what is rare. So a missing field is told only when enough recorded events lack it or its name is nearly that
- * of one that is there, and a value only when it is nearly one that is there, of another kind than all that are, or no part of the type.
+ * Fields and values that no known event has. Samples and recorded events do not show all that a sender may send, and rules are often
+ * written for rare events. So a missing field gives a warning only when enough recorded events lack it or a similar name is there, and a
+ * value only when it is similar to one that is there, of another kind than all of them, or contradicts the event's type.
  */
 import { type Diagnostic, nearest, newWarning, type Path } from "../../errors.ts";
 import type { Event } from "../../model.ts";
@@ -22,11 +22,11 @@ export interface KnownEvents {
   recorded: readonly Event[];
 }
 
-/** Fewer recorded events of a type are an accident. */
+/** With fewer recorded events of a type nothing is concluded from them. */
 const RECORDED_MIN = 20;
-/** Events looked at for all fields together; more would be felt, and then nothing more is found. */
+/** Events read for all fields together; past it the remaining fields are not looked at, so that `check` stays fast. */
 const LOOKS_MAX = 1_000_000;
-/** What the sender decides for each type of event; the others come and go. */
+/** Attributes that a type of event always has or never has; others differ from event to event. */
 const ATTRIBUTES: ReadonlySet<string> = new Set(["repo", "branch", "sha", "number", "title", "actor", "url", "status"]);
 
 /** SB0313 and SB0314 by what is known of events, in the order of the rules; paths start at the rule. */
@@ -55,18 +55,18 @@ interface UnseenPass {
   looksLeft: number;
 }
 
-/** The known events that a rule takes. */
+/** The known events that a rule selects. */
 interface EventGroup {
   /** The event types as the rule names them. */
   names: readonly string[];
   /** Samples first. */
   events: readonly Event[];
   samples: number;
-  /** The types are named one by one: what a prefix takes may be of a type that was never seen. */
+  /** True without a prefix among the selectors: a prefix may select a type that was never seen. */
   namesEachType: boolean;
-  /** And of every type there are enough recorded events. */
+  /** True when, besides, there are enough recorded events of every type. */
   hasEnoughRecorded: boolean;
-  /** And of every type there is a sample. */
+  /** True when there is a sample of every type. */
   hasSamples: boolean;
   facts: Map<string, Facts>;
 }
@@ -83,7 +83,7 @@ function byType({ samples, recorded }: KnownEvents): UnseenPass["byType"] {
   return types;
 }
 
-/** Undefined when of one of the named types, or of all that a prefix takes, nothing is known; and of everything nobody knows enough. */
+/** Undefined when no event is known for one of the rule's selectors, or when the rule selects `*`. */
 function eventGroupFor(
   { rule }: CompiledRule,
   { byType: types, groupsByNames: grounds }: UnseenPass,
@@ -155,7 +155,7 @@ function leafDiagnostics(query: LeafQuery): Diagnostic[] {
   return diagnostic === undefined ? [] : [diagnostic];
 }
 
-/** Only a mapping was ever seen there. One that may be null is asked for rightly. */
+/** Only mappings are known there. A condition that null meets may be meant for their absence. */
 function mapping({ leaf, group: ground }: LeafQuery, { keys }: Facts): Diagnostic | undefined {
   const takesNull = leaf.alternatives.some(({ test }) => test(null));
   if (keys.size === 0 || !ground.namesEachType || (takesNull && !ground.hasEnoughRecorded)) return undefined;
@@ -163,7 +163,7 @@ function mapping({ leaf, group: ground }: LeafQuery, { keys }: Facts): Diagnosti
   return newWarning("SB0313", message, { path: leaf.patternPath });
 }
 
-/** A value stands where the path goes on. */
+/** A value is where the path names a mapping. */
 function blocked(
   { leaf, group: ground }: LeafQuery,
   { blocked: count, blockedBy, missing: part, siblings }: Facts,
@@ -230,7 +230,7 @@ function valueDiagnostics(query: LeafQuery, facts: Facts): Diagnostic[] {
   });
 }
 
-/** A value that is there and was probably meant; none when the rule takes that one as well. */
+/** A known value that was probably meant; undefined when the rule accepts that one as well. */
 function slipOf(want: string, alternatives: readonly Alternative[], { values }: Facts): string | undefined {
   const isTaken = (value: string) => alternatives.some((each) => !each.absent && each.test(value));
   return [...values].find((value) => typeof value === "string" && isSlip(want, value) && !isTaken(value)) as
@@ -246,7 +246,7 @@ function isPartOfType({ leaf, group: ground }: LeafQuery, { values, recorded }: 
   return leaf.fieldPath[0] === "data" && values.has(name.slice(name.lastIndexOf(".") + 1));
 }
 
-/** Every alternative asks for a text where all values are numbers, or so. */
+/** Every alternative accepts only another kind of value than those that are known. */
 function isOfOtherKind({ alternatives }: Leaf, { kinds }: Facts): boolean {
   if (kinds.size === 0) return false;
   return alternatives.every((each) => !each.test(null) && !acceptedBy(each).kinds.some((kind) => kinds.has(kind)));

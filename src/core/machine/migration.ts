@@ -35,7 +35,7 @@ export type MigrationResult =
       instance: Instance;
       timersSet: { id: string; dueAtMs: number }[];
       timersCancelled: string[];
-      /** What happens beside: timers that start anew, states that are remembered no more. */
+      /** What else changes: timers that start again, history that is forgotten. */
       notes: string[];
       problems: TraceProblem[];
     }
@@ -100,7 +100,7 @@ export interface MigrationOrder {
   readonly timers: readonly SetTimer[];
 }
 
-/** A migration as the step it is. One that cannot be made changes nothing and tells every reason. */
+/** A migration as a step. One that cannot be made changes nothing and gives every reason. */
 export function migrationStep(
   { definition }: { definition(hash: string): CompiledMachine | undefined },
   { machine, key, migration }: InstanceKey & { readonly migration: MigrationOrder },
@@ -276,7 +276,7 @@ function wordOf(effect: Effect): string {
   return effect.kind;
 }
 
-/** Whoever waits for an answer must go on waiting for it, and whoever would wait must have asked. */
+/** A call that is awaited must be awaited after the migration too, and no state may await a call that was never started. */
 function checkCalls({ instance, reasons }: MigrationPass, { active, oldStates: known }: ActiveStates): void {
   const awaited = new Set(active.flatMap(callsIn).map(({ id }) => id));
   for (const id of Object.keys(instance.calls))

@@ -142,7 +142,7 @@ function showAll(all: All, choices: Choices, context: Context): ConditionNode {
 function showAny(any: Any, choices: Choices, context: Context): ConditionNode {
   const children = any.children.map((branch) => {
     if (context.chosen !== undefined && belongsTo(branch, context.chosen)) return showAll(branch, choices, context);
-    // A branch that was not chosen is shown at its best beside what is chosen already.
+    // A branch that was not chosen is shown as its nearest miss, with the elements that are chosen already.
     const own = bestOf(conjunctionsOf(branch), context.event, choices);
     return showAll(branch, own?.choices ?? choices, { ...context, chosen: own?.conjunction });
   });

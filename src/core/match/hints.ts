@@ -1,4 +1,4 @@
-/** What a person probably overlooked, for a condition whose value is there but not the wanted one. */
+/** Hints for a condition whose value is there but does not meet it. */
 import type { Json } from "../../model.ts";
 import type { Alternative } from "./operators.ts";
 import { fold } from "./text.ts";

@@ -16,7 +16,7 @@ export interface Alternative {
 }
 
 /**
- * How an index finds the alternative: every value that meets it lies where the probe points. Of some kinds all that lies there meets it.
+ * How an index finds the alternative: every value that meets it is at the place where the probe points. For some kinds every value at that place meets it.
  * `block` is the beginning of an address in bits, `pieces` are texts inside the value, `any` is every value, `absence` none.
  */
 export type Probe =

@@ -49,7 +49,7 @@ export interface Pattern {
   readonly conjunctions: readonly Conjunction[];
 }
 
-/** More combinations are a rule nobody can read; EventBridge has the same limits. */
+/** EventBridge has the same limits. */
 const CONJUNCTIONS_MAX = 1_000;
 const PATHS_MAX = 256;
 const DEPTH_MAX = 50;

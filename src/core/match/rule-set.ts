@@ -17,7 +17,7 @@ import type { CompiledRule } from "./rules.ts";
 export interface RuleMatches {
   /** In the order of the rules. `items`: what forEach gave; one null without it. */
   matched: { rule: CompiledRule; items: readonly Json[] }[];
-  /** How many rules of this event type were asked. */
+  /** How many rules of this event type were considered. */
   considered: number;
   problems: TraceProblem[];
 }
@@ -27,11 +27,11 @@ export interface RuleSet {
   match(event: Event, vars: JsonObject): RuleMatches;
   /** Matched first, then nearest misses first. `notConsidered`: rules for other event types. */
   explain(event: Event, vars: JsonObject): { rules: RuleExplanation[]; notConsidered: string[] };
-  /** Whether some rule takes events of this type. */
+  /** Whether some rule selects events of this type. */
   listensTo(type: string): boolean;
 }
 
-/** Rules in the order they are asked. A rule with `stop` that matches ends the asking; one that is only observed stops nothing. */
+/** Rules in their order. After a rule with `stop` that matches no further rule is considered; an observed rule stops nothing. */
 export function createRuleSet(rules: readonly CompiledRule[]): RuleSet {
   const index = createRuleIndex();
   index.add(rules.map((rule, rank) => ({ rule, rank })));
@@ -109,7 +109,7 @@ function problemIn(rule: CompiledRule, key: string, code: TraceProblem["code"], 
 /** How many of the rules for other types of events are named. */
 const IDS_SHOWN_MAX = 20;
 
-/** Why the rules match the event or not, before anything is known of a decision about it. */
+/** Why the rules match the event or not, without what was decided about it. */
 export function explainEvent(
   { revision, rules, vars }: { revision: string; rules: RuleSet; vars: JsonObject },
   event: Event,
@@ -151,7 +151,7 @@ function stoppedNode(rule: CompiledRule, stopped: string): ConditionNode {
   return { kind: "leaf", ok: false, counts: true, op: "stop", hint, ...(place === undefined ? {} : { place }) };
 }
 
-/** `when` and `forEach` as conditions, asked whether or not the pattern matches: both may be what is wrong. */
+/** `when` and `forEach` as conditions, evaluated whether or not the pattern matches: each may be what is wrong. */
 function conditionNodes(rule: CompiledRule, scope: Scope): ConditionNode[] {
   const nodes: ConditionNode[] = [];
   const { forEach: _, ...withoutItems } = rule;

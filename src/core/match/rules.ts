@@ -14,7 +14,7 @@ export interface CompileEnv {
   templates: ReadonlyMap<string, string>;
   /** By `connection.action`. */
   actions: ReadonlyMap<string, { params: TSchema }>;
-  /** Ids of machines; undefined = not known, any is taken. */
+  /** Ids of machines; undefined = not known, no machine is refused. */
   machines: ReadonlySet<string> | undefined;
   /** Where a path inside the rule stands in its file. */
   place(path: Path): Place | undefined;

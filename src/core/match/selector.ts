@@ -1,8 +1,8 @@
-/** Which event types a rule takes: exact names, `github.*`, `*`, or a list of these. */
+/** Which event types a rule selects: exact names, `github.*`, `*`, or a list of these. */
 import { type Diagnostic, newDiagnostic } from "../../errors.ts";
 import { LIMITS } from "../../model.ts";
 
-/** Types from outside are remembered up to here; more different ones than this is somebody playing. */
+/** How many event types are cached; they come from outside, and real senders have far fewer. */
 const CACHED_TYPES_MAX = 1_000;
 
 export function selectorNames(event: string | readonly string[]): readonly string[] {
@@ -25,7 +25,7 @@ export function eventNameTooLong(name: string, path: readonly (string | number)[
   return newDiagnostic("SB0108", message, { path });
 }
 
-/** The names that are not taken by a wider one beside them, each once: an event is then taken by one of them at most. */
+/** The names without those that a wider one among them covers, each once: then at most one of them selects an event. */
 export function narrowest(names: readonly string[]): readonly string[] {
   if (names.length === 1) return names;
   const distinct = [...new Set(names)];
@@ -40,11 +40,11 @@ function selectsAllOf(wider: string, name: string): boolean {
 /** One thing per selecting name, made when it is asked for. */
 export interface TypeIndex<T> {
   at(name: string): T;
-  /** Of the names that take the type. */
+  /** The things of all names that select the type. */
   find(type: string): readonly T[];
 }
 
-/** Finds by a map of names and a walk over the dots of a type for prefixes; answers are remembered. */
+/** Finds by a map of names and a walk over the dots of a type for prefixes; results are cached by type. */
 export function createTypeIndex<T>(make: () => T): TypeIndex<T> {
   const things = new Map<string, T>();
   const foundByType = new Map<string, readonly T[]>();
@@ -70,7 +70,7 @@ export function createTypeIndex<T>(make: () => T): TypeIndex<T> {
   };
 }
 
-/** "", "github.", "github.pull_request.": `github.*` takes what follows the dot and not `github` itself. */
+/** "", "github.", "github.pull_request.": `github.*` selects types with that dot and not `github` itself. */
 function prefixesOf(type: string): string[] {
   const prefixes = [""];
   for (let dot = type.indexOf("."); dot !== -1; dot = type.indexOf(".", dot + 1)) prefixes.push(type.slice(0, dot + 1));

@@ -1,4 +1,4 @@
-/** What the parts of a template share while they are read, and while they are rendered. */
+/** What the parts of a template share while they are read and while they are rendered. */
 import { type Diagnostic, newDiagnostic } from "../../errors.ts";
 import type { Valued } from "../helpers.ts";
 import type { Loc, ProgramNode } from "./syntax.ts";
@@ -18,7 +18,7 @@ export type ReadValue = (frame: Frame) => Valued;
 
 export const MISSING: Valued = { value: undefined, own: false };
 
-/** What is known while a template is read. */
+/** What one walk over a template collects. */
 export interface TemplatePass {
   source: string;
   /** The syntax tree of a template file, or undefined when it is not there or does not parse. */

@@ -19,7 +19,7 @@ import {
   type Trigger,
 } from "./tree.ts";
 
-/** What reading the states shares: where targets lead, and which timers and calls exist already. */
+/** What one walk over the states collects: besides diagnostics, the timers and calls that exist already. */
 export interface StatesPass extends EffectsPass {
   readonly targets: Targets;
   readonly timers: Map<string, Timer>;
@@ -127,7 +127,7 @@ function readTransition(
   ];
 }
 
-/** A history state is for coming back: from inside, states would be entered that were not left. */
+/** A history state may be a target from outside its parent only: from inside, states would be entered that were not left. */
 function readTargets(
   node: StateNode,
   target: unknown,

@@ -50,9 +50,9 @@ export interface CompiledMachine {
   readonly vars: JsonObject;
   readonly interpreter: Interpreter;
   starts(signal: string): boolean;
-  /** The signal as its states know it: its own name, or the longest key with a star that it fits; undefined = no state handles it. */
+  /** The key of `on` that handles the signal: its own name, or the longest key with a star that selects it; undefined = no state handles it. */
   handlerKey(signal: string): string | undefined;
-  /** Signals that a state of this instance handles now, guards not asked. */
+  /** Signals that a state of this instance handles now, without evaluating guards. */
   acceptedSignals(instance: Instance): string[];
 }
 
@@ -228,7 +228,7 @@ function newMachine(own: JsonObject, env: MachineEnv, { tree, migration, startOn
 
 // ---------------------------------------------------------------- the definition's hash
 
-/** What decides how a machine behaves: descriptions, meta, manual and migrate left out, states as a list because their order counts. */
+/** What decides how a machine behaves: without descriptions, meta, manual and migrate, and with states as a list because their order counts. */
 function behaviourOf(state: JsonObject): JsonObject {
   const {
     description: _,
@@ -300,7 +300,7 @@ function canonical(value: Json): string {
 
 // ---------------------------------------------------------------- diagnostics
 
-/** Without what lies at a place that does not even fit the schema. */
+/** Drops diagnostics at places that are not valid by the schema: they only follow from that. */
 function withoutFollowUps(diagnostics: readonly Diagnostic[], schemaDiagnostics: readonly Diagnostic[]): Diagnostic[] {
   const places = new Set(schemaDiagnostics.map(({ path = [] }) => pathKey(path)));
   return diagnostics.filter(({ path = [] }) => !path.some((_, i) => places.has(pathKey(path.slice(0, i + 1)))));

@@ -1,6 +1,6 @@
 /**
  * What a machine written for xstate, or exported by Stately's editor, has and a file of ours has not: code named by a word. What can be
- * said as data is put into our form; of the rest it is told which construct it is and why it is outside. https://stately.ai/docs/machines
+ * said as data is put into our form; for the rest a diagnostic names the construct and says why it is not supported. https://stately.ai/docs/machines
  */
 import type { Diagnostic, Path } from "../../../errors.ts";
 import { isObject } from "./tree.ts";
@@ -35,7 +35,7 @@ const REASONS: Readonly<Record<string, string>> = {
 const addDiagnostic = (diagnostics: Diagnostic[], path: Path, message: string, more: Partial<Diagnostic> = {}) =>
   diagnostics.push({ code: "SB0302", severity: "error", message, path, ...more });
 
-/** Without the keys that are another tool's. */
+/** A copy without the keys of other tools, each of which gives a diagnostic. */
 function withoutForeignKeys(
   raw: Record<string, unknown>,
   path: Path,
@@ -50,7 +50,7 @@ function withoutForeignKeys(
   return own;
 }
 
-/** `__proto__` stays an ordinary key, to be refused by who knows why. */
+/** `__proto__` stays an ordinary key, so that the schema can refuse it. */
 function define(target: Record<string, unknown>, key: string, value: unknown): void {
   Object.defineProperty(target, key, { value, enumerable: true, writable: true, configurable: true });
 }

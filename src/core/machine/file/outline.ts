@@ -72,7 +72,7 @@ function addState(
   return node;
 }
 
-/** As xstate tells it: states inside make a compound state, `history` a history state. */
+/** As xstate decides it: states inside make a compound state, `history` a history state. */
 function kindOf(raw: Record<string, unknown>): StateNode["type"] {
   const { type } = raw;
   if (type === "parallel" || type === "final" || type === "history" || type === "atomic" || type === "compound") {

@@ -144,7 +144,7 @@ export function stateLabel(node: StateNode): string {
   return node.id === "" ? "the machine" : `"${node.id}"`;
 }
 
-/** Whether a signal's name fits a key of `on`: the name itself, a prefix such as `jira.*` (which `jira` fits too), or `*`. */
+/** Whether a key of `on` selects a signal: its own name, a prefix such as `jira.*` (which selects `jira` too), or `*`. */
 export function isSelectedBy(name: string, descriptor: string): boolean {
   if (descriptor === name || descriptor === "*") return true;
   if (!descriptor.endsWith(".*")) return false;

@@ -24,7 +24,7 @@ export function graphOf(machine: CompiledMachine): Graph {
   return { id, hash, ...describedAt(definition, []), nodes, edges };
 }
 
-/** The graph with how many instances stand in each state; what no node of it names counts for nothing. */
+/** The graph with how many instances are in each state; counts of states that it does not have are left out. */
 export function withCounts(graph: Graph, counts: ReadonlyMap<string, number>): Graph {
   return { ...graph, nodes: graph.nodes.map((node) => ({ ...node, count: counts.get(node.id) ?? 0 })) };
 }

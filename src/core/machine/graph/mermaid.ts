@@ -78,7 +78,7 @@ function note(id: string, lines: readonly string[], indent: string): string[] {
   return [`${indent}note right of ${id}`, ...noteLines, `${indent}end note`];
 }
 
-/** Start, states and transitions inside a state; the regions of a parallel one are apart by a line. */
+/** Start, states and transitions inside a state; the regions of a parallel one are separated by a line. */
 function content(node: GraphNode, drawing: Drawing, indent: string): string[] {
   const children = drawing.childrenOf(node.id);
   const states = children.map((child) => block(child, drawing, indent));
@@ -127,7 +127,7 @@ function idsOf(nodes: readonly GraphNode[]): ReadonlyMap<string, string> {
 }
 
 /**
- * Everything that the grammar, or the page on which it is drawn, could take for its own; what stays is there for whoever reads the source.
+ * Every character that the grammar, or the page on which it is drawn, could read as its own.
  * A colon is only ever ours, and `end note` ends a note.
  */
 const SPECIAL =

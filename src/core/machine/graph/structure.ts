@@ -33,7 +33,7 @@ export interface GraphNode {
   /** `after`: `15m`, or the expression that gives it. */
   readonly timers: readonly { readonly id: string; readonly after: string }[];
   readonly description?: string;
-  /** Instances that are in it, when somebody counted. */
+  /** Instances that are in it, where they were counted. */
   readonly count?: number;
 }
 
@@ -44,7 +44,7 @@ export interface GraphEdge {
   readonly id: string;
   readonly from: string;
   readonly to: string;
-  /** What a reader is told of the trigger: `MERGED`, `after 15m`, `move done`. Empty for a default. */
+  /** The trigger in words: `MERGED`, `after 15m`, `move done`. Empty for a default. */
   readonly label: string;
   /** The signal's, timer's or call's name; else the kind. */
   readonly trigger: string;

@@ -27,10 +27,10 @@ import {
 } from "./lower.ts";
 import { assignedContext, newContext, perform, StepRefused, type StepRun, startCall } from "./step-run.ts";
 
-/** Where an instance is between two macrosteps. Opaque outside of this file. */
+/** Where an instance is between two macrosteps; outside of this file only its `status` is read. */
 export type Snapshot = AnyMachineSnapshot;
 
-/** A position in the words of the row. */
+/** A snapshot as a stored row has it. */
 export interface SnapshotRow {
   readonly state: Json;
   readonly context: JsonObject;
@@ -39,11 +39,11 @@ export interface SnapshotRow {
   readonly output: Json | undefined;
 }
 
-/** All but rest throw StepRefused when a limit is exceeded. */
+/** All but `row` throw StepRefused when a limit is exceeded. */
 export interface Interpreter {
   /** A new instance after its initial macrostep. */
   start(run: StepRun): Snapshot;
-  /** The position of a stored instance; undefined when its state is not one of this machine. Runs nothing. */
+  /** The snapshot of a stored instance; undefined when its state is not one of this machine. Runs nothing. */
   restore(instance: Instance, run: StepRun): Snapshot | undefined;
   /** The active states of a stored instance in document order; undefined when they are not of this machine. */
   activeStates(state: Json): readonly StateNode[] | undefined;
@@ -119,7 +119,7 @@ function startSnapshot(machine: AnyStateMachine, tree: Tree, run: StepRun): Snap
   return snapshot;
 }
 
-/** Leaves the macrostep at once: xstate would go on to look for eventless transitions. */
+/** Thrown to leave the macrostep at once: xstate would look for eventless transitions next. */
 const NOT_TAKEN = new Error("no transition");
 
 function react(machine: AnyStateMachine, from: Snapshot, happening: Happening, run: StepRun): Snapshot | undefined {

@@ -22,7 +22,7 @@ export interface Happening {
 /** The types of actions. `assign`, `raise` and `call` are xstate's own kinds of work, every other effect is `perform`. */
 export type ActionType = "assign" | "raise" | "call" | "perform";
 
-/** The type of a signal that only `*` takes; xstate refuses a star itself, and would keep a memo for each name it is told. */
+/** The type of a signal that only `*` takes; xstate refuses the event "*", and would cache every name that it is given. */
 export const ANY = "xstate.any";
 
 // Parentheses cannot stand in the name of a state.
@@ -124,7 +124,7 @@ function lowerTransitions(node: StateNode): Lowered {
 
 function lowerTransition(node: StateNode, transition: TransitionNode): Lowered {
   const { trigger, targets, effects, reenter, guard } = transition;
-  // xstate's star takes its own events too: a reached final state, an outcome that nobody waits for. Ours is for signals.
+  // xstate's star takes its own events too: a reached final state, an outcome that no state waits for. Ours takes signals only.
   const isStar = trigger.kind === "signal" && trigger.name === "*";
   const isGuarded = isStar || guard !== undefined;
   return {

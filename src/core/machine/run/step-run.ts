@@ -1,4 +1,4 @@
-/** One step while it runs: evaluates guards and values, and keeps what is to be done. xstate decides when, this what. */
+/** A step under way: evaluates guards and values and collects the effects. xstate decides when, this file decides what. */
 import { type Json, type JsonObject, LIMITS, type RetryPolicy, type TraceProblem } from "../../../model.ts";
 import { parseDuration } from "../../duration.ts";
 import type { Expression, Scope } from "../../expr.ts";
@@ -34,7 +34,7 @@ interface StepRunStart {
   /** What expressions see as `event`. */
   readonly view: JsonObject;
   readonly nowMs: number;
-  /** Armed and awaited before, without what just fired or came back. */
+  /** Timers and calls of the old row, without the timer that fired or the call that ended. */
   readonly timers: Readonly<Record<string, number>>;
   readonly calls: Readonly<Record<string, number>>;
 }
@@ -44,11 +44,11 @@ export interface StepRun extends StepRunStart {
   readonly logs: string[];
   readonly deliveries: StepDelivery[];
   readonly emits: { type: string; data: JsonObject; index: number }[];
-  /** Armed in this step: name → when due. */
+  /** Set in this step: name → when due. */
   readonly timersSet: Map<string, number>;
-  /** Armed before this step and no longer. */
+  /** Set before this step and cancelled in it. */
   readonly timersCancelled: Set<string>;
-  /** Awaited before this step and no longer. */
+  /** Started before this step and cancelled in it. */
   readonly callsCancelled: Set<string>;
   /** Guards of the signal's own transitions that did not hold. */
   readonly failedGuards: string[];
@@ -176,7 +176,7 @@ export function outputOf(run: StepRun, renderer: Renderer, stepScope: StepScope)
 
 // ---------------------------------------------------------------- effects
 
-/** Everything but assign and raise, which are xstate's, and call. */
+/** Performs an effect other than assign, raise and call, which xstate runs. */
 export function perform(run: StepRun, effect: Effect, stepScope: StepScope): void {
   switch (effect.kind) {
     case "deliver": {
@@ -213,7 +213,7 @@ export function perform(run: StepRun, effect: Effect, stepScope: StepScope): voi
   }
 }
 
-/** Starts a call; answers why it failed when its input cannot be rendered. */
+/** Starts a call; returns why it failed when its input cannot be rendered. */
 export function startCall(
   run: StepRun,
   { id, action, input, retry, timeoutMs }: Call,
@@ -278,7 +278,7 @@ function renderObject(run: StepRun, renderer: Renderer, stepScope: StepScope, wh
   return undefined;
 }
 
-/** The same sentence once per step: guards are asked again at every microstep. */
+/** Adds a sentence once per step: guards are evaluated again at every microstep. */
 function addProblem(run: StepRun, message: string): void {
   if (run.problems.some((problem) => problem.message === message)) return;
   run.problems.push({ code: "SB0402", machine: run.machine, message });

@@ -2,19 +2,12 @@
  * One signal for one instance: row in, row and effects out. Pure: no clock, no chance, the same input gives the same bytes. A signal
  * that changes nothing says why, and what was armed and disarmed within the step never leaves it.
  */
-import {
-  type Instance,
-  type JsonObject,
-  LIMITS,
-  type RetryPolicy,
-  type TraceProblem,
-  type Transition,
-} from "../../../model.ts";
+import { type Instance, type JsonObject, LIMITS, type TraceProblem, type Transition } from "../../../model.ts";
 import type { CompiledMachine } from "../file/compile.ts";
 import { type Occasion, stateLabel } from "../file/tree.ts";
 import type { Snapshot, SnapshotRow } from "./interpreter.ts";
 import { eventType } from "./lower.ts";
-import { contextTooLarge, StepRefused, type StepRun, startStepRun } from "./step-run.ts";
+import { contextTooLarge, type StepDelivery, StepRefused, type StepRun, startStepRun } from "./step-run.ts";
 
 /** What one instance receives: a signal by its name, or the end of a timer or a call with the step that set or started it. */
 export type Signal = {
@@ -39,19 +32,11 @@ interface SignalOrder {
 export interface StepResult {
   /** Without the rule, which the caller knows. */
   transition: Transition;
-  /** Absent = ignoredStep. */
+  /** Absent = unchanged. */
   instance?: Instance;
   timersSet: { id: string; dueAtMs: number }[];
   timersCancelled: string[];
-  /** `index` is the place among all effects of the step. */
-  deliveries: {
-    action: string;
-    params: JsonObject;
-    index: number;
-    call?: string;
-    retry?: RetryPolicy;
-    timeoutMs?: number;
-  }[];
+  deliveries: StepDelivery[];
   /** `step` is the one that started the call. */
   callsCancelled: { call: string; step: number }[];
   emits: { type: string; data: JsonObject; index: number }[];
@@ -59,7 +44,7 @@ export interface StepResult {
   problems: TraceProblem[];
 }
 
-/** Never throws for data; what goes wrong is in `problems`, and then the instance is ignoredStep or the problem says what is missing. */
+/** Never throws for data; what goes wrong is in `problems`, and then the instance is unchanged, or the problem says what is missing. */
 export function step(
   machine: CompiledMachine,
   key: string,
@@ -116,15 +101,15 @@ function staleReason(signal: Signal, { timers, calls, latest = {} }: Instance): 
   }
 }
 
-/** Of the same moment is not older: both are taken, and what ended the instance stays. */
+/** A signal of the same moment is not older: both are taken, and an instance that ended stays ended. */
 function isOlder({ subject, atMs }: SignalOrder, latest: Readonly<Record<string, number>>): boolean {
   return Object.hasOwn(latest, subject) && atMs < (latest[subject] ?? 0);
 }
 
-/** An instance that serves more subjects than this forgets those that were quiet for longest. */
+/** An instance of more subjects than this forgets the subjects whose last signal is oldest. */
 const SUBJECTS_MAX = 100;
 
-/** With the signal that was taken, or created the instance. */
+/** `latest` of the new row: with the signal that was taken, or that created the instance. */
 function latestOf({ instance, signal }: StepInput): Record<string, number> | undefined {
   const before = instance?.latest;
   const order = signal.kind === "signal" ? signal.order : undefined;
@@ -179,7 +164,7 @@ function newStepRun({ machine, instance, signal, nowMs }: StepInput): StepRun {
   });
 }
 
-/** A timer that fired and a call that came back are over, whatever the machine makes of them. */
+/** Removes the timer that fired, or the call that ended, even when no transition reacts to it. */
 function withoutEntry(armed: Readonly<Record<string, number>> = {}, id: string | undefined): Record<string, number> {
   if (id === undefined) return armed;
   const { [id]: _, ...rest } = armed;
@@ -252,7 +237,7 @@ function unchangedRow({ state, context, history }: Instance): SnapshotRow {
 interface StepOutcome {
   taken: boolean;
   ignored?: string;
-  /** Set when a call failed and nothing takes that: the instance ends in error. */
+  /** Set when a call failed and no onError handles it: the instance ends in error. */
   error?: string;
 }
 
@@ -317,7 +302,7 @@ function callsOf(run: StepRun): string[] {
   return run.deliveries.flatMap(({ call }) => (call === undefined ? [] : [call]));
 }
 
-/** What was there and stays, with what this step adds. */
+/** Entries of the old row that were not removed, and those that this step adds. */
 function remaining(
   before: Readonly<Record<string, number>>,
   gone: ReadonlySet<string>,
@@ -335,7 +320,7 @@ function timersAndCalls(
   const { timers, calls, version } = next;
   return {
     timersSet: [...run.timersSet].filter(([id]) => timers[id] === version).map(([id, dueAtMs]) => ({ id, dueAtMs })),
-    // One that is armed again is not cancelled: the new row takes the place of the old one.
+    // A timer that is set again is not cancelled: its new row replaces the old one.
     timersCancelled: Object.keys(run.timers).filter((id) => !Object.hasOwn(timers, id)),
     callsCancelled: Object.entries(run.calls)
       .filter(([id, startedAt]) => calls[id] !== startedAt)

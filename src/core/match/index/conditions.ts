@@ -1,4 +1,4 @@
-/** Conditions that patterns share are one, asked at most once per event. */
+/** Equal conditions of several patterns are one object, evaluated at most once per event. */
 import type { Json } from "../../../model.ts";
 import type { Alternative } from "../operators.ts";
 import type { Leaf } from "../pattern.ts";
@@ -10,7 +10,7 @@ export interface Condition {
   /** The values, when alternatives are many and nothing but values. */
   readonly values: ReadonlySet<Json> | undefined;
   readonly absent: boolean;
-  /** In how many conjunctions it stands. */
+  /** How many conjunctions use it. */
   uses: number;
   /** The number of the event that `met` is about. */
   stamp: number;
@@ -56,7 +56,7 @@ function newCondition({ alternatives, absent }: Leaf, field: Field): Condition {
   return { field, alternatives, values, absent, uses: 0, stamp: 0, met: false };
 }
 
-/** Whether some value of the field meets it, or none is there and that meets it; of which element of a list is not asked. */
+/** Whether some value of the field meets the condition, or its absence does; values of all elements of a list count. */
 export function evaluateCondition(condition: Condition, stamp: number, noted: Field[]): boolean {
   if (condition.stamp === stamp) return condition.met;
   condition.stamp = stamp;

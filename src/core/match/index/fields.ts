@@ -1,4 +1,4 @@
-/** The fields that conditions name, as a tree along the event: each read at most once per event, and only when it is asked for. */
+/** The fields that conditions name, as a tree along the event: each read at most once per event, and only when a condition on it is evaluated. */
 import type { Json } from "../../../model.ts";
 import { objectsOf, scalarsOf } from "../evaluate.ts";
 
@@ -53,7 +53,7 @@ export function fieldAt(root: Field, path: readonly string[]): Field {
   return field;
 }
 
-/** Reads the field of event number `stamp`; the root was set to the event. What was read is noted, to be let go afterwards. */
+/** Reads the field of event number `stamp`; the root was set to the event. The field is added to `noted`, so that its values are cleared afterwards. */
 export function read(field: Field, stamp: number, noted: Field[]): void {
   const { parent } = field;
   if (field.stamp === stamp || parent === undefined) return;

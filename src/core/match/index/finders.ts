@@ -8,7 +8,7 @@ import { createRanges } from "./ranges.ts";
 
 /** Finds the items whose probe a value could meet. Each place of a probe holds one item. */
 export interface Finder<T> {
-  /** What stands where the probe points, made when nothing stands there yet. */
+  /** The item at the place where the probe points, made when there is none yet. */
   open(probe: Probe, make: () => T): T;
   collect(value: Json, into: T[], folds: FoldMemo): void;
 }
@@ -113,8 +113,8 @@ function foldOf(text: string, folds: FoldMemo): string {
 }
 
 /**
- * Texts inside values: each stands at one run of three of its letters, the one where the fewest others stand, and every value
- * is looked through for all of its runs.
+ * Texts inside values: each is filed under three letters in a row of it, those under which the fewest others are filed, and every value
+ * is looked through for all its rows of three letters.
  */
 function grams<T>(): Finder<T> {
   const byGram = new Map<number, { item: T; probes: number }>();

@@ -1,6 +1,6 @@
 /**
- * All rules as one matcher: what an event costs grows with the rules that come near it, not with all there are, and a field that no
- * rule near it asks for is never read. Its answers are those of evaluate.ts.
+ * All rules as one matcher: what an event costs grows with the rules that nearly match it, not with all there are, and a field that none
+ * of these names is never read. Its answers are those of evaluate.ts.
  */
 import type { Event } from "../../../model.ts";
 import type { Probe } from "../operators.ts";
@@ -22,11 +22,11 @@ export interface RuleIndex {
   add(added: readonly Entry[]): void;
   /** The rules of the event's type whose pattern it matches, in order. */
   match(event: Event): readonly Entry[];
-  /** Whether some rule takes events of this type. */
+  /** Whether some rule selects events of this type. */
   has(type: string): boolean;
-  /** The rules that take events of this type, in order. */
+  /** The rules that select events of this type, in order. */
   ofType(type: string): CompiledRule[];
-  /** How many rules take events of this type; up to and with `rank`. */
+  /** How many rules select events of this type, up to and including `rank`. */
   count(type: string, rank?: number): number;
 }
 
@@ -40,7 +40,7 @@ interface Group {
   readonly members: IndexedRule[];
 }
 
-/** A rule of many conjunctions with long lists must not fill the index: together it stands in few thousand places. */
+/** Bounds how many branches one rule of many conjunctions with long lists is copied to. */
 const PLACES_MAX = 1_000;
 
 export function createRuleIndex(): RuleIndex {

@@ -17,16 +17,16 @@ export interface Candidate {
   readonly conditions: Condition[];
   /** The same as a tree along the event, for lists. */
   readonly root: Node;
-  /** In how many places of one branch's fields it may stand. */
+  /** Into how many branches below one branch it may be copied. */
   readonly placesMax: number;
 }
 
-/** What a candidate speaks for; `stamp` is the number of the last event that met it. */
+/** The rule that a candidate belongs to; `stamp` is the number of the last event that met it. */
 export interface Owner {
   stamp: number;
 }
 
-/** A candidate in a branch, with the conditions that coming there does not prove. */
+/** A candidate in a branch, with the conditions that reaching the branch does not prove. */
 interface BranchEntry {
   readonly owner: Owner;
   readonly candidate: Candidate;
@@ -34,13 +34,13 @@ interface BranchEntry {
 }
 
 export interface Branch {
-  /** The number of the last event that came by. */
+  /** The number of the last event that reached the branch. */
   stamp: number;
   readonly entries: BranchEntry[];
   readonly lookups: Lookup[];
   /** Whether it had too many entries and moved them to branches below. */
   isSplit: boolean;
-  /** The fields whose conditions are met by whoever comes here. */
+  /** The fields whose conditions are met by every event that reaches the branch. */
   readonly proven: readonly Field[];
   readonly above: Above | undefined;
 }
@@ -75,7 +75,7 @@ export function newBranch(proven: readonly Field[] = [], above: Above | undefine
 
 // ---------------------------------------------------------------- growing
 
-/** `open`: those of its conditions that coming to the branch does not prove. */
+/** `open`: those of its conditions that reaching the branch does not prove. */
 export function insert(branch: Branch, candidate: Candidate, open: readonly Condition[]): void {
   const condition = branch.isSplit ? nextCondition(branch, open, candidate.placesMax) : undefined;
   if (condition !== undefined) {
@@ -94,7 +94,7 @@ function depthOf(branch: Branch): number {
   return depth;
 }
 
-/** The most selective condition on a field that was not asked on the way here; a long list of values would be copied too often. */
+/** The most selective condition on a field that no branch above looks up; a long list of values would be copied too often. */
 function nextCondition(branch: Branch, open: readonly Condition[], placesMax: number): Condition | undefined {
   return open.find(({ field, alternatives }) => {
     if (alternatives.length > placesMax) return false;
