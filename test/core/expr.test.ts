@@ -202,6 +202,12 @@ describe("an evaluation is bounded", () => {
     const text = `${"a".repeat(50_000)}!`;
     expect(evaluate("event.text.matches('^(a+)+$')", { event: { text } })).toStrictEqual({ ok: true, value: false });
   });
+
+  test("each pattern of an evaluation is its own, also when the event holds them", () => {
+    const over: Scope = { event: { patterns: ["^a", "z$", "^a"] } };
+    const value = [true, false, true];
+    expect(evaluate("event.patterns.map(p, 'abc'.matches(p))", over)).toStrictEqual({ ok: true, value });
+  });
 });
 
 test("compiling and evaluating anything never throws", () => {
