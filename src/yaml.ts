@@ -182,92 +182,105 @@ interface JsonPart {
   size: number;
   height: number;
 }
-interface JsonDocument {
-  value: Json;
-  mistakes: Mistake[];
-  targets: ReadonlyMap<Node, Node>;
+
+/** What one walk over a document collects. */
+interface JsonPass {
+  readonly mistakes: Mistake[];
+  /** `part` is absent while the node is being read. */
+  readonly anchors: Map<string, { node: Node; part?: JsonPart }>;
+  /** Alias → the node that it names. */
+  readonly targets: Map<Node, Node>;
+  lineOf(offset: number): number;
 }
 
 /** The document as JSON, with what JSON cannot hold refused rather than bent. */
-function toJson(contents: Node | null, lineOf: (offset: number) => number): JsonDocument {
-  const mistakes: Mistake[] = [];
-  const anchors = new Map<string, { node: Node; read?: JsonPart }>();
-  const targets = new Map<Node, Node>();
-  const wrong = (node: Node | null, message: string, code: Diagnostic["code"] = "SB0001"): JsonPart => {
-    const [start, end] = spanOf(node);
-    mistakes.push({ code, message, start, end });
-    return { value: null, size: 1, height: 0 };
-  };
+function toJson(
+  contents: Node | null,
+  lineOf: JsonPass["lineOf"],
+): Omit<JsonPass, "anchors" | "lineOf"> & { value: Json } {
+  const pass: JsonPass = { mistakes: [], anchors: new Map(), targets: new Map(), lineOf };
+  const { value } = readNode(contents, pass);
+  return { value, mistakes: pass.mistakes.slice(0, 100), targets: pass.targets };
+}
 
-  function read(node: Node | null): JsonPart {
-    if (node === null) return { value: null, size: 1, height: 0 };
-    if (isAlias(node)) return alias(node, node.source);
-    const anchor: { node: Node; read?: JsonPart } = { node };
-    if (isAnchored(node)) anchors.set(node.anchor, anchor);
-    const result = isMap(node) ? mapping(node) : isSeq(node) ? sequence(node.items as (Node | null)[]) : scalar(node);
-    const excess = mistakes.length === 0 ? sizeProblem(result) : undefined;
-    anchor.read = excess === undefined ? result : wrong(node, excess, "SB0108");
-    return anchor.read;
+const NOTHING: JsonPart = { value: null, size: 1, height: 0 };
+
+function addMistake(
+  { mistakes }: JsonPass,
+  node: Node | null,
+  message: string,
+  code: Diagnostic["code"] = "SB0001",
+): JsonPart {
+  const [start, end] = spanOf(node);
+  mistakes.push({ code, message, start, end });
+  return NOTHING;
+}
+
+function readNode(node: Node | null, pass: JsonPass): JsonPart {
+  if (node === null) return NOTHING;
+  if (isAlias(node)) return readAlias(node, node.source, pass);
+  const anchor: { node: Node; part?: JsonPart } = { node };
+  if (isAnchored(node)) pass.anchors.set(node.anchor, anchor);
+  const part = isMap(node)
+    ? readMapping(node, pass)
+    : isSeq(node)
+      ? readList(node.items, pass)
+      : readScalar(node, pass);
+  const problem = pass.mistakes.length === 0 ? sizeProblem(part) : undefined;
+  anchor.part = problem === undefined ? part : addMistake(pass, node, problem, "SB0108");
+  return anchor.part;
+}
+
+function readAlias(node: Node, name: string, pass: JsonPass): JsonPart {
+  const anchor = pass.anchors.get(name);
+  if (anchor === undefined) return addMistake(pass, node, `No anchor "&${name}" stands before this alias`);
+  if (anchor.part === undefined) return addMistake(pass, node, `The alias "*${name}" stands inside what it names`);
+  pass.targets.set(node, anchor.node);
+  return anchor.part;
+}
+
+function readList(items: readonly unknown[], pass: JsonPass): JsonPart {
+  const list: Json[] = [];
+  let size = 1;
+  let height = 0;
+  for (const item of items) {
+    if (isPair(item)) addMistake(pass, item.key as Node, "A list item with a key is a mapping; write { key: value }");
+    const part = isPair(item) ? NOTHING : readNode(item as Node | null, pass);
+    list.push(part.value);
+    size += part.size;
+    height = Math.max(height, part.height);
   }
+  // A copy without the room that a growing list keeps.
+  return { value: list.slice(), size, height: height + 1 };
+}
 
-  function alias(node: Node, name: string): JsonPart {
-    const anchor = anchors.get(name);
-    if (anchor === undefined) return wrong(node, `No anchor "&${name}" stands before this alias`);
-    if (anchor.read === undefined) return wrong(node, `The alias "*${name}" stands inside what it names`);
-    targets.set(node, anchor.node);
-    return anchor.read;
+function readMapping(map: YAMLMap, pass: JsonPass): JsonPart {
+  const object: JsonObject = {};
+  const firsts = new Map<string, Node>();
+  let size = 1;
+  let height = 0;
+  for (const { key: keyNode, value } of map.items as Pair<Node, Node | null>[]) {
+    const key = keyText(keyNode, pass);
+    const part = readNode(value, pass);
+    size += part.size;
+    height = Math.max(height, part.height);
+    if (key === undefined) continue;
+    const first = firsts.get(key);
+    const again = first && `The key "${key}" stands twice, first in line ${pass.lineOf(spanOf(first)[0])}`;
+    if (again === undefined) firsts.set(key, keyNode);
+    else addMistake(pass, keyNode, again, "SB0002");
+    object[key] = part.value;
   }
+  return { value: object, size, height: height + 1 };
+}
 
-  function sequence(items: readonly (Node | null)[]): JsonPart {
-    const list: Json[] = [];
-    let size = 1;
-    let height = 0;
-    for (const item of items) {
-      const part = read(isPair(item) ? wrongPair(item) : item);
-      list.push(part.value);
-      size += part.size;
-      height = Math.max(height, part.height);
-    }
-    // A copy without the room that a growing list keeps.
-    return { value: list.slice(), size, height: height + 1 };
-  }
-
-  function wrongPair(pair: unknown): null {
-    wrong(isPair(pair) ? (pair.key as Node) : null, "A list item with a key is a mapping; write { key: value }");
-    return null;
-  }
-
-  function mapping(map: YAMLMap): JsonPart {
-    const object: JsonObject = {};
-    const firsts = new Map<string, Node>();
-    let size = 1;
-    let height = 0;
-    for (const pair of map.items) {
-      const key = keyText(pair.key, wrong, mistakes);
-      const part = read(pair.value as Node | null);
-      size += part.size;
-      height = Math.max(height, part.height);
-      if (key === undefined) continue;
-      const first = firsts.get(key);
-      if (first === undefined) firsts.set(key, pair.key as Node);
-      else
-        wrong(pair.key as Node, `The key "${key}" stands twice, first in line ${lineOf(spanOf(first)[0])}`, "SB0002");
-      object[key] = part.value;
-    }
-    return { value: object, size, height: height + 1 };
-  }
-
-  function scalar(node: Node): JsonPart {
-    const value = isScalar(node) ? node.value : null;
-    if (typeof value === "number" && !Number.isFinite(value)) return wrong(node, "A number must be finite", "SB0102");
-    if (typeof value === "number" && Number.isInteger(value) && !Number.isSafeInteger(value)) {
-      return wrong(node, "A number this large is not kept exactly; quote it to keep its digits", "SB0102");
-    }
-    return { value: value as Json, size: 1, height: 0 };
-  }
-
-  const { value } = read(contents);
-  return { value, mistakes: mistakes.slice(0, 100), targets };
+function readScalar(node: Node, pass: JsonPass): JsonPart {
+  const value = isScalar(node) ? node.value : null;
+  if (typeof value === "number" && !Number.isFinite(value))
+    return addMistake(pass, node, "A number must be finite", "SB0102");
+  if (typeof value === "number" && Number.isInteger(value) && !Number.isSafeInteger(value))
+    return addMistake(pass, node, "A number this large is not kept exactly; quote it to keep its digits", "SB0102");
+  return { value: value as Json, size: 1, height: 0 };
 }
 
 function sizeProblem({ size, height }: JsonPart): string | undefined {
@@ -282,24 +295,19 @@ function isAnchored(node: Node): node is Node & { anchor: string } {
 }
 
 /** The key as text, or undefined after adding the mistake. */
-function keyText(
-  key: unknown,
-  wrong: (node: Node | null, message: string) => void,
-  mistakes: Mistake[],
-): string | undefined {
-  const node = key as Node | null;
+function keyText(key: Node | null, pass: JsonPass): string | undefined {
   if (!isScalar(key)) {
-    const [start, end] = spanOf(node);
-    const inner = isMap(node) && node.flow === true ? keyOfInner(node) : undefined;
-    if (inner === undefined) wrong(node, "A key must be text");
-    else mistakes.push(unquotedTemplate(`{{${inner}}}`, start - 1, end + 1));
+    const [start, end] = spanOf(key);
+    const inner = isMap(key) && key.flow === true ? keyOfInner(key) : undefined;
+    if (inner === undefined) addMistake(pass, key, "A key must be text");
+    else pass.mistakes.push(unquotedTemplate(`{{${inner}}}`, start - 1, end + 1));
     return undefined;
   }
   const text = typeof key.value === "string" ? key.value : (key.source ?? String(key.value));
-  if (key.value === null) wrong(node, "A key is missing before the colon");
-  else if (text === "__proto__") wrong(node, 'The key "__proto__" may not be used');
+  if (key.value === null) addMistake(pass, key, "A key is missing before the colon");
+  else if (text === "__proto__") addMistake(pass, key, 'The key "__proto__" may not be used');
   else if (text === "<<" && key.type === Scalar.PLAIN) {
-    wrong(node, 'Merge keys "<<" are YAML 1.1; name the whole value with an alias, or repeat the keys');
+    addMistake(pass, key, 'Merge keys "<<" are YAML 1.1; name the whole value with an alias, or repeat the keys');
   } else return text;
   return undefined;
 }

@@ -5,10 +5,10 @@
 import {
   actionName,
   type Delivery,
-  type RuleEffect,
   type Event,
   type JsonObject,
   type RuleChange,
+  type RuleEffect,
   type Trace,
 } from "../model.ts";
 import { type DecisionPolicy, type Plan, plan } from "./decide.ts";
