@@ -525,7 +525,7 @@ describe("a value that no known event has", () => {
     ]);
   });
 
-  test("under a prefix only what nearly is there", () => {
+  test("a rule with a prefix is warned about misspelt values only", () => {
     expect(
       unseenIn({ "data.action": "merged", "data.number": "412", "data.kind": "Opened" }, mixed, "github.*").map(brief),
     ).toStrictEqual(["SB0314 match/data.kind → opened"]);

@@ -9,7 +9,7 @@ import { matches } from "../../src/core/match/evaluate.ts";
 import { compilePattern } from "../../src/core/match/pattern.ts";
 import { compileValue, type Escape } from "../../src/core/render.ts";
 import type { Event, Json, JsonObject } from "../../src/model.ts";
-import { machineOf, type Story, story } from "../core/machine-story.ts";
+import { type MachineRun, machineOf, startRun } from "../core/machine-story.ts";
 
 export const ROOT = new URL("../..", import.meta.url).pathname;
 
@@ -181,7 +181,7 @@ function runStory(text: string, machines: Machines): void {
     steps,
     templates = {},
   } = parse(text) as { machine: string; steps: Step[]; templates?: Record<string, string> };
-  const told = story(
+  const told = startRun(
     machineOf(parse(machines(machine)), { id: machine, templates: new Map(Object.entries(templates)) }),
   );
   for (const step of steps) expectStep(told, step);
@@ -192,7 +192,7 @@ const STEP_KEYS =
     " ",
   );
 
-function expectStep(told: Story, step: Step): void {
+function expectStep(told: MachineRun, step: Step): void {
   expect(Object.keys(step).filter((key) => !STEP_KEYS.includes(key))).toEqual([]);
   told.nowMs += parseDuration(step.wait ?? "0s")!;
   const { transition, deliveries, emits, logs, problems, timersSet } = happen(told, step);
@@ -217,7 +217,7 @@ function expectStep(told: Story, step: Step): void {
   else expect(words).toContain(step.problem);
 }
 
-function happen(told: Story, { signal, event, timer, done, failed, output, error, of }: Step) {
+function happen(told: MachineRun, { signal, event, timer, done, failed, output, error, of }: Step) {
   if (signal !== undefined) return told.send(signal, event);
   if (timer !== undefined) return told.fire(timer, of);
   if (done !== undefined) return told.done(done, output as JsonObject | undefined, of);

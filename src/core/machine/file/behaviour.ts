@@ -69,13 +69,13 @@ export function readBehaviour({ node, raw }: StateOutline, pass: StatesPass): vo
 function readDefaults(
   node: StateNode,
   raw: Record<string, unknown>,
-  { targets, diagnostics: report }: StatesPass,
+  { targets, diagnostics }: StatesPass,
 ): StateNode[] {
   const path = [...node.path, "target"];
   const targetStates = targets.resolve(node, raw.target, path);
   const { parent } = node;
   if (parent && targetStates.some((target) => !isInside(target, parent))) {
-    report.add(
+    diagnostics.add(
       "SB0302",
       path,
       `${capital(stateLabel(node))} remembers ${stateLabel(parent)}, its target must lie inside`,
@@ -83,8 +83,12 @@ function readDefaults(
   }
   const other = targetStates.find(({ type }) => type === "history");
   if (other)
-    report.add("SB0302", path, `${capital(stateLabel(node))} cannot lead to ${stateLabel(other)}, a history state too`);
-  if (!parent) report.add("SB0302", node.path, "The machine itself cannot be a history state");
+    diagnostics.add(
+      "SB0302",
+      path,
+      `${capital(stateLabel(node))} cannot lead to ${stateLabel(other)}, a history state too`,
+    );
+  if (!parent) diagnostics.add("SB0302", node.path, "The machine itself cannot be a history state");
   return targetStates;
 }
 
@@ -128,18 +132,13 @@ function readTransition(
 }
 
 /** A history state may be a target from outside its parent only: from inside, states would be entered that were not left. */
-function readTargets(
-  node: StateNode,
-  target: unknown,
-  path: Path,
-  { targets, diagnostics: report }: StatesPass,
-): StateNode[] {
+function readTargets(node: StateNode, target: unknown, path: Path, { targets, diagnostics }: StatesPass): StateNode[] {
   const targetStates = targets.resolve(node, target, path);
   for (const one of targetStates) {
     const { type, parent } = one;
     if (type !== "history" || !parent || !isInside(node, parent)) continue;
     const back = `${capital(stateLabel(one))} leads back into ${stateLabel(parent)} from outside`;
-    report.add("SB0302", path, `${back}, ${stateLabel(node)} lies inside`);
+    diagnostics.add("SB0302", path, `${back}, ${stateLabel(node)} lies inside`);
   }
   return targetStates;
 }
@@ -212,12 +211,12 @@ function delayedTimer(node: StateNode, entry: Record<string, unknown>, at: Path,
 function readDelay(
   written: Record<string, unknown>,
   path: Path,
-  { diagnostics: report, reads }: StatesPass,
+  { diagnostics, reads }: StatesPass,
 ): Expression | undefined {
   if (typeof written.cel !== "string") return undefined;
   const compiled = compileExpression(written.cel);
   if (!compiled.ok) {
-    report.addAll([...path, "cel"], [compiled.diagnostic]);
+    diagnostics.addAll([...path, "cel"], [compiled.diagnostic]);
     return undefined;
   }
   reads.push({ at: [...path, "cel"], paths: compiled.expression.reads });
@@ -227,16 +226,20 @@ function readDelay(
 function addTimer(
   { id, node, delay }: Timer & { id: string },
   path: Path,
-  { timers, diagnostics: report }: StatesPass,
+  { timers, diagnostics }: StatesPass,
 ): boolean {
   const earlier = timers.get(id);
   if (earlier && (earlier.node !== node || !isSameDelay(earlier.delay, delay))) {
-    report.add("SB0302", path, `There is a timer "${id}" in ${stateLabel(earlier.node)} already, give this one an id`);
+    diagnostics.add(
+      "SB0302",
+      path,
+      `There is a timer "${id}" in ${stateLabel(earlier.node)} already, give this one an id`,
+    );
     return false;
   }
   for (const [other, timer] of timers) {
     if (other !== id && timer.node === node && isSameDelay(timer.delay, delay)) {
-      report.add("SB0302", path, `The timers "${other}" and "${id}" are due at the same time, make them one`);
+      diagnostics.add("SB0302", path, `The timers "${other}" and "${id}" are due at the same time, make them one`);
       return false;
     }
   }
@@ -250,15 +253,15 @@ function isSameDelay(a: number | Expression, b: number | Expression): boolean {
 }
 
 /** Milliseconds; undefined with a diagnostic when it is none, or too long to wait for. */
-function readDuration(written: unknown, path: Path, report: DiagnosticList, at?: "key"): number | undefined {
+function readDuration(written: unknown, path: Path, diagnostics: DiagnosticList, at?: "key"): number | undefined {
   if (typeof written !== "string") return undefined;
   // A key that is a number is milliseconds, as in xstate.
   const ms = at === "key" && /^\d{1,15}$/.test(written) ? Number(written) : parseDuration(written);
   const more = at === "key" ? { atKey: true } : {};
   if (ms === undefined) {
-    report.add("SB0107", path, `"${written}" is not a duration, write 90s, 15m, 1h30m or P3D`, more);
+    diagnostics.add("SB0107", path, `"${written}" is not a duration, write 90s, 15m, 1h30m or P3D`, more);
   } else if (ms > LIMITS.timerMs) {
-    report.add("SB0108", path, `"${written}" is longer than ${LIMITS.timerMs / 86_400_000} days`, more);
+    diagnostics.add("SB0108", path, `"${written}" is longer than ${LIMITS.timerMs / 86_400_000} days`, more);
     return undefined;
   }
   return ms;
@@ -272,20 +275,20 @@ function readCall(
   at: Path,
   pass: StatesPass,
 ): { call: Call; transitions: TransitionNode[] } | undefined {
-  const { diagnostics: report, calls } = pass;
+  const { diagnostics, calls } = pass;
   if (typeof invoke.src !== "string") return undefined;
   const { src } = invoke;
   const id = typeof invoke.id === "string" ? invoke.id : timerId(node, src);
-  if (!checkName(id, [...at, "id"], report)) return undefined;
+  if (!checkName(id, [...at, "id"], diagnostics)) return undefined;
   const earlier = calls.get(id);
   if (earlier)
-    report.add("SB0302", at, `There is a call "${id}" in ${stateLabel(earlier)} already, give this one an id`);
+    diagnostics.add("SB0302", at, `There is a call "${id}" in ${stateLabel(earlier)} already, give this one an id`);
   calls.set(id, node);
   if (invoke.input === undefined) invoke.input = {};
-  const timeoutMs = readDuration(invoke.timeout, [...at, "timeout"], report);
+  const timeoutMs = readDuration(invoke.timeout, [...at, "timeout"], diagnostics);
   if (timeoutMs !== undefined && timeoutMs > LIMITS.attemptMs) {
     const most = LIMITS.attemptMs / 1000;
-    report.add(
+    diagnostics.add(
       "SB0108",
       [...at, "timeout"],
       `One attempt may take at most ${most}s; for a longer wait use after and retry`,
@@ -297,7 +300,7 @@ function readCall(
     id,
     action: src,
     input: readParams(invoke, "input", at, { ...pass, name: src, at: [...at, "src"] }),
-    retry: readRetry(invoke.retry, [...at, "retry"], report),
+    retry: readRetry(invoke.retry, [...at, "retry"], diagnostics),
     timeoutMs,
   };
   const moves = [
@@ -307,10 +310,10 @@ function readCall(
   return { call, transitions: moves };
 }
 
-function readRetry(raw: unknown, path: Path, report: DiagnosticList): RetryPolicy | undefined {
+function readRetry(raw: unknown, path: Path, diagnostics: DiagnosticList): RetryPolicy | undefined {
   if (!isObject(raw)) return undefined;
-  const initialMs = readDuration(raw.initial, [...path, "initial"], report);
-  const maxMs = readDuration(raw.max, [...path, "max"], report);
+  const initialMs = readDuration(raw.initial, [...path, "initial"], diagnostics);
+  const maxMs = readDuration(raw.max, [...path, "max"], diagnostics);
   return {
     ...(typeof raw.attempts === "number" ? { attempts: raw.attempts } : {}),
     ...(initialMs === undefined ? {} : { initialMs }),
@@ -319,8 +322,8 @@ function readRetry(raw: unknown, path: Path, report: DiagnosticList): RetryPolic
   };
 }
 
-function checkName(id: string, path: Path, report: DiagnosticList): boolean {
+function checkName(id: string, path: Path, diagnostics: DiagnosticList): boolean {
   if (NAME.test(id)) return true;
-  report.add("SB0302", path, `"${id}" cannot name a timer or a call`);
+  diagnostics.add("SB0302", path, `"${id}" cannot name a timer or a call`);
   return false;
 }

@@ -96,9 +96,9 @@ interface ActionPass extends EffectsPass {
 
 /** Parameters of an action at `holder[key]`, checked against its schema as far as they can be before they are rendered. */
 export function readParams(parent: Record<string, unknown>, key: string, path: Path, action: ActionPass): Renderer {
-  const { actions, diagnostics: report, name, at } = action;
+  const { actions, diagnostics, name, at } = action;
   const actionType = actions?.get(name);
-  if (actions && !actionType) report.addAll(at, [unknownAction(name, actions, [], BUILT_IN)]);
+  if (actions && !actionType) diagnostics.addAll(at, [unknownAction(name, actions, [], BUILT_IN)]);
   return readValue(parent, key, path, action, actionType?.params);
 }
 
@@ -110,24 +110,24 @@ export function readValue(
   pass: EffectsPass,
   schema?: TSchema,
 ): Renderer {
-  const { templates, diagnostics: report } = pass;
+  const { templates, diagnostics } = pass;
   const at = [...path, key];
-  const { renderer, diagnostics } = compileValue(parent[key], schema ? { schema, templates } : { templates });
-  report.addAll(at, diagnostics);
-  pass.reads.push({ at, paths: renderer.reads });
-  if (schema) report.addAll(at, validatorFor(schema, { templates: true })(parent[key]));
-  return renderer;
+  const compiled = compileValue(parent[key], schema ? { schema, templates } : { templates });
+  diagnostics.addAll(at, compiled.diagnostics);
+  pass.reads.push({ at, paths: compiled.renderer.reads });
+  if (schema) diagnostics.addAll(at, validatorFor(schema, { templates: true })(parent[key]));
+  return compiled.renderer;
 }
 
 /** Signals of one's own making: not empty, not too long, and none of xstate's. */
 export function checkSignalName(
   name: string,
   path: Path,
-  report: DiagnosticList,
+  diagnostics: DiagnosticList,
   more: Partial<Diagnostic> = {},
 ): boolean {
   const problem = signalNameProblem(name);
-  if (problem !== undefined) report.add("SB0302", path, problem, more);
+  if (problem !== undefined) diagnostics.add("SB0302", path, problem, more);
   return problem === undefined;
 }
 

@@ -14,15 +14,15 @@ export interface StateOutline {
 const NAME = /^(?!__proto__$)[^\s.#*\\/()]([^.#*\\/()]*[^\s.#*\\/()])?$/;
 
 /** All states in document order, the machine itself first. Past the limit of states the rest is left out. */
-export function outline(definition: Record<string, unknown>, report: DiagnosticList): StateOutline[] {
+export function outline(definition: Record<string, unknown>, diagnostics: DiagnosticList): StateOutline[] {
   const outlines: StateOutline[] = [];
-  addState(outlines, definition, { key: "", path: [], parent: undefined }, report);
+  addState(outlines, definition, { key: "", path: [], parent: undefined }, diagnostics);
   if (outlines.length > LIMITS.machineStates) {
-    report.add("SB0108", ["states"], `A machine has at most ${LIMITS.machineStates} states, this one has more`);
+    diagnostics.add("SB0108", ["states"], `A machine has at most ${LIMITS.machineStates} states, this one has more`);
   }
   for (const { node, raw } of outlines) {
-    checkKind(node, raw, report);
-    node.initial = initialOf(node, raw, report);
+    checkKind(node, raw, diagnostics);
+    node.initial = initialOf(node, raw, diagnostics);
   }
   return outlines;
 }
@@ -37,7 +37,7 @@ function addState(
   outlines: StateOutline[],
   raw: Record<string, unknown>,
   location: StateLocation,
-  report: DiagnosticList,
+  diagnostics: DiagnosticList,
 ): StateNode {
   const { key, path, parent } = location;
   const states = new Map<string, StateNode>();
@@ -62,11 +62,16 @@ function addState(
     if (outlines.length > LIMITS.machineStates) break;
     const childPath = [...path, "states", name];
     if (!NAME.test(name)) {
-      report.add("SB0302", childPath, `"${name}" cannot name a state: no . # * \\ / ( ) and no space at its ends`, {
-        atKey: true,
-      });
+      diagnostics.add(
+        "SB0302",
+        childPath,
+        `"${name}" cannot name a state: no . # * \\ / ( ) and no space at its ends`,
+        {
+          atKey: true,
+        },
+      );
     } else if (isObject(child)) {
-      states.set(name, addState(outlines, child, { key: name, path: childPath, parent: node }, report));
+      states.set(name, addState(outlines, child, { key: name, path: childPath, parent: node }, diagnostics));
     }
   }
   return node;
@@ -91,31 +96,31 @@ const FORBIDDEN: Record<StateNode["type"], readonly string[]> = {
   history: [...TRANSITION_KEYS, "initial", "states", "entry", "exit", "output"],
 };
 
-function checkKind(node: StateNode, raw: Record<string, unknown>, report: DiagnosticList): void {
+function checkKind(node: StateNode, raw: Record<string, unknown>, diagnostics: DiagnosticList): void {
   const { type, path } = node;
   // A machine without states is a matter of the schema.
   if (!node.parent && !isObject(raw.states)) return;
   for (const key of FORBIDDEN[type]) {
     if (raw[key] === undefined) continue;
     const article = type === "atomic" ? "An" : "A";
-    report.add("SB0302", [...path, key], `${article} ${type} state has no "${key}"`, { atKey: true });
+    diagnostics.add("SB0302", [...path, key], `${article} ${type} state has no "${key}"`, { atKey: true });
   }
   if ((type === "compound" || type === "parallel") && node.states.size === 0) {
-    report.add("SB0302", path, `${capital(stateLabel(node))} has no states inside, a ${type} state needs some`);
+    diagnostics.add("SB0302", path, `${capital(stateLabel(node))} has no states inside, a ${type} state needs some`);
   }
   if (raw.output !== undefined && type !== "final" && type !== "history" && node.parent) {
-    report.add("SB0302", [...path, "output"], "Only a final state and the machine itself have an output", {
+    diagnostics.add("SB0302", [...path, "output"], "Only a final state and the machine itself have an output", {
       atKey: true,
     });
   }
 }
 
-function initialOf(node: StateNode, raw: Record<string, unknown>, report: DiagnosticList): StateNode | undefined {
+function initialOf(node: StateNode, raw: Record<string, unknown>, diagnostics: DiagnosticList): StateNode | undefined {
   if (node.type !== "compound" || node.states.size === 0) return undefined;
   const { initial } = raw;
   if (initial === undefined) {
     const names = [...node.states.values()].filter(({ type }) => type !== "history").map(({ key }) => key);
-    report.add("SB0103", node.path, `${capital(stateLabel(node))} needs "initial": one of ${names.join(", ")}`);
+    diagnostics.add("SB0103", node.path, `${capital(stateLabel(node))} needs "initial": one of ${names.join(", ")}`);
     return undefined;
   }
   if (typeof initial !== "string") return undefined;
@@ -123,14 +128,14 @@ function initialOf(node: StateNode, raw: Record<string, unknown>, report: Diagno
   const path = [...node.path, "initial"];
   if (!state) {
     const suggestion = nearest(initial, node.states.keys());
-    report.add(
+    diagnostics.add(
       "SB0201",
       path,
       `There is no state "${initial}" inside ${stateLabel(node)}`,
       suggestion ? { suggestion } : {},
     );
   } else if (state.type === "history") {
-    report.add("SB0302", path, `"${initial}" is a history state and cannot be the initial one`);
+    diagnostics.add("SB0302", path, `"${initial}" is a history state and cannot be the initial one`);
     return undefined;
   }
   return state;

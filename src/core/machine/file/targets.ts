@@ -9,16 +9,20 @@ export interface Targets {
 }
 
 /** Names that `#` may start from: the machine's id and explicit ids of states. */
-export function createTargets(machine: string, outlined: readonly StateOutline[], report: DiagnosticList): Targets {
+export function createTargets(
+  machine: string,
+  outlined: readonly StateOutline[],
+  diagnostics: DiagnosticList,
+): Targets {
   const named = new Map<string, StateNode>();
   for (const { node, raw } of outlined) {
     const id = node.parent ? raw.id : machine;
     if (typeof id !== "string") continue;
     const earlier = named.get(id);
     if (earlier) {
-      report.add("SB0302", [...node.path, "id"], `The id "${id}" belongs to ${stateLabel(earlier)} already`);
+      diagnostics.add("SB0302", [...node.path, "id"], `The id "${id}" belongs to ${stateLabel(earlier)} already`);
     } else if (id.includes(".")) {
-      report.add("SB0302", [...node.path, "id"], `The id "${id}" holds a dot, which targets read as a path`);
+      diagnostics.add("SB0302", [...node.path, "id"], `The id "${id}" holds a dot, which targets read as a path`);
     } else named.set(id, node);
   }
 
@@ -55,11 +59,11 @@ export function createTargets(machine: string, outlined: readonly StateOutline[]
         if (node) nodes.push(node);
         else {
           const suggestion = suggest(from, one);
-          report.add("SB0201", at, `There is no state "${one}" to go to`, suggestion ? { suggestion } : {});
+          diagnostics.add("SB0201", at, `There is no state "${one}" to go to`, suggestion ? { suggestion } : {});
         }
       });
       if (!areApart(nodes)) {
-        report.add("SB0302", path, "Several targets must lie in different regions of a parallel state");
+        diagnostics.add("SB0302", path, "Several targets must lie in different regions of a parallel state");
       }
       return nodes;
     },
