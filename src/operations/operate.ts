@@ -6,7 +6,7 @@ import { explainEvent } from "../core/match/rule-set.ts";
 import { handSignal, redelivered } from "../core/own-events.ts";
 import { messageOf, SignalboxError } from "../errors.ts";
 import { currentEvent } from "../model/earlier.ts";
-import type { AuditEntry, Delivery, Event, Explanation, Json, Token, Trace } from "../model.ts";
+import type { AuditEntry, Delivery, Explanation, Json, Token, Trace } from "../model.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { EventRecord } from "../ports/questions.ts";
 import type { Store } from "../ports/store.ts";

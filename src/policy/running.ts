@@ -94,7 +94,9 @@ export async function holdPolicy(deps: PolicyHolderDeps): Promise<PolicyHolder> 
     async at(revision) {
       if (revision === policy.revision) return policy;
       const files = earlier.has(revision) ? undefined : await store.policy(revision);
-      const earlierPolicy = files ? compileEarlier(revision, files, { actions, vars: config.vars }) : earlier.get(revision);
+      const earlierPolicy = files
+        ? compileEarlier(revision, files, { actions, vars: config.vars })
+        : earlier.get(revision);
       if (!earlierPolicy) return undefined;
       earlier.delete(revision);
       earlier.set(revision, earlierPolicy);

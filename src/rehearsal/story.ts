@@ -110,7 +110,8 @@ export function readStories(
   const yaml = readYaml(file, fileText);
   const lineOf = (path: Path) => yaml.place(path, { atKey: true }).line;
   const problems = [...yaml.diagnostics];
-  if (yaml.value !== undefined) problems.push(...validatorFor(StoryFile)(yaml.value).map((one) => placed(file, yaml, one)));
+  if (yaml.value !== undefined)
+    problems.push(...validatorFor(StoryFile)(yaml.value).map((one) => placed(file, yaml, one)));
   if (problems.length > 0) return { stories: [], problems };
   const addProblem = (message: string, path: Path, code: Diagnostic["code"] = "SB0102") =>
     void problems.push(placed(file, yaml, { code, severity: "error", message, path }));
