@@ -44,7 +44,7 @@ export function decideAlone(): string[] {
     data: payload,
   };
   return [1, 10, 100].map((rules) => {
-    const { policy, problems } = compilePolicy(FILES(rules), { actions: new Map(), vars: {} });
+    const { policy, diagnostics: problems } = compilePolicy(FILES(rules), { actions: new Map(), vars: {} });
     if (!policy) throw new Error(JSON.stringify(problems));
     const deciding = { ...policy, definition: () => policy.machines.get("tell") };
     let instance: Instance | undefined;

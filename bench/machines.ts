@@ -55,7 +55,7 @@ function ours({ groups, states }: Size): CompiledMachine {
       ]),
     ),
   };
-  const { machine, problems } = compileMachine(definition, {
+  const { machine, diagnostics: problems } = compileMachine(definition, {
     id: "ring",
     templates: new Map(),
     actions: undefined,

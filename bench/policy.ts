@@ -41,10 +41,10 @@ for (const count of COUNTS.length > 0 ? COUNTS : [10, 1_000, 10_000]) {
   globalThis.gc?.();
   const before = process.memoryUsage().heapUsed;
   const [startedMs, used] = [performance.now(), process.cpuUsage()];
-  const { policy, problems } = compilePolicy(files, { actions: ACTIONS, vars: {} });
+  const { policy, diagnostics } = compilePolicy(files, { actions: ACTIONS, vars: {} });
   const ms = performance.now() - startedMs;
   const { user, system } = process.cpuUsage(used);
-  if (policy?.rules.rules.length !== count) throw new Error(JSON.stringify(problems.slice(0, 3)));
+  if (policy?.rules.rules.length !== count) throw new Error(JSON.stringify(diagnostics.slice(0, 3)));
   globalThis.gc?.();
   const kept = globalThis.gc ? megabytes(process.memoryUsage().heapUsed - before) : "(--expose-gc)";
   const cpu = `${((user + system) / 1_000).toFixed(0)} ms`;

@@ -78,7 +78,7 @@ export const ERRORS = {
     help: "Give some transition this state as its target, or remove it",
   },
   SB0321: {
-    title: "A state is left by no transition",
+    title: "A state has no outgoing transition",
     help: "Make it final, or give it a way out",
   },
   SB0322: {
@@ -134,7 +134,7 @@ export const ERRORS = {
     help: "See the reason; correct the machine and redeliver the event",
   },
   SB0406: {
-    title: "A call failed and nothing takes that, so the instance has ended in error",
+    title: "A call failed and no onError handles it, so the instance has ended in error",
     help: "Give the invoke an onError that leads somewhere",
   },
   SB0407: {
@@ -257,6 +257,9 @@ export const ERRORS = {
 
 export type ErrorCode = keyof typeof ERRORS;
 
+/** A path inside a document, from the top: keys of mappings and positions in lists. */
+export type Path = readonly (string | number)[];
+
 /** A person's mistake in a file: where, what, and what to write instead. Core gives the path; policy.ts adds the place. */
 export interface Diagnostic {
   code: ErrorCode;
@@ -264,7 +267,7 @@ export interface Diagnostic {
   /** Capital letter, quoted values, no full stop, and what would be right. */
   message: string;
   /** Path inside the document, e.g. ["states", "open", "on", "MERGED"]. */
-  path?: readonly (string | number)[];
+  path?: Path;
   /** Point at the key rather than the value (unknown keys). */
   atKey?: boolean;
   /** Offset inside the string value at `path`, for expressions and templates. */
@@ -275,6 +278,27 @@ export interface Diagnostic {
   endCol?: number;
   /** What to write instead. */
   suggestion?: string;
+  /** The template file it lies in, when a value that uses the template was read. */
+  template?: string;
+}
+
+/** A diagnostic, an error unless `more` says otherwise; a suggestion that is undefined is left out. */
+export function newDiagnostic(
+  code: ErrorCode,
+  message: string,
+  more: Omit<Partial<Diagnostic>, "suggestion"> & { suggestion?: string | undefined } = {},
+): Diagnostic {
+  const { suggestion, ...rest } = more;
+  return { code, severity: "error", message, ...rest, ...(suggestion === undefined ? {} : { suggestion }) };
+}
+
+/** The same for something that is well formed but hardly meant. */
+export function newWarning(
+  code: ErrorCode,
+  message: string,
+  more: Parameters<typeof newDiagnostic>[2] = {},
+): Diagnostic {
+  return newDiagnostic(code, message, { ...more, severity: "warning" });
 }
 
 /** A mistake that ends a command or answers a request. Never thrown for data inside core. */

@@ -17,32 +17,30 @@ import {
   type YAMLError,
   type YAMLMap,
 } from "yaml";
-import type { Diagnostic } from "./errors.ts";
+import { type Diagnostic, newDiagnostic, type Path } from "./errors.ts";
 import { type Json, type JsonObject, LIMITS } from "./model.ts";
 import { forbiddenCharacter, type Mistake, syntaxMistake, unquotedTemplate } from "./yaml/words.ts";
 
 /** Values after aliases are followed. Nobody writes more; a few lines of nested aliases make billions. */
 const VALUES_MAX = 1_000_000;
 
-export type Path = readonly (string | number)[];
-
 /** 1-based; `endCol` is the column after the last character on that line. */
-export interface Range {
+export interface TextRange {
   line: number;
   col: number;
   endCol: number;
 }
 
 export interface YamlFile {
-  /** undefined = unreadable, see problems; null = empty. Parts may be shared where the file uses aliases. */
+  /** undefined = unreadable, see diagnostics; null = empty. Parts may be shared where the file uses aliases. */
   value: Json | undefined;
   /** Placed. */
-  problems: Diagnostic[];
+  diagnostics: Diagnostic[];
   /** Of the value at the path (or its key), or of the deepest part of the path that exists. */
-  place(path: Path, at?: { atKey?: boolean | undefined; offset?: number | undefined }): Range;
-  /** The text with the values at these paths blotted out, for values that nobody may see. */
+  place(path: Path, at?: { atKey?: boolean | undefined; offset?: number | undefined }): TextRange;
+  /** The text with the values at these paths replaced by dots, for values that must not be shown. */
   hidden(paths: readonly Path[]): string;
-  /** Lets go of the syntax tree. The next question for a place reads the text again. */
+  /** Drops the syntax tree. The next call of `place` or `hidden` reads the text again. */
   forget(): void;
 }
 
@@ -55,66 +53,66 @@ interface Syntax {
 
 /** Reads one file. Never throws. */
 export function readYaml(file: string, text: string): YamlFile {
-  const { value, problems, ...read } = compose(file, text);
-  let kept: Syntax | undefined = read.syntax;
+  const { value, diagnostics, ...composed } = compose(file, text);
+  let tree: Syntax | undefined = composed.syntax;
   const syntax = (): Syntax => {
-    kept ??= compose(file, text).syntax;
-    return kept;
+    tree ??= compose(file, text).syntax;
+    return tree;
   };
   return {
     value,
-    problems,
+    diagnostics,
     place(path, at = {}) {
       const { contents, targets, lines } = syntax();
-      const found = find(contents, path, targets);
-      if (at.atKey === true && found.complete && found.key !== null) return rangeOf(text, lines, ...spanOf(found.key));
-      if (at.offset !== undefined && isScalar(found.node)) {
-        const start = sourceOffset(text, found.node, at.offset);
+      const lookup = lookUpNode(contents, path, targets);
+      if (at.atKey === true && lookup.complete && lookup.key !== null)
+        return rangeOf(text, lines, ...spanOf(lookup.key));
+      if (at.offset !== undefined && isScalar(lookup.node)) {
+        const start = sourceOffset(text, lookup.node, at.offset);
         return rangeOf(text, lines, start, start + wordAt(text, start).length);
       }
-      return rangeOf(text, lines, ...spanOf(found.node ?? found.key));
+      return rangeOf(text, lines, ...spanOf(lookup.node ?? lookup.key));
     },
     hidden(paths) {
       const { contents, targets } = syntax();
       return paths.reduce((shown, path) => {
-        const { node } = find(contents, path, targets);
+        const { node } = lookUpNode(contents, path, targets);
         const [start, end] = spanOf(node === null ? null : (targets.get(node) ?? node));
         return shown.slice(0, start) + shown.slice(start, end).replaceAll(/\S/g, "•") + shown.slice(end);
       }, text);
     },
     forget() {
-      kept = undefined;
+      tree = undefined;
     },
   };
 }
 
-function compose(file: string, text: string): Pick<YamlFile, "value" | "problems"> & { syntax: Syntax } {
+function compose(file: string, text: string): Pick<YamlFile, "value" | "diagnostics"> & { syntax: Syntax } {
   const lines = new LineCounter();
   const tokens = [...new Parser(lines.addNewLine).parse(text)];
   const nothing: Syntax = { contents: null, targets: new Map(), lines };
   const unreadable = (mistakes: readonly Mistake[]) => ({
     value: undefined,
     syntax: nothing,
-    problems: mistakes.map(({ code, message, start, end, suggestion }): Diagnostic => {
-      const problem: Diagnostic = { code, severity: "error", message, file, ...rangeOf(text, lines, start, end) };
-      return suggestion === undefined ? problem : { ...problem, suggestion };
-    }),
+    diagnostics: mistakes.map(({ code, message, start, end, suggestion }) =>
+      newDiagnostic(code, message, { file, ...rangeOf(text, lines, start, end), suggestion }),
+    ),
   });
   const early = forbiddenCharacter(text) ?? tooDeep(tokens);
   if (early !== undefined) return unreadable([early]);
   const documents = [...new Composer({ version: "1.2", uniqueKeys: false }).compose(tokens, true, text.length)];
   const document = documents[0];
-  if (document === undefined) return { value: null, problems: [], syntax: nothing };
+  if (document === undefined) return { value: null, diagnostics: [], syntax: nothing };
   const mistake = firstMistake(text, documents);
   if (mistake !== undefined) return unreadable([mistake]);
   const { value, mistakes, targets } = toJson(document.contents, (offset) => lines.linePos(offset).line);
   if (mistakes.length > 0) return unreadable(mistakes);
-  return { value, problems: [], syntax: { contents: document.contents, targets, lines } };
+  return { value, diagnostics: [], syntax: { contents: document.contents, targets, lines } };
 }
 
-/** The problem with its file and place filled in. */
-export function placed(file: string, yaml: YamlFile, problem: Diagnostic): Diagnostic {
-  return { ...problem, file, ...yaml.place(problem.path ?? [], problem) };
+/** The diagnostic with its file and place filled in. */
+export function placed(file: string, yaml: YamlFile, diagnostic: Diagnostic): Diagnostic {
+  return { ...diagnostic, file, ...yaml.place(diagnostic.path ?? [], diagnostic) };
 }
 
 // ---------------------------------------------------------------- syntax
@@ -142,8 +140,8 @@ function tooDeep(tokens: readonly CST.Token[]): Mistake | undefined {
 /** The first mistake of syntax: what the parser says after it is mostly its echo. */
 function firstMistake(text: string, documents: readonly Document.Parsed[]): Mistake | undefined {
   const [document, second] = documents;
-  const found = document?.errors[0] ?? document?.warnings[0];
-  if (document !== undefined && found !== undefined) return inWords(text, document, found);
+  const error = document?.errors[0] ?? document?.warnings[0];
+  if (document !== undefined && error !== undefined) return inWords(text, document, error);
   if (second !== undefined) {
     const start = Math.max(text.lastIndexOf("---", second.range[0] + 3), 0);
     const message = "A file holds one YAML document; put the second one into its own file";
@@ -178,101 +176,114 @@ function openQuote(document: Document.Parsed, at: number): number | undefined {
 
 // ---------------------------------------------------------------- values
 
-interface Read {
+interface JsonPart {
   value: Json;
   /** Values in it, and levels, counted after aliases are followed. */
   size: number;
   height: number;
 }
-interface Whole {
-  value: Json;
-  mistakes: Mistake[];
-  targets: ReadonlyMap<Node, Node>;
+
+/** What one walk over a document collects. */
+interface JsonPass {
+  readonly mistakes: Mistake[];
+  /** `part` is absent while the node is being read. */
+  readonly anchors: Map<string, { node: Node; part?: JsonPart }>;
+  /** Alias → the node that it names. */
+  readonly targets: Map<Node, Node>;
+  lineOf(offset: number): number;
 }
 
 /** The document as JSON, with what JSON cannot hold refused rather than bent. */
-function toJson(contents: Node | null, lineOf: (offset: number) => number): Whole {
-  const mistakes: Mistake[] = [];
-  const anchors = new Map<string, { node: Node; read?: Read }>();
-  const targets = new Map<Node, Node>();
-  const wrong = (node: Node | null, message: string, code: Diagnostic["code"] = "SB0001"): Read => {
-    const [start, end] = spanOf(node);
-    mistakes.push({ code, message, start, end });
-    return { value: null, size: 1, height: 0 };
-  };
-
-  function read(node: Node | null): Read {
-    if (node === null) return { value: null, size: 1, height: 0 };
-    if (isAlias(node)) return alias(node, node.source);
-    const anchor: { node: Node; read?: Read } = { node };
-    if (isAnchored(node)) anchors.set(node.anchor, anchor);
-    const result = isMap(node) ? mapping(node) : isSeq(node) ? sequence(node.items as (Node | null)[]) : scalar(node);
-    const excess = mistakes.length === 0 ? excessOf(result) : undefined;
-    anchor.read = excess === undefined ? result : wrong(node, excess, "SB0108");
-    return anchor.read;
-  }
-
-  function alias(node: Node, name: string): Read {
-    const anchor = anchors.get(name);
-    if (anchor === undefined) return wrong(node, `No anchor "&${name}" stands before this alias`);
-    if (anchor.read === undefined) return wrong(node, `The alias "*${name}" stands inside what it names`);
-    targets.set(node, anchor.node);
-    return anchor.read;
-  }
-
-  function sequence(items: readonly (Node | null)[]): Read {
-    const list: Json[] = [];
-    let size = 1;
-    let height = 0;
-    for (const item of items) {
-      const part = read(isPair(item) ? wrongPair(item) : item);
-      list.push(part.value);
-      size += part.size;
-      height = Math.max(height, part.height);
-    }
-    // A copy without the room that a growing list keeps.
-    return { value: list.slice(), size, height: height + 1 };
-  }
-
-  function wrongPair(pair: unknown): null {
-    wrong(isPair(pair) ? (pair.key as Node) : null, "A list item with a key is a mapping; write { key: value }");
-    return null;
-  }
-
-  function mapping(map: YAMLMap): Read {
-    const object: JsonObject = {};
-    const firsts = new Map<string, Node>();
-    let size = 1;
-    let height = 0;
-    for (const pair of map.items) {
-      const key = keyText(pair.key, wrong, mistakes);
-      const part = read(pair.value as Node | null);
-      size += part.size;
-      height = Math.max(height, part.height);
-      if (key === undefined) continue;
-      const first = firsts.get(key);
-      if (first === undefined) firsts.set(key, pair.key as Node);
-      else
-        wrong(pair.key as Node, `The key "${key}" stands twice, first in line ${lineOf(spanOf(first)[0])}`, "SB0002");
-      object[key] = part.value;
-    }
-    return { value: object, size, height: height + 1 };
-  }
-
-  function scalar(node: Node): Read {
-    const value = isScalar(node) ? node.value : null;
-    if (typeof value === "number" && !Number.isFinite(value)) return wrong(node, "A number must be finite", "SB0102");
-    if (typeof value === "number" && Number.isInteger(value) && !Number.isSafeInteger(value)) {
-      return wrong(node, "A number this large is not kept exactly; quote it to keep its digits", "SB0102");
-    }
-    return { value: value as Json, size: 1, height: 0 };
-  }
-
-  const { value } = read(contents);
-  return { value, mistakes: mistakes.slice(0, 100), targets };
+function toJson(
+  contents: Node | null,
+  lineOf: JsonPass["lineOf"],
+): Omit<JsonPass, "anchors" | "lineOf"> & { value: Json } {
+  const pass: JsonPass = { mistakes: [], anchors: new Map(), targets: new Map(), lineOf };
+  const { value } = readNode(contents, pass);
+  return { value, mistakes: pass.mistakes.slice(0, 100), targets: pass.targets };
 }
 
-function excessOf({ size, height }: Read): string | undefined {
+const NOTHING: JsonPart = { value: null, size: 1, height: 0 };
+
+function addMistake(
+  { mistakes }: JsonPass,
+  node: Node | null,
+  message: string,
+  code: Diagnostic["code"] = "SB0001",
+): JsonPart {
+  const [start, end] = spanOf(node);
+  mistakes.push({ code, message, start, end });
+  return NOTHING;
+}
+
+function readNode(node: Node | null, pass: JsonPass): JsonPart {
+  if (node === null) return NOTHING;
+  if (isAlias(node)) return readAlias(node, node.source, pass);
+  const anchor: { node: Node; part?: JsonPart } = { node };
+  if (isAnchored(node)) pass.anchors.set(node.anchor, anchor);
+  const part = isMap(node)
+    ? readMapping(node, pass)
+    : isSeq(node)
+      ? readList(node.items, pass)
+      : readScalar(node, pass);
+  const problem = pass.mistakes.length === 0 ? sizeProblem(part) : undefined;
+  anchor.part = problem === undefined ? part : addMistake(pass, node, problem, "SB0108");
+  return anchor.part;
+}
+
+function readAlias(node: Node, name: string, pass: JsonPass): JsonPart {
+  const anchor = pass.anchors.get(name);
+  if (anchor === undefined) return addMistake(pass, node, `No anchor "&${name}" stands before this alias`);
+  if (anchor.part === undefined) return addMistake(pass, node, `The alias "*${name}" stands inside what it names`);
+  pass.targets.set(node, anchor.node);
+  return anchor.part;
+}
+
+function readList(items: readonly unknown[], pass: JsonPass): JsonPart {
+  const list: Json[] = [];
+  let size = 1;
+  let height = 0;
+  for (const item of items) {
+    if (isPair(item)) addMistake(pass, item.key as Node, "A list item with a key is a mapping; write { key: value }");
+    const part = isPair(item) ? NOTHING : readNode(item as Node | null, pass);
+    list.push(part.value);
+    size += part.size;
+    height = Math.max(height, part.height);
+  }
+  // A copy without the room that a growing list keeps.
+  return { value: list.slice(), size, height: height + 1 };
+}
+
+function readMapping(map: YAMLMap, pass: JsonPass): JsonPart {
+  const object: JsonObject = {};
+  const firsts = new Map<string, Node>();
+  let size = 1;
+  let height = 0;
+  for (const { key: keyNode, value } of map.items as Pair<Node, Node | null>[]) {
+    const key = keyText(keyNode, pass);
+    const part = readNode(value, pass);
+    size += part.size;
+    height = Math.max(height, part.height);
+    if (key === undefined) continue;
+    const first = firsts.get(key);
+    const again = first && `The key "${key}" stands twice, first in line ${pass.lineOf(spanOf(first)[0])}`;
+    if (again === undefined) firsts.set(key, keyNode);
+    else addMistake(pass, keyNode, again, "SB0002");
+    object[key] = part.value;
+  }
+  return { value: object, size, height: height + 1 };
+}
+
+function readScalar(node: Node, pass: JsonPass): JsonPart {
+  const value = isScalar(node) ? node.value : null;
+  if (typeof value === "number" && !Number.isFinite(value))
+    return addMistake(pass, node, "A number must be finite", "SB0102");
+  if (typeof value === "number" && Number.isInteger(value) && !Number.isSafeInteger(value))
+    return addMistake(pass, node, "A number this large is not kept exactly; quote it to keep its digits", "SB0102");
+  return { value: value as Json, size: 1, height: 0 };
+}
+
+function sizeProblem({ size, height }: JsonPart): string | undefined {
   if (size > VALUES_MAX) return `More than ${VALUES_MAX.toLocaleString("en-US")} values, counted with aliases`;
   return height > LIMITS.jsonDepth
     ? `The nesting is deeper than ${LIMITS.jsonDepth} levels, counted with aliases`
@@ -283,25 +294,20 @@ function isAnchored(node: Node): node is Node & { anchor: string } {
   return "anchor" in node && typeof node.anchor === "string";
 }
 
-/** The key as text, or undefined with the reason told. */
-function keyText(
-  key: unknown,
-  wrong: (node: Node | null, message: string) => void,
-  mistakes: Mistake[],
-): string | undefined {
-  const node = key as Node | null;
+/** The key as text, or undefined after adding the mistake. */
+function keyText(key: Node | null, pass: JsonPass): string | undefined {
   if (!isScalar(key)) {
-    const [start, end] = spanOf(node);
-    const inner = isMap(node) && node.flow === true ? keyOfInner(node) : undefined;
-    if (inner === undefined) wrong(node, "A key must be text");
-    else mistakes.push(unquotedTemplate(`{{${inner}}}`, start - 1, end + 1));
+    const [start, end] = spanOf(key);
+    const inner = isMap(key) && key.flow === true ? keyOfInner(key) : undefined;
+    if (inner === undefined) addMistake(pass, key, "A key must be text");
+    else pass.mistakes.push(unquotedTemplate(`{{${inner}}}`, start - 1, end + 1));
     return undefined;
   }
   const text = typeof key.value === "string" ? key.value : (key.source ?? String(key.value));
-  if (key.value === null) wrong(node, "A key is missing before the colon");
-  else if (text === "__proto__") wrong(node, 'The key "__proto__" may not be used');
+  if (key.value === null) addMistake(pass, key, "A key is missing before the colon");
+  else if (text === "__proto__") addMistake(pass, key, 'The key "__proto__" may not be used');
   else if (text === "<<" && key.type === Scalar.PLAIN) {
-    wrong(node, 'Merge keys "<<" are YAML 1.1; name the whole value with an alias, or repeat the keys');
+    addMistake(pass, key, 'Merge keys "<<" are YAML 1.1; name the whole value with an alias, or repeat the keys');
   } else return text;
   return undefined;
 }
@@ -314,38 +320,38 @@ function keyOfInner(map: YAMLMap): string | undefined {
 
 // ---------------------------------------------------------------- places
 
-interface Found {
+interface NodeLookup {
   node: Node | null;
   key: Node | null;
   /** Whether the whole path exists. */
   complete: boolean;
 }
 
-function find(contents: Node | null, path: Path, targets: ReadonlyMap<Node, Node>): Found {
-  let found: Found = { node: contents, key: null, complete: true };
+function lookUpNode(contents: Node | null, path: Path, targets: ReadonlyMap<Node, Node>): NodeLookup {
+  let lookup: NodeLookup = { node: contents, key: null, complete: true };
   for (let i = 0; i < path.length; ) {
-    const node = found.node === null ? null : (targets.get(found.node) ?? found.node);
+    const node = lookup.node === null ? null : (targets.get(lookup.node) ?? lookup.node);
     if (isSeq(node)) {
       const item = node.items[Number(path[i])] as Node | null | undefined;
-      if (item === undefined) return { ...found, complete: false };
-      found = { node: item, key: item, complete: true };
+      if (item === undefined) return { ...lookup, complete: false };
+      lookup = { node: item, key: item, complete: true };
       i++;
       continue;
     }
     const entry = isMap(node) ? entryAt(node, path.slice(i)) : undefined;
-    if (entry === undefined) return { ...found, complete: false };
-    found = { node: entry.pair.value as Node | null, key: entry.pair.key as Node, complete: true };
+    if (entry === undefined) return { ...lookup, complete: false };
+    lookup = { node: entry.pair.value as Node | null, key: entry.pair.key as Node, complete: true };
     i += entry.taken;
   }
-  return found;
+  return lookup;
 }
 
 /** The entry that the path goes through; a dotted key stands for several steps of the path. */
 function entryAt(map: YAMLMap, path: Path): { pair: Pair; taken: number } | undefined {
-  for (let taken = 1; taken <= path.length; taken++) {
-    const name = path.slice(0, taken).join(".");
+  for (let keyCount = 1; keyCount <= path.length; keyCount++) {
+    const name = path.slice(0, keyCount).join(".");
     const pair = map.items.find(({ key }) => isScalar(key) && String(key.source ?? key.value) === name);
-    if (pair !== undefined) return { pair, taken };
+    if (pair !== undefined) return { pair, taken: keyCount };
   }
   return undefined;
 }
@@ -355,7 +361,7 @@ function spanOf(node: Node | null): [start: number, end: number] {
 }
 
 /** From start to end, cut at the end of the first line and at least one column wide. */
-function rangeOf(text: string, lines: LineCounter, start: number, end: number): Range {
+function rangeOf(text: string, lines: LineCounter, start: number, end: number): TextRange {
   const { line, col } = lines.linePos(Math.min(start, text.length));
   const rest = text.slice(start, Math.max(end, start)).split(/\r?\n/, 1)[0] ?? "";
   return {
@@ -367,8 +373,8 @@ function rangeOf(text: string, lines: LineCounter, start: number, end: number): 
 
 /** The variable, template or word that begins there, or one character. */
 export function wordAt(text: string, start: number): string {
-  const found = /^(?:\$\{[^}\n]*\}?|\{\{[^}\n]*\}{0,3}|[\w.$-]+|)/.exec(text.slice(start, start + 200))?.[0];
-  return found === undefined || found === "" ? " " : found;
+  const match = /^(?:\$\{[^}\n]*\}?|\{\{[^}\n]*\}{0,3}|[\w.$-]+|)/.exec(text.slice(start, start + 200))?.[0];
+  return match === undefined || match === "" ? " " : match;
 }
 
 /** Where in the file the character of a string value stands: its rank among what is not white space, which folding keeps. */

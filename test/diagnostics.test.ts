@@ -32,10 +32,8 @@ async function told(name: string): Promise<Told> {
   if (name.startsWith("config-")) return toldOfConfig(text);
   const file = name.startsWith("machine-") ? "statemachines/bad.yaml" : "rules/bad.yaml";
   const files = { "rules/templates/pushed.hbs": "{{event.title}}", "statemachines/ticket.yaml": TICKET, [file]: text };
-  return {
-    ...compilePolicy(files, { actions: ACTIONS, vars: {}, lint: true }),
-    sources: new Map(Object.entries(files)),
-  };
+  const { diagnostics } = compilePolicy(files, { actions: ACTIONS, vars: {}, lint: true });
+  return { problems: diagnostics, sources: new Map(Object.entries(files)) };
 }
 
 async function toldOfConfig(text: string): Promise<Told> {

@@ -175,7 +175,10 @@ describe("YAML in the documents loads", () => {
       const siblings = titled.filter((one) => one.document === block.document && titleOf(one) !== "signalbox.yaml");
       const beside = Object.fromEntries(siblings.map((one) => [titleOf(one)!, one.text]));
       const files = { ...shippedMachines(), ...beside, ...templates(), [title]: block.text };
-      const { problems } = compilePolicy(files, { actions: actionCatalogue(entries, providers), vars: {} });
+      const { diagnostics: problems } = compilePolicy(files, {
+        actions: actionCatalogue(entries, providers),
+        vars: {},
+      });
       expect(problems.filter(({ file }) => file === title)).toEqual([]);
     },
   );

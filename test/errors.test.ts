@@ -76,5 +76,5 @@ async function problemsOf(code: string, file: string, text: string): Promise<Dia
     actions: actionCatalogue(connections, providers),
     vars: {},
     lint: CODE_OF_LINT.test(code),
-  }).problems;
+  }).diagnostics;
 }

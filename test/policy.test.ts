@@ -52,7 +52,7 @@ describe("a policy", () => {
       "rules/a/z.yaml": rule("second"),
       "rules/a.yaml": rule("first"),
     };
-    const { policy, problems } = compile(files, { site: "x" });
+    const { policy, diagnostics: problems } = compile(files, { site: "x" });
     expect(problems).toEqual([]);
     expect(policy?.rules.rules.map(({ id }) => id)).toEqual(["first", "second", "third"]);
     expect([...(policy?.machines.keys() ?? [])]).toEqual(["ticket"]);
@@ -75,23 +75,23 @@ describe("a policy", () => {
 
   test("may have files without rules: empty, or all of it remarks", () => {
     expect(compile({ "rules/a.yaml": "", "rules/b.yaml": "# later\n", "rules/c.yaml": "[]\n" })).toMatchObject({
-      problems: [],
+      diagnostics: [],
     });
   });
 
   test("comes with warnings, but not with errors", () => {
     const send = 'send: { machine: ticket, key: "{{event.number}}", event: MERGD }';
     const warned = compile({ ...FILES, "rules/send.yaml": rule("sends", send) });
-    expect(brief(warned.problems)).toEqual(["warning SB0303 rules/send.yaml:3:60"]);
+    expect(brief(warned.diagnostics)).toEqual(["warning SB0303 rules/send.yaml:3:60"]);
     expect(warned.policy).toBeDefined();
     const wrong = compile({ ...FILES, "rules/send.yaml": rule("sends", `${send}\n  whne: true`) });
-    expect(wrong.problems.some(({ severity }) => severity === "error")).toBe(true);
+    expect(wrong.diagnostics.some(({ severity }) => severity === "error")).toBe(true);
     expect(wrong.policy).toBeUndefined();
   });
 });
 
 test("all problems of all files are told in one run, sorted by file and place", () => {
-  const { problems, policy } = compile({
+  const { diagnostics: problems, policy } = compile({
     "rules/z.yaml": "- id: z\n  event: [\n",
     "rules/b.yaml": `${rule("one", "whne: true")}${rule("two", "do: [{ slack.pots: {} }]")}`,
     "rules/templates/broken.hbs": "Hello\n{{#if event.x}}",
@@ -109,12 +109,12 @@ test("all problems of all files are told in one run, sorted by file and place", 
 
 test("more mistakes than a reader counts do not let the rules after them pass unchecked", () => {
   const text = Array.from({ length: 80 }, (_, i) => rule(`r${i}`, "whne: 1")).join("");
-  expect(compile({ "rules/a.yaml": text }).problems.filter(({ code }) => code === "SB0101")).toHaveLength(80);
+  expect(compile({ "rules/a.yaml": text }).diagnostics.filter(({ code }) => code === "SB0101")).toHaveLength(80);
 });
 
 test("a broken template is told once and in the template, however many rules use it", () => {
   const use = 'do: [{ slack.post: { channel: "#dev", text: { template: broken } } }]';
-  const { problems } = compile({
+  const { diagnostics: problems } = compile({
     "rules/a.yaml": rule("one", use) + rule("two", use),
     "rules/templates/broken.hbs": "{{shout event.title}}",
   });
@@ -123,13 +123,16 @@ test("a broken template is told once and in the template, however many rules use
 
 describe("rule ids", () => {
   test("are unique across files; the problem stands at the second and names the first", () => {
-    const { problems } = compile({ "rules/a.yaml": rule("x"), "rules/b.yaml": rule("y") + rule("x") + rule("x") });
+    const { diagnostics: problems } = compile({
+      "rules/a.yaml": rule("x"),
+      "rules/b.yaml": rule("y") + rule("x") + rule("x"),
+    });
     expect(brief(problems)).toEqual(["error SB0205 rules/b.yaml:4:7", "error SB0205 rules/b.yaml:7:7"]);
     for (const { message } of problems) expect(message).toContain("rules/a.yaml:1:7");
   });
 
   test("are compared also where a rule is wrong otherwise", () => {
-    const { problems } = compile({ "rules/a.yaml": rule("x", "whne: 1"), "rules/b.yaml": rule("x") });
+    const { diagnostics: problems } = compile({ "rules/a.yaml": rule("x", "whne: 1"), "rules/b.yaml": rule("x") });
     expect(problems.map(({ code }) => code)).toContain("SB0205");
   });
 });
@@ -144,7 +147,7 @@ describe("signals that rules send", () => {
     { on: '"pr.*": merged', event: "ci.closed", warned: true },
   ])("$event to a machine that takes { $on }: warned $warned", ({ on, event, warned }) => {
     const send = `send: [{ machine: ticket, key: k, event: ${event} }]`;
-    const { problems } = compile({
+    const { diagnostics: problems } = compile({
       "rules/a.yaml": rule("x", send),
       "statemachines/ticket.yaml": machine(on).replace("id: ticket", "id: ticket\nstartOn: [MERGED]"),
     });
@@ -156,19 +159,22 @@ describe("signals that rules send", () => {
       "rules/a.yaml": rule("x", "send: { machine: ticket, key: k, event: GO }"),
       "statemachines/ticket.yaml": "id: [",
     };
-    expect(compile(files).problems.map(({ file }) => file)).toEqual(["statemachines/ticket.yaml"]);
+    expect(compile(files).diagnostics.map(({ file }) => file)).toEqual(["statemachines/ticket.yaml"]);
   });
 });
 
 test("more rules than the limit are refused once", () => {
   const one = "- 1\n";
   const files = { "rules/a.yaml": one.repeat(LIMITS.rules), "rules/b.yaml": one, "rules/c.yaml": one };
-  const over = compile(files).problems.filter(({ code }) => code === "SB0108");
+  const over = compile(files).diagnostics.filter(({ code }) => code === "SB0108");
   expect(brief(over)).toEqual(["error SB0108 rules/b.yaml:1:1"]);
 });
 
 test("two files for one machine are a problem, whatever their endings", () => {
-  const { problems } = compile({ "statemachines/ticket.yaml": TICKET, "statemachines/ticket.yml": TICKET });
+  const { diagnostics: problems } = compile({
+    "statemachines/ticket.yaml": TICKET,
+    "statemachines/ticket.yml": TICKET,
+  });
   expect(brief(problems)).toEqual(["error SB0302 statemachines/ticket.yml:1:1"]);
 });
 

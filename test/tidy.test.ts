@@ -35,30 +35,30 @@ function moduleOf(path: string): string {
 
 const BASE = ["model", "errors"];
 const MAY_IMPORT: Record<string, readonly string[]> = {
-  network: [...BASE, "ports"],
+  network: ["ports"],
   api: BASE,
   operations: [...BASE, "ports", "core", "api"],
   model: [],
   errors: [],
   package: [],
   clock: ["ports"],
-  yaml: ["errors", "model"],
+  yaml: BASE,
   ports: ["model"],
   core: BASE,
   providers: [...BASE, "ports", "network", "sandbox", "package"],
   contract: [...BASE, "ports", "core", "config", "flow", "cache", "network", "sandbox"],
   store: [...BASE, "ports", "package"],
-  cache: [...BASE, "ports"],
+  cache: ["model", "ports"],
   flow: [...BASE, "ports", "core"],
   rehearsal: [...BASE, "ports", "core", "yaml", "flow", "policy"],
-  log: [...BASE, "ports"],
+  log: ["ports"],
   config: [...BASE, "ports", "core", "yaml"],
   policy: [...BASE, "ports", "core", "config", "operations", "yaml"],
   web: [...BASE, "ports", "core", "flow", "operations", "api", "log"],
   engine: ["*"],
   schemas: ["*"],
-  sandbox: [...BASE, "core"],
-  graph: [...BASE, "core"],
+  sandbox: ["model"],
+  graph: ["errors", "core"],
   cli: [
     ...BASE,
     "ports",
@@ -69,7 +69,6 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     "providers",
     "policy",
     "config",
-    "flow",
     "operations",
     "api",
     "graph",
@@ -79,30 +78,53 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     "log",
     "store",
   ],
-  main: [...BASE, "cli"],
+  main: ["cli"],
 };
 
-/** Each library has one door, so that replacing it changes one place. */
-const DOORS: Record<string, RegExp> = {
-  xstate: /^src\/core\/machine\//,
-  "@marcbachmann/cel-js": /^src\/core\/expr/,
-  handlebars: /^src\/core\/render/,
-  ajv: /^src\/core\/check\.ts$/,
-  "ajv-formats": /^src\/core\/check\.ts$/,
-  "better-sqlite3": /^src\/store\/sqlite\//,
-  ioredis: /^src\/cache\/redis\.ts$/,
-  express: /^src\/web\//,
-  "prom-client": /^src\/web\/metrics\.ts$/,
-  "node-cron": /^src\/flow\/tick\.ts$/,
-  undici: /^src\/network\/http\.ts$/,
-  pino: /^src\/log\.ts$/,
-  commander: /^src\/cli\//,
-  elkjs: /^src\/graph\/layout\.ts$/,
-  yaml: /^src\/yaml\.ts$/,
-  typebox: /^src\//,
+/** Each library has one door, a file, so that replacing it changes one place. */
+const DOORS: Record<string, readonly string[]> = {
+  xstate: ["core/machine/run/interpreter.ts"],
+  "@marcbachmann/cel-js": ["core/expr.ts"],
+  handlebars: ["core/render.ts"],
+  ajv: ["core/check.ts"],
+  "ajv-formats": ["core/check.ts"],
+  "better-sqlite3": ["store/sqlite/"],
+  ioredis: ["cache/redis.ts"],
+  // The request handlers of the API know its types.
+  express: ["web/admin.ts", "web/access.ts"],
+  "prom-client": ["web/metrics.ts"],
+  "node-cron": ["flow/tick.ts"],
+  undici: ["network/http.ts"],
+  pino: ["log.ts"],
+  commander: ["cli/program.ts"],
+  elkjs: ["graph/layout.ts"],
+  yaml: ["yaml.ts"],
+  // Schemas are values of typebox, wherever they are.
+  typebox: [""],
 };
 
 const sources = filesUnder("src", /\.ts$/);
+
+/** Folders whose names are still to be gone through; this list only gets shorter. */
+const TO_BE_RENAMED =
+  /^src\/(?:api|cache|cli|config|flow|log|network|operations|providers|rehearsal|sandbox|schemas|store|web)(?:\/|\.ts$)/;
+
+const codeLines = (path: string) =>
+  text(path)
+    .split("\n")
+    .filter((line) => !/^\s*(\*|\/\/|\/\*\*)/.test(line));
+
+/** The first circle that a walk along imports from a file comes back by. */
+function circleFrom(path: string, imports: ReadonlyMap<string, readonly string[]>, done: Set<string>): string[] {
+  const walk = (at: string, way: readonly string[]): string[] => {
+    if (way.includes(at)) return [...way.slice(way.indexOf(at)), at];
+    if (done.has(at)) return [];
+    const circle = (imports.get(at) ?? []).map((next) => walk(next, [...way, at])).find(({ length }) => length > 0);
+    done.add(at);
+    return circle ?? [];
+  };
+  return walk(path, []);
+}
 
 describe("who may import whom", () => {
   test.each(sources)("%s", (path) => {
@@ -113,6 +135,30 @@ describe("who may import whom", () => {
       const to = moduleOf(target);
       return to !== from && !allowed!.includes(to) && !allowed!.includes("*");
     });
+    expect(wrong).toEqual([]);
+  });
+
+  test("no import leads round in a circle, types included", () => {
+    const imports = new Map(sources.map((path) => [path, importsOf(path).ours]));
+    const done = new Set<string>();
+    const circles = sources
+      .map((path) => circleFrom(path, imports, done).join(" -> "))
+      .filter((circle) => circle !== "");
+    expect(circles).toEqual([]);
+  });
+
+  test("no right in the table is unused", () => {
+    const used = new Set(
+      sources.flatMap((path) => importsOf(path).ours.map((to) => `${moduleOf(path)} ${moduleOf(to)}`)),
+    );
+    const rights = Object.entries(MAY_IMPORT).flatMap(([from, allowed]) => allowed.map((to) => `${from} ${to}`));
+    expect(rights.filter((right) => !right.endsWith("*") && !used.has(right))).toEqual([]);
+  });
+
+  test("a provider reaches the network only through what it is handed", () => {
+    // isIP only looks at a text.
+    const raw = /^import (?!\{ isIP \}).*"node:(?:net|tls|http|https|http2|dgram|dns)(?:\/\w+)?"/m;
+    const wrong = sources.filter((path) => path.startsWith("src/providers/") && raw.test(text(path)));
     expect(wrong).toEqual([]);
   });
 
@@ -149,8 +195,8 @@ test("every library has one door", () => {
         .split("/")
         .slice(0, name.startsWith("@") ? 2 : 1)
         .join("/");
-      const door = DOORS[bare];
-      if (!door?.test(path)) wrong.push(`${path} imports ${name}`);
+      const isDoor = DOORS[bare]?.some((door) => path.startsWith(`src/${door}`));
+      if (!isDoor) wrong.push(`${path} imports ${name}`);
     }
   }
   expect(wrong).toEqual([]);
@@ -183,6 +229,13 @@ test("help and version load no library but the command line's own", () => {
   expect([...packages]).toEqual(["commander"]);
 });
 
+test("a library that is used beyond its documentation is pinned to one version", () => {
+  const file = JSON.parse(text("package.json")) as Record<string, Record<string, string>>;
+  const versions = { ...file.devDependencies, ...file.dependencies };
+  const pinned = ["xstate", "@marcbachmann/cel-js"].map((name) => versions[name]);
+  for (const version of pinned) expect(version).toMatch(/^\d+\.\d+\.\d+$/);
+});
+
 test("core knows no clock, no chance, no network, no disk and no console", () => {
   const impure =
     /Date\.now|new Date\(\)|Math\.random|\bprocess\.|\bconsole\.|\bfetch\(|setTimeout|setInterval|randomUUID|randomBytes|performance\.|"node:(?!crypto)|\basync\b|\bawait\b/;
@@ -191,6 +244,33 @@ test("core knows no clock, no chance, no network, no disk and no console", () =>
     const found = lines.filter((line) => impure.test(line) && !/^\s*(\*|\/\/|\/\*\*)/.test(line));
     expect(found, path).toEqual([]);
   }
+});
+
+test("core keeps no state in its modules", () => {
+  // What lies in a WeakMap is held no longer than what it was computed from.
+  const state =
+    /^(?:export )?(?:let|var) |^(?:export )?const \w+(?:: (?!readonly|Readonly)[^=]+)? = (?:new (?:Map|Set)(?:<.*>)?\(\)|\[\]|\{\});/;
+  for (const path of sources.filter((one) => one.startsWith("src/core/")))
+    expect(
+      codeLines(path).filter((line) => state.test(line)),
+      path,
+    ).toEqual([]);
+});
+
+test("a variable says what it holds, not how the writer came by it", () => {
+  const participle = /\b(?:const|let) (?:found|known|told|kept|asked|taken|chosen)\b/;
+  for (const path of sources.filter((one) => !TO_BE_RENAMED.test(one)))
+    expect(
+      codeLines(path).filter((line) => participle.test(line)),
+      path,
+    ).toEqual([]);
+});
+
+test("a type that is exported has a name of its own", () => {
+  const names = sources
+    .filter((path) => !TO_BE_RENAMED.test(path))
+    .flatMap((path) => [...text(path).matchAll(/^export (?:interface|type|class) (\w+)/gm)].map((match) => match[1]!));
+  expect(names.filter((name, i) => names.indexOf(name) !== i)).toEqual([]);
 });
 
 test("time and chance enter only at the edge", () => {

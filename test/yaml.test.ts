@@ -5,7 +5,7 @@ import type { Json } from "../src/model.ts";
 import { readYaml } from "../src/yaml.ts";
 
 const codes = (text: string) =>
-  readYaml("f.yaml", text).problems.map(({ code, line, col }) => `${code} ${line}:${col}`);
+  readYaml("f.yaml", text).diagnostics.map(({ code, line, col }) => `${code} ${line}:${col}`);
 const value = (text: string) => readYaml("f.yaml", text).value;
 
 const key = fc.string({ minLength: 1, maxLength: 8 }).filter((text) => text !== "__proto__");
@@ -29,7 +29,7 @@ test("JSON is YAML: every JSON document reads as itself", () => {
     fc.property(json, fc.constantFrom(undefined, 2), (given, indent) => {
       const text = JSON.stringify(given, null, indent).replaceAll("\u007f", "\\u007f");
       const read = readYaml("f.yaml", text);
-      expect(read.problems).toEqual([]);
+      expect(read.diagnostics).toEqual([]);
       expect(read.value).toEqual(JSON.parse(text));
     }),
   );
@@ -66,8 +66,8 @@ test("no text makes it throw, and what is refused has a place in the text", () =
     fc.property(fc.array(fc.constantFrom(...pieces), { maxLength: 30 }), (parts) => {
       const text = parts.join("");
       const read = readYaml("f.yaml", text);
-      expect(read.value === undefined).toBe(read.problems.length > 0);
-      for (const { line = 0, col = 0, endCol = 0 } of read.problems) {
+      expect(read.value === undefined).toBe(read.diagnostics.length > 0);
+      for (const { line = 0, col = 0, endCol = 0 } of read.diagnostics) {
         expect(line).toBeGreaterThan(0);
         expect(line).toBeLessThanOrEqual(text.split("\n").length);
         expect(endCol).toBeGreaterThan(col);
@@ -175,7 +175,7 @@ test("nested aliases that would make billions of values are refused at once", ()
 });
 
 test("every repeated key is told, with the line of the first", () => {
-  const { problems } = readYaml("f.yaml", "a: 1\nb: 1\na: 2\nb: 2\n");
+  const { diagnostics: problems } = readYaml("f.yaml", "a: 1\nb: 1\na: 2\nb: 2\n");
   expect(problems.map(({ message }) => message)).toEqual([
     'The key "a" stands twice, first in line 1',
     'The key "b" stands twice, first in line 2',

@@ -3,7 +3,7 @@ import { Environment } from "@marcbachmann/cel-js";
 import jsonRulesEngine from "json-rules-engine";
 import { Type } from "typebox";
 import { matches } from "../../src/core/match/evaluate.ts";
-import { ruleSet } from "../../src/core/match/rule-set.ts";
+import { createRuleSet } from "../../src/core/match/rule-set.ts";
 import { type CompiledRule, compileRule } from "../../src/core/match/rules.ts";
 import type { Event, JsonObject, Rule } from "../../src/model.ts";
 import type { RuleSet, Wanted } from "./sets.ts";
@@ -31,7 +31,7 @@ export function compiledRule(set: RuleSet, i: number, count: number): CompiledRu
   };
   const env = { templates: new Map(), actions: ACTIONS, machines: undefined, place: () => undefined };
   const compiled = compileRule(rule, env);
-  if (!compiled.rule) throw new Error(JSON.stringify(compiled.problems));
+  if (!compiled.rule) throw new Error(JSON.stringify(compiled.diagnostics));
   return compiled.rule;
 }
 
@@ -41,7 +41,7 @@ export const index: Engine = {
   name: "index",
   rulesMax: 100_000,
   prepare(set, count) {
-    const rules = ruleSet(compiledRules(set, count));
+    const rules = createRuleSet(compiledRules(set, count));
     return (event) => rules.match(asEvent(event), {}).matched.length;
   },
 };

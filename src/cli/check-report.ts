@@ -1,7 +1,8 @@
 /** What `signalbox check` finds: configuration and policy of one folder, without network and without needing any secret. */
 import { relative, resolve } from "node:path";
 import { actionCatalogue, type Config, loadConfig } from "../config/config.ts";
-import { type Finding, unseen } from "../core/lint/lint.ts";
+import type { RuleDiagnostic } from "../core/lint/lint.ts";
+import { unseen } from "../core/lint/unseen.ts";
 import { type Diagnostic, SignalboxError } from "../errors.ts";
 import type { JsonObject } from "../model.ts";
 import { compilePolicy, type Policy, type PolicyFiles, readPolicyFiles } from "../policy/policy.ts";
@@ -43,7 +44,7 @@ export async function checkReport(options: CheckOptions): Promise<CheckReport> {
   const actions = actionCatalogue(config?.connections ?? [], providers);
   const compiled = compilePolicy(read.files, { actions, vars: config?.vars ?? {}, lint: true });
   // While signalbox.yaml is wrong nobody knows which actions there are.
-  const policyProblems = compiled.problems.filter(({ code }) => config !== undefined || code !== "SB0203");
+  const policyProblems = compiled.diagnostics.filter(({ code }) => config !== undefined || code !== "SB0203");
   const compared = compareWithEvents(compiled.policy, config, providers);
   const sources = new Map([...loaded.sources, ...Object.entries(read.files)]);
   const found = read.problems.length > 0 ? read.problems : inOrder([...policyProblems, ...compared.problems]);
@@ -80,9 +81,9 @@ function compareWithEvents(
 }
 
 /** A rule knows its file; where it stands in it is found by its id. */
-function placedIn(files: PolicyFiles, findings: readonly Finding[]): Diagnostic[] {
+function placedIn(files: PolicyFiles, findings: readonly RuleDiagnostic[]): Diagnostic[] {
   const read = new Map<string, { yaml: YamlFile; ids: unknown[] }>();
-  return findings.flatMap(({ rule, problem }) => {
+  return findings.flatMap(({ rule, diagnostic: problem }) => {
     const { file } = rule.place([]) ?? {};
     if (file === undefined) return [];
     const known = read.get(file) ?? withIds(readYaml(file, files[file] ?? ""));

@@ -1,10 +1,8 @@
 /** What a command is: data that program.ts turns into a command line. */
-import { parseDuration } from "../core/duration.ts";
-import { SignalboxError } from "../errors.ts";
 import type { Context } from "./context.ts";
+import type { Options } from "./options.ts";
 
-/** Options as given, by their long names in camel case. */
-export type Options = Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>;
+export * from "./options.ts";
 
 export interface Flag {
   /** `-r, --rule <id>`; every flag has one long form. */
@@ -37,46 +35,3 @@ export interface CommandBody {
 }
 
 export interface Command extends Headline, CommandBody {}
-
-/** The text given for an option. */
-export function textOf(options: Options, name: string): string | undefined {
-  const value = options[name];
-  return typeof value === "string" ? value : undefined;
-}
-
-/** All texts given for an option that repeats. */
-export function textsOf(options: Options, name: string): readonly string[] {
-  const value = options[name];
-  return Array.isArray(value) ? value : [];
-}
-
-/** A whole number given for an option; SB0901 when it is none or outside the limits. */
-export function numberOf(
-  options: Options,
-  name: string,
-  { min, max, standard }: { min: number; max: number; standard: number },
-): number {
-  const text = textOf(options, name);
-  if (text === undefined) return standard;
-  const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
-  if (value >= min && value <= max) return value;
-  throw usage(`--${kebab(name)} is "${text}", write a whole number from ${min} to ${max}`);
-}
-
-/** Milliseconds given for an option; SB0901 when it is no duration. */
-export function durationOf(options: Options, name: string): number | undefined {
-  const text = textOf(options, name);
-  if (text === undefined) return undefined;
-  const ms = parseDuration(text);
-  if (ms === undefined) throw usage(`--${kebab(name)} is "${text}", write a duration such as 90s, 15m, 24h or 7d`);
-  return ms;
-}
-
-/** A command line that cannot be carried out; exit 2. */
-export function usage(message: string): SignalboxError {
-  return new SignalboxError("SB0901", message);
-}
-
-function kebab(name: string): string {
-  return name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-}

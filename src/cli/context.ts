@@ -8,7 +8,7 @@ import { SignalboxError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { JsonObject } from "../model.ts";
 import type { Provider } from "../ports/provider.ts";
-import { type Options, textOf, usage } from "./command.ts";
+import { type Options, textOf, usage } from "./options.ts";
 import type { Shell } from "./shell.ts";
 import { dated, type Paint, paintWith, wantsColor } from "./terminal/output.ts";
 

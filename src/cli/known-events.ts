@@ -1,8 +1,8 @@
 /** Events that are known of a project: the samples of the providers, and what was recorded on this machine. Without network and secrets. */
 import type { Config } from "../config/config.ts";
-import type { KnownEvents } from "../core/lint/lint.ts";
+import type { KnownEvents } from "../core/lint/unseen.ts";
 import type { CompiledRule } from "../core/match/rules.ts";
-import { selector } from "../core/match/selector.ts";
+import { selectorNames } from "../core/match/selector.ts";
 import type { Event, Json } from "../model.ts";
 import type { Provider, Sample, Source, Webhook } from "../ports/provider.ts";
 import { peekEvents } from "../store/sqlite/peek.ts";
@@ -61,7 +61,7 @@ function eventOf(provider: string, source: Webhook, { headers, body }: Sample): 
 
 function recordedEvents(rules: readonly CompiledRule[], { store, sources }: Config, samples: readonly Json[]): Event[] {
   if (store.kind !== "sqlite") return [];
-  const asked = new Set(rules.flatMap(({ pattern, rule }) => (pattern === undefined ? [] : selector(rule.event))));
+  const asked = new Set(rules.flatMap(({ pattern, rule }) => (pattern === undefined ? [] : selectorNames(rule.event))));
   const prefixes = [...asked].filter((name) => name.endsWith(".*")).map((name) => name.slice(0, -1));
   const events = peekEvents(store.path, {
     wants: (type) => asked.has(type) || prefixes.some((prefix) => type.startsWith(prefix)),

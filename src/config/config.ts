@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import type { TSchema } from "typebox";
-import { checker } from "../core/check.ts";
+import { validatorFor } from "../core/check.ts";
 import type { ActionForm } from "../core/render.ts";
 import type { Diagnostic } from "../errors.ts";
 import type { Json, JsonObject } from "../model.ts";
@@ -86,7 +86,7 @@ export async function loadConfig(options: LoadOptions): Promise<Loaded> {
   const resolved = resolveAll(yaml, known, { ...options, dir });
   const checked = yaml.value === undefined ? undefined : checkAll(resolved, options.providers, dir);
   const secrets = [...new Set(resolved.secrets)].toSorted((a, b) => b.length - a.length);
-  const problems = [...yaml.problems, ...resolved.problems, ...(checked?.problems ?? [])]
+  const problems = [...yaml.diagnostics, ...resolved.problems, ...(checked?.problems ?? [])]
     .map((problem) => overrideProblem(problem, resolved.overrides) ?? placedIn(name, yaml, problem))
     .map((problem) => softened(redacted(problem, secrets), options.offline === true))
     .toSorted((a, b) => (a.line ?? 0) - (b.line ?? 0) || (a.col ?? 0) - (b.col ?? 0));
@@ -169,7 +169,7 @@ function checkAll(
   providers: ReadonlyMap<string, Provider>,
   dir: string,
 ): { complete: JsonObject; parts: Parts; problems: Diagnostic[] } {
-  const misfits = checker(schema)(value).filter(({ path = [] }) => !unknown.has(path.join(".")));
+  const misfits = validatorFor(schema)(value, "The file").filter(({ path = [] }) => !unknown.has(path.join(".")));
   const names = nameProblems(value, providers);
   const sound = soundPart(value, [...misfits, ...names]);
   const complete = withDefaults(schemaFor(sound, providers), sound) as JsonObject;
@@ -226,7 +226,7 @@ function partsOf(
 
 function placedIn(file: string, yaml: YamlFile, problem: Diagnostic): Diagnostic {
   if (problem.file !== undefined) return problem;
-  return placed(file, yaml, { ...problem, message: problem.message.replace(/^The value/, "The file") });
+  return placed(file, yaml, problem);
 }
 
 /** Without the network and the secrets of production a file can still be right. */

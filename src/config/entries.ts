@@ -1,10 +1,9 @@
 /** Sources, connections and schedules of a checked file, with what no schema can say about them. */
 import { formatDuration, parseDuration } from "../core/duration.ts";
-import { type Diagnostic, nearest } from "../errors.ts";
+import { type Diagnostic, nearest, type Path } from "../errors.ts";
 import type { Json, JsonObject } from "../model.ts";
 import { LIMITS } from "../model.ts";
 import type { ConnectionConfig, Provider, Source, SourceConfig } from "../ports/provider.ts";
-import type { Path } from "../yaml.ts";
 import { cronProblem, isTimezone } from "./cron.ts";
 import { type ConfigFile, entriesOf, fieldOf, keysOf, NAME_PATTERN, parseBytes } from "./file.ts";
 

@@ -1,7 +1,7 @@
 /** Keeps what was told in secret out of everything that is shown. */
 import { createHash } from "node:crypto";
-import type { Diagnostic } from "../errors.ts";
-import type { Path, YamlFile } from "../yaml.ts";
+import type { Diagnostic, Path } from "../errors.ts";
+import type { YamlFile } from "../yaml.ts";
 import { isReference } from "./environment.ts";
 
 /** Same dots, different end: enough to see whether two places hold the same secret. */

@@ -1,8 +1,7 @@
 /** The file's values with ${…} filled in, secrets fetched and defaults added, led by the schema. */
 import type { TSchema } from "typebox";
-import type { Diagnostic, ErrorCode } from "../errors.ts";
+import type { Diagnostic, ErrorCode, Path } from "../errors.ts";
 import type { Json, JsonObject } from "../model.ts";
-import type { Path } from "../yaml.ts";
 import { type Environment, interpolate, isReference, resolveSecret } from "./environment.ts";
 
 export interface Resolved {

@@ -1,7 +1,7 @@
 /** What every connection and action promises, whatever it speaks. */
 import { memoryCache } from "../cache/memory.ts";
 import { connectionSchema } from "../config/file.ts";
-import { checker } from "../core/check.ts";
+import { validatorFor } from "../core/check.ts";
 import { escapeNamed } from "../core/escape.ts";
 import { createSessions } from "../flow/sessions.ts";
 import type { JsonObject, Outcome } from "../model.ts";
@@ -9,8 +9,7 @@ import { createNetwork } from "../network/network.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Action, Connection, Provider } from "../ports/provider.ts";
 import type { Behaviour, Listening, StandIn, Transport } from "../sandbox/stand-in.ts";
-import type { Clause } from "./contract.ts";
-import { demand, demandEqual, demandNone, shown } from "./demand.ts";
+import { type Clause, demand, demandEqual, demandNone, shown } from "./clause.ts";
 import { httpTransport } from "./http.ts";
 
 const NOW_MS = Date.UTC(2026, 0, 5, 9);
@@ -39,7 +38,7 @@ export function connectionClauses(provider: Provider, connection: Connection, st
       subject,
       text: "takes its own keys and the common ones, and refuses unknown ones",
       async hold() {
-        const validate = checker(connectionSchema(provider) ?? {});
+        const validate = validatorFor(connectionSchema(provider) ?? {});
         const listening = await transportOf(standIn).listen({ kind: "refuses" });
         await listening.close();
         const settings = {
@@ -92,7 +91,7 @@ function formClauses({ action, connection }: Bench): Clauses {
   return {
     "documents its parameters, takes its own example and refuses what it does not know": async () => {
       demand(action.summary !== "", "summary is empty");
-      const validate = checker(action.params);
+      const validate = validatorFor(action.params);
       demandNone(validate(action.example), "its example is refused");
       const stranger = { ...action.example, unknownParameter: 1 };
       demand(validate(stranger).length > 0, "an unknown parameter is not refused; set additionalProperties: false");
@@ -132,7 +131,7 @@ function deedClauses(bench: Bench): Clauses {
       demand(requests.length > 0, "nothing was sent");
       const { result } = outcome;
       if (action.result)
-        demandNone(checker(action.result)(result ?? {}), `the result ${shown(result)} is not as declared`);
+        demandNone(validatorFor(action.result)(result ?? {}), `the result ${shown(result)} is not as declared`);
       demand(action.result !== undefined || result === undefined, `declare the result ${shown(result)} as a schema`);
       const hasKey = requests.some(({ text }) => text.includes(KEY));
       demand(action.idempotency !== "key" || hasKey, 'idempotency is "key", and the key was not sent');

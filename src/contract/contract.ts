@@ -2,16 +2,8 @@
 import type { Provider } from "../ports/provider.ts";
 import type { StandIn } from "../sandbox/stand-in.ts";
 import { actionClauses, connectionClauses } from "./actions.ts";
-import { demand } from "./demand.ts";
+import { type Clause, demand } from "./clause.ts";
 import { sourceClauses } from "./sources.ts";
-
-export interface Clause {
-  /** What it is about: a provider, its source, its connection, or an action such as `slack.post`. */
-  subject: string;
-  text: string;
-  /** Rejects with a sentence that says what is wrong. */
-  hold(): Promise<void>;
-}
 
 /** All clauses for the provider. Actions are performed against a server on this machine; nothing else is called. */
 export function clausesOf(provider: Provider, standIn: StandIn = {}): Clause[] {

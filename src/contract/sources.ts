@@ -1,6 +1,6 @@
 /** What every source promises: nothing unsigned gets in, and what gets in is of a documented type. */
 import { memoryCache } from "../cache/memory.ts";
-import { checker } from "../core/check.ts";
+import { validatorFor } from "../core/check.ts";
 import { STATUSES } from "../model.ts";
 import { createNetwork } from "../network/network.ts";
 import type {
@@ -14,8 +14,7 @@ import type {
   Verdict,
   Webhook,
 } from "../ports/provider.ts";
-import type { Clause } from "./contract.ts";
-import { demand, demandEqual, demandNone, shown } from "./demand.ts";
+import { type Clause, demand, demandEqual, demandNone, shown } from "./clause.ts";
 
 const NOW_MS = Date.UTC(2026, 0, 5, 9);
 /** Long enough for every scheme, and base64 for those that want it. */
@@ -30,7 +29,7 @@ export function sourceClauses(provider: Provider, source: Source): Clause[] {
     text: "says what it is, checks its settings and names its events after itself",
     async hold() {
       demand(source.summary !== "", "summary is empty");
-      const validate = checker(source.settings);
+      const validate = validatorFor(source.settings);
       demandNone(validate(settings), "its example settings are refused");
       demand(
         validate({ ...settings, unknownSetting: 1 }).length > 0,

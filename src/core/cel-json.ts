@@ -13,8 +13,8 @@ class JsonMap extends Map<string, unknown> {
   }
   override get(key: unknown): unknown {
     if (typeof key !== "string") return undefined;
-    const kept = super.get(key);
-    if (kept !== undefined || !Object.hasOwn(this.raw, key)) return kept;
+    const cached = super.get(key);
+    if (cached !== undefined || !Object.hasOwn(this.raw, key)) return cached;
     const value = toCel(this.raw[key]);
     if (typeof value === "object" && value !== null) super.set(key, value);
     return value;

@@ -1,12 +1,12 @@
-/** Values against schemas, with problems in words: the only door to ajv. */
+/** Values against schemas, with diagnostics in words: the only door to ajv. */
 import { Ajv, type ErrorObject } from "ajv";
 import addFormats from "ajv-formats";
 import type { TSchema } from "typebox";
 import { type Diagnostic, nearest } from "../errors.ts";
-import { describe, isOneWord, quoted, typeName, typeOf } from "./words.ts";
+import { describe, isString, quoted, typeName, typeOf } from "./words.ts";
 
-/** The problems of a value, at most 50; none = it fits. */
-export type Check = (value: unknown) => Diagnostic[];
+/** The diagnostics of a value, at most 50; none = it is valid. `name`: what messages call the value itself, "The value" by default. */
+export type Validator = (value: unknown, name?: string) => Diagnostic[];
 
 type Path = (string | number)[];
 
@@ -41,29 +41,29 @@ const ajv = new Ajv({
 addFormats.default(ajv);
 ajv.addVocabulary(VOCABULARY);
 
-const kept = new WeakMap<object, { plain?: Check; templates?: Check }>();
+const validatorsBySchema = new WeakMap<object, { plain?: Validator; templates?: Validator }>();
 
 /**
  * A check for a schema, compiled when it is first used and kept with the schema. With `templates`, a text that contains {{, an object
  * { cel } or { template } is taken for any value: what it becomes is known only with an event.
  */
-export function checker(schema: TSchema, options: { templates?: boolean } = {}): Check {
+export function validatorFor(schema: TSchema, options: { templates?: boolean } = {}): Validator {
   const kind = options.templates === true ? "templates" : "plain";
-  const checks = kept.get(schema) ?? {};
-  kept.set(schema, checks);
+  const checks = validatorsBySchema.get(schema) ?? {};
+  validatorsBySchema.set(schema, checks);
   checks[kind] ??= lazily(schema, kind === "templates");
   return checks[kind];
 }
 
-function lazily(schema: TSchema, templates: boolean): Check {
+function lazily(schema: TSchema, templates: boolean): Validator {
   let validate: ReturnType<typeof ajv.compile> | undefined;
-  return (value) => {
+  return (value, name = "The value") => {
     validate ??= ajv.compile(anonymous(schema));
     if (validate(value)) return [];
     const errors = (validate.errors ?? []).map((error) => located(error, value));
     const open = templates ? errors.filter(({ path }) => !isTemplated(value, path)) : errors;
     const settled = templates ? dropSettled(open, errors) : open;
-    return unique(collapse(settled).flatMap((error) => problemOf(error, value))).slice(0, PROBLEMS_MAX);
+    return unique(collapse(settled).flatMap((error) => diagnosticOf(error, value, name))).slice(0, PROBLEMS_MAX);
   };
 }
 
@@ -90,18 +90,18 @@ interface Located {
 
 function located(error: ErrorObject, value: unknown): Located {
   const path: Path = [];
-  let holder = value;
+  let parent = value;
   for (const part of error.instancePath.split("/").slice(1)) {
     const key = part.replaceAll("~1", "/").replaceAll("~0", "~");
-    path.push(Array.isArray(holder) ? Number(key) : key);
-    holder = memberOf(holder, key);
+    path.push(Array.isArray(parent) ? Number(key) : key);
+    parent = memberOf(parent, key);
   }
   return { error, path };
 }
 
-function memberOf(holder: unknown, key: string | number): unknown {
-  if (typeof holder !== "object" || holder === null || !Object.hasOwn(holder, key)) return undefined;
-  return (holder as Record<string | number, unknown>)[key];
+function memberOf(parent: unknown, key: string | number): unknown {
+  if (typeof parent !== "object" || parent === null || !Object.hasOwn(parent, key)) return undefined;
+  return (parent as Record<string | number, unknown>)[key];
 }
 
 function valueAt(value: unknown, path: readonly (string | number)[]): unknown {
@@ -109,11 +109,11 @@ function valueAt(value: unknown, path: readonly (string | number)[]): unknown {
 }
 
 function isTemplated(value: unknown, path: Path): boolean {
-  let holder = value;
-  if (isTemplate(holder)) return true;
+  let parent = value;
+  if (isTemplate(parent)) return true;
   for (const key of path) {
-    holder = memberOf(holder, key);
-    if (isTemplate(holder)) return true;
+    parent = memberOf(parent, key);
+    if (isTemplate(parent)) return true;
   }
   return false;
 }
@@ -130,31 +130,31 @@ function branchOf(choice: Located, { error, path }: Located): number | undefined
 
 /** A choice is met when some branch has no error left; inner choices first. */
 function dropSettled(open: readonly Located[], all: readonly Located[]): Located[] {
-  let left = [...open];
+  let remaining = [...open];
   const choices = open.filter(isChoice).sort((a, b) => b.error.schemaPath.length - a.error.schemaPath.length);
   for (const choice of choices) {
     const branches = new Set(all.map((each) => branchOf(choice, each)).filter((branch) => branch !== undefined));
-    const failing = new Set(left.map((each) => branchOf(choice, each)));
+    const failing = new Set(remaining.map((each) => branchOf(choice, each)));
     if ([...branches].some((branch) => !failing.has(branch)))
-      left = left.filter((each) => each !== choice && branchOf(choice, each) === undefined);
+      remaining = remaining.filter((each) => each !== choice && branchOf(choice, each) === undefined);
   }
-  return left;
+  return remaining;
 }
 
 /** One useful error per choice instead of those of every branch. */
 function collapse(errors: readonly Located[]): Located[] {
-  let left = [...errors];
+  let remaining = [...errors];
   const choices = errors.filter(isChoice).sort((a, b) => a.error.schemaPath.length - b.error.schemaPath.length);
   for (const choice of choices) {
-    if (!left.includes(choice)) continue;
-    const inside = left.filter((each) => branchOf(choice, each) !== undefined);
-    const meant = meantBranch(choice, inside);
-    const keep = meant === undefined ? [] : inside.filter((each) => branchOf(choice, each) === meant);
-    left = left.filter((each) =>
-      inside.includes(each) ? keep.includes(each) : each !== choice || meant === undefined,
+    if (!remaining.includes(choice)) continue;
+    const inside = remaining.filter((each) => branchOf(choice, each) !== undefined);
+    const branch = meantBranch(choice, inside);
+    const keep = branch === undefined ? [] : inside.filter((each) => branchOf(choice, each) === branch);
+    remaining = remaining.filter((each) =>
+      inside.includes(each) ? keep.includes(each) : each !== choice || branch === undefined,
     );
   }
-  return left;
+  return remaining;
 }
 
 /** The branch that the author most likely meant: the only one whose type and fixed values fit what was written. */
@@ -179,33 +179,40 @@ function meantBranch(choice: Located, inside: readonly Located[]): number | unde
 
 // ---------------------------------------------------------------- errors in words
 
-function unique(problems: readonly Diagnostic[]): Diagnostic[] {
-  const seen = new Map(problems.map((problem) => [JSON.stringify([problem.path, problem.message]), problem]));
+function unique(diagnostics: readonly Diagnostic[]): Diagnostic[] {
+  const seen = new Map(
+    diagnostics.map((diagnostic) => [JSON.stringify([diagnostic.path, diagnostic.message]), diagnostic]),
+  );
   return [...seen.values()];
 }
 
-function problemOf({ error, path }: Located, root: unknown): Diagnostic[] {
+function diagnosticOf({ error, path }: Located, root: unknown, name: string): Diagnostic[] {
   const value = valueAt(root, path);
-  const keys = keyProblem(error, path, value);
+  const keys = keyDiagnostic(error, path, value, name);
   if (keys !== undefined) return [keys];
   // A condition whose branch is reported on its own says nothing more.
   if (error.keyword === "if") return [];
-  const found = SIZES.has(error.keyword) ? "" : `, not ${describe(value)}`;
-  const message = `${nameOf(path)} ${demand(error)}${found}`;
+  const actual = SIZES.has(error.keyword) ? "" : `, not ${describe(value)}`;
+  const message = `${valueName(path, name)} ${requirement(error)}${actual}`;
   return [withSuggestion({ code: "SB0102", severity: "error", message, path }, suggestionFor(error, value))];
 }
 
-function withSuggestion(problem: Diagnostic, suggestion: string | undefined): Diagnostic {
-  return suggestion === undefined ? problem : { ...problem, suggestion };
+function withSuggestion(diagnostic: Diagnostic, suggestion: string | undefined): Diagnostic {
+  return suggestion === undefined ? diagnostic : { ...diagnostic, suggestion };
 }
 
 /** Missing, unknown and misnamed keys. */
-function keyProblem(error: ErrorObject, path: Path, value: unknown): Diagnostic | undefined {
+function keyDiagnostic(error: ErrorObject, path: Path, value: unknown, name: string): Diagnostic | undefined {
   const params = error.params as Record<string, unknown>;
   if (error.keyword === "required" || error.keyword === "dependentRequired" || error.keyword === "dependencies") {
     const key = String(params.missingProperty);
     const because = error.keyword === "required" ? "" : `, it goes with "${String(params.property)}"`;
-    return { code: "SB0103", severity: "error", message: `${nameOf(path)} needs the key "${key}"${because}`, path };
+    return {
+      code: "SB0103",
+      severity: "error",
+      message: `${valueName(path, name)} needs the key "${key}"${because}`,
+      path,
+    };
   }
   if (error.keyword === "propertyNames") {
     const key = String(params.propertyName);
@@ -219,11 +226,12 @@ function keyProblem(error: ErrorObject, path: Path, value: unknown): Diagnostic 
   }
   if (error.keyword !== "additionalProperties" && error.keyword !== "unevaluatedProperties") return undefined;
   const key = String(params.additionalProperty ?? params.unevaluatedProperty);
-  const known = knownKeys(error, value);
-  const listed = known.length === 0 ? "no key is" : `known ${known.length === 1 ? "is" : "are"} ${known.join(", ")}`;
+  const keyNames = knownKeys(error, value);
+  const listed =
+    keyNames.length === 0 ? "no key is" : `known ${keyNames.length === 1 ? "is" : "are"} ${keyNames.join(", ")}`;
   const message = `"${key}" is not known here, ${listed}`;
-  const problem: Diagnostic = { code: "SB0101", severity: "error", message, path: [...path, key], atKey: true };
-  return withSuggestion(problem, nearest(key, known));
+  const diagnostic: Diagnostic = { code: "SB0101", severity: "error", message, path: [...path, key], atKey: true };
+  return withSuggestion(diagnostic, nearest(key, keyNames));
 }
 
 function knownKeys(error: ErrorObject, value: unknown): string[] {
@@ -237,16 +245,16 @@ function knownKeys(error: ErrorObject, value: unknown): string[] {
   ];
 }
 
-function nameOf(path: Path): string {
+function valueName(path: Path, root: string): string {
   const last = path.at(-1);
-  if (last === undefined) return "The value";
+  if (last === undefined) return root;
   const named = [...path].reverse().find((key) => typeof key === "string");
   if (typeof last === "string") return `"${last}"`;
   return named === undefined ? `Item ${last + 1}` : `Item ${last + 1} of "${named}"`;
 }
 
 /** What the schema asks for, as the end of a sentence: `must be a whole number`. */
-function demand(error: ErrorObject): string {
+function requirement(error: ErrorObject): string {
   const params = error.params as Record<string, unknown>;
   const limit = String(params.limit);
   const things = (noun: string) => `${limit} ${noun}${limit === "1" ? "" : "s"}`;
@@ -293,7 +301,7 @@ function demand(error: ErrorObject): string {
   }
 }
 
-/** Where what was found is a whole list, and saying so helps nobody. */
+/** Keywords about size: the message leaves out the value, which may be a whole list. */
 const SIZES = new Set([
   "minItems",
   "maxItems",
@@ -365,7 +373,7 @@ function branchWords(branch: Record<string, unknown>): string {
 
 function suggestionFor(error: ErrorObject, value: unknown): string | undefined {
   const allowed = allowedValues(error);
-  if (typeof value === "string") return nearest(value, allowed.filter(isOneWord));
+  if (typeof value === "string") return nearest(value, allowed.filter(isString));
   return allowed.find((each) => typeof each === "string" && typeOf(value) !== "object" && each === String(value)) as
     | string
     | undefined;

@@ -5,10 +5,10 @@
 import {
   actionName,
   type Delivery,
-  type Effect,
   type Event,
   type JsonObject,
   type RuleChange,
+  type RuleEffect,
   type Trace,
 } from "../model.ts";
 import { type DecisionPolicy, type Plan, plan } from "./decide.ts";
@@ -54,7 +54,7 @@ interface RuleResults {
   place(rule: string): RuleChange["place"];
 }
 
-type Caused = readonly [rule: string, effect: Effect];
+type Caused = readonly [rule: string, effect: RuleEffect];
 
 function plannedResults(event: Event, policy: LoadedPolicy, nowMs: number): RuleResults {
   const made = planOf(event, policy, nowMs);
@@ -92,7 +92,7 @@ interface Causes {
 
 function resultsOf(event: Event, { trace, caused, policy }: Causes): RuleResults {
   const matched = new Map(trace.matched.map((match) => [match.rule, match]));
-  const effects = new Map<string, Effect[]>();
+  const effects = new Map<string, RuleEffect[]>();
   for (const [rule, effect] of caused) effects.set(rule, [...(effects.get(rule) ?? []), effect]);
   const rules = new Map(policy?.rules.rules.map((rule) => [rule.id, rule]));
   let others: ReadonlySet<string> | undefined;
@@ -149,7 +149,7 @@ function ofProblems({ problems }: Plan["trace"]): Caused[] {
 }
 
 /** What is not among the others as often. */
-function without(effects: readonly Effect[], others: readonly Effect[]): Effect[] {
+function without(effects: readonly RuleEffect[], others: readonly RuleEffect[]): RuleEffect[] {
   const left = new Map<string, number>();
   for (const spelt of others.map(spelling)) left.set(spelt, (left.get(spelt) ?? 0) + 1);
   return effects.filter((effect) => {
@@ -161,7 +161,7 @@ function without(effects: readonly Effect[], others: readonly Effect[]): Effect[
 }
 
 /** The same text for the same value, however its fields are ordered. */
-function spelling(effect: Effect): string {
+function spelling(effect: RuleEffect): string {
   return JSON.stringify(effect, (_, value: unknown) => {
     if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
     return Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1)));

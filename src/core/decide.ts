@@ -11,6 +11,7 @@ import {
   type Event,
   type Instance,
   type InstanceKey,
+  instanceAddress,
   type Json,
   type JsonObject,
   LIMITS,
@@ -114,7 +115,7 @@ export function decide(
   const decision = newDecision(planned, nowMs);
   const current = new Map<string, Instance | undefined>();
   for (const plannedStep of planned.steps) {
-    const at = addressOf(plannedStep);
+    const at = instanceAddress(plannedStep);
     const before = current.has(at) ? current.get(at) : instanceOf(plannedStep);
     current.set(at, applyStep(policy, decision, { event, planned: plannedStep, before, nowMs }));
   }
@@ -361,14 +362,9 @@ function unrendered(rule: string, message: string): TraceProblem {
   return { code: "SB0402", rule, message };
 }
 
-/** One text for machine and key, however they are spelt. */
-export function addressOf({ machine, key }: InstanceKey): string {
-  return JSON.stringify([machine, key]);
-}
-
 function uniqueKeys(steps: readonly PlannedStep[]): InstanceKey[] {
   const keys = new Map<string, InstanceKey>();
-  for (const { machine, key } of steps) keys.set(addressOf({ machine, key }), { machine, key });
+  for (const { machine, key } of steps) keys.set(instanceAddress({ machine, key }), { machine, key });
   return [...keys.values()];
 }
 

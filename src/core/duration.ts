@@ -37,8 +37,8 @@ export function formatDuration(ms: number): string {
 }
 
 function parts(form: RegExp, text: string, sizes: readonly number[]): number | undefined {
-  const found = form.exec(text)?.slice(1);
-  if (found === undefined || found.every((part) => part === undefined)) return undefined;
-  const ms = found.reduce((sum, part, i) => sum + Number(part ?? 0) * (sizes[i] ?? 0), 0);
+  const units = form.exec(text)?.slice(1);
+  if (units === undefined || units.every((part) => part === undefined)) return undefined;
+  const ms = units.reduce((sum, part, i) => sum + Number(part ?? 0) * (sizes[i] ?? 0), 0);
   return Number.isSafeInteger(Math.round(ms)) ? Math.round(ms) : undefined;
 }

@@ -3,10 +3,10 @@
  * two mix freely. An evaluation costs a bounded number of steps, reads own properties only and answers in plain JSON.
  */
 import { Environment } from "@marcbachmann/cel-js";
-import { type Diagnostic, nearest } from "../errors.ts";
+import { type Diagnostic, nearest, newDiagnostic } from "../errors.ts";
 import { type Event, type Json, type JsonObject, LIMITS } from "../model.ts";
 import { toCel, toJson, Unfit } from "./cel-json.ts";
-import { regex } from "./regex.ts";
+import { compileRegex, type Regex } from "./regex.ts";
 
 /** What expressions and templates see. */
 export interface Scope {
@@ -18,7 +18,7 @@ export interface Scope {
 
 export type Evaluated = { ok: true; value: Json } | { ok: false; detail: string };
 
-/** A compiled expression. Pure; evaluating never throws and never changes what it reads. */
+/** A compiled expression. Evaluating never throws, never changes what it reads, and starts from nothing each time. */
 export interface Expression {
   readonly source: string;
   /** Dotted paths from the known names, e.g. `event.data.number`, for lint. */
@@ -40,8 +40,8 @@ const OPERAND_PER_STEP = 64;
 /** The expression, or SB0105 with the offset at which it goes wrong. */
 export function compileExpression(
   source: string,
-): { ok: true; expression: Expression } | { ok: false; problem: Diagnostic } {
-  const first = ready(source);
+): { ok: true; expression: Expression } | { ok: false; diagnostic: Diagnostic } {
+  const first = prepare(source);
   if (!first.ok) return first;
   // Most expressions of a large policy are never evaluated: only what was found out about them is kept.
   let evaluate: Expression["evaluate"] | undefined;
@@ -57,26 +57,31 @@ export function compileExpression(
 }
 
 function evaluatorOf(source: string): Expression["evaluate"] {
-  const again = ready(source);
-  if (!again.ok) return () => ({ ok: false, detail: again.problem.message });
-  return evaluator(again.run, again.meter);
+  const prepared = prepare(source);
+  if (!prepared.ok) return () => ({ ok: false, detail: prepared.diagnostic.message });
+  return evaluator(prepared.run, prepared.slot);
 }
 
-type Ready = { ok: true; run: (context: Map<string, unknown>) => unknown; meter: Meter; reads: readonly string[] };
+interface Prepared {
+  ok: true;
+  run: (context: Map<string, unknown>) => unknown;
+  slot: MeterSlot;
+  reads: readonly string[];
+}
 
-function ready(source: string): Ready | { ok: false; problem: Diagnostic } {
-  if (typeof source !== "string" || source.trim() === "") return refuse("A CEL expression must not be empty", 0);
+function prepare(source: string): Prepared | { ok: false; diagnostic: Diagnostic } {
+  if (typeof source !== "string" || source.trim() === "") return refused("A CEL expression must not be empty", 0);
   if (source.length > SOURCE_CHARS_MAX)
-    return refuse(`A CEL expression has at most ${SOURCE_CHARS_MAX} characters, this one has ${source.length}`, 0);
+    return refused(`A CEL expression has at most ${SOURCE_CHARS_MAX} characters, this one has ${source.length}`, 0);
   try {
     const run = environment.parse(source);
     const checked = run.check();
     if (!checked.valid) return explainError(checked.error);
     const root = run.ast as unknown as Node;
-    const meter = newMeter();
-    const refusal = instrument(root, meter);
-    if (refusal !== undefined) return refuse(refusal.message, refusal.offset);
-    return { ok: true, run, meter, reads: readsOf(root) };
+    const slot: MeterSlot = { meter: newMeter() };
+    const refusal = instrument(root, slot);
+    if (refusal !== undefined) return refused(refusal.message, refusal.offset);
+    return { ok: true, run, slot, reads: readsOf(root) };
   } catch (error) {
     return explainError(error);
   }
@@ -84,12 +89,20 @@ function ready(source: string): Ready | { ok: false; problem: Diagnostic } {
 
 // ---------------------------------------------------------------- running
 
+/** What one evaluation has cost so far. */
 interface Meter {
   spent: number;
   exceeded: string | undefined;
+  /** The regular expression compiled last from a pattern that is no literal: a quantifier asks for it once per item. */
+  lastRegex: { pattern: string; regex: Regex } | undefined;
 }
 
-const newMeter = (): Meter => ({ spent: 0, exceeded: undefined });
+const newMeter = (): Meter => ({ spent: 0, exceeded: undefined, lastRegex: undefined });
+
+/** Where the nodes of an expression find the meter of the evaluation that runs: the library hands them operands only. */
+interface MeterSlot {
+  meter: Meter;
+}
 
 class CostExceeded extends Error {}
 
@@ -106,10 +119,10 @@ function charge(meter: Meter, steps: number): void {
   if (meter.spent > STEPS_MAX) exceed(meter, `The expression needs more than ${STEPS_MAX} steps`);
 }
 
-function evaluator(run: (context: Map<string, unknown>) => unknown, meter: Meter): Expression["evaluate"] {
+function evaluator(run: (context: Map<string, unknown>) => unknown, slot: MeterSlot): Expression["evaluate"] {
   return (scope) => {
-    meter.spent = 0;
-    meter.exceeded = undefined;
+    const meter = newMeter();
+    slot.meter = meter;
     try {
       const result = run(variables(scope));
       if (meter.exceeded !== undefined) return { ok: false, detail: meter.exceeded };
@@ -212,38 +225,40 @@ function countNodes(node: Node): number {
 const METERED = new Set(["rcall", "call", "comprehension", "[]", "in", "==", "!=", "+", "<", "<=", ">", ">="]);
 
 /** Puts the meter in front of everything whose cost depends on data. Refuses what it cannot meter. */
-function instrument(node: Node, meter: Meter): { message: string; offset: number } | undefined {
+function instrument(node: Node, slot: MeterSlot): { message: string; offset: number } | undefined {
   if (node.meta.macro !== undefined) {
-    const called = (node.args as unknown[])[0];
-    return called === "has" ? undefined : { message: `${called}() is not available`, offset: node.pos };
+    const macro = (node.args as unknown[])[0];
+    return macro === "has" ? undefined : { message: `${macro}() is not available`, offset: node.pos };
   }
   if (METERED.has(node.op) && node.meta.alternate === undefined) {
     const { handle } = node;
     if (handle === undefined) return { message: "This form is not available", offset: node.pos };
-    const refusal = node.op === "rcall" ? checkLiteralRegex(node) : undefined;
-    if (refusal !== undefined) return refusal;
-    node.handle = metered(node, handle, meter);
+    const pattern = literalPattern(node);
+    const regex = pattern && compileRegex(pattern.args);
+    if (pattern && regex?.ok === false) return { message: regex.detail, offset: pattern.pos };
+    node.handle = metered(node, handle, slot, regex);
   }
   for (const child of childrenOf(node)) {
-    const refusal = instrument(child, meter);
+    const refusal = instrument(child, slot);
     if (refusal !== undefined) return refusal;
   }
   return undefined;
 }
 
-function metered(node: Node, handle: Handle, meter: Meter): Handle {
+function metered(node: Node, handle: Handle, slot: MeterSlot, literal: Regex | undefined): Handle {
   if (node.op === "comprehension") {
     const perItem = countNodes((node.args as { step: Node }).step);
     return (items, ...rest) => {
-      charge(meter, 1 + sizeOf(items) * perItem);
+      charge(slot.meter, 1 + sizeOf(items) * perItem);
       return handle(items, ...rest);
     };
   }
   const method = node.op === "rcall" ? (node.args as unknown[])[0] : undefined;
   return (...operands) => {
+    const { meter } = slot;
     const values = node.op === "rcall" || node.op === "call" ? (operands[0] as unknown[]) : operands.slice(0, 2);
     charge(meter, 1 + values.reduce<number>((sum, value) => sum + sizeOf(value) / OPERAND_PER_STEP, 0));
-    if (method === "matches") return matchesRegex(values, () => handle(...operands), meter);
+    if (method === "matches") return matchesRegex(values, () => handle(...operands), meter, literal);
     if (method === "join") boundJoin(values, meter);
     const result = handle(...operands);
     if (typeof result === "string" && result.length > STRING_CHARS_MAX) tooLong(meter);
@@ -267,42 +282,52 @@ function boundJoin([list, separator]: readonly unknown[], meter: Meter): void {
 }
 
 /** CEL's `matches` is RE2, which is linear; JavaScript's engine is not, and the text comes from outside. */
-function matchesRegex([text, pattern]: readonly unknown[], fail: () => unknown, meter: Meter): unknown {
+function matchesRegex(
+  [text, pattern]: readonly unknown[],
+  fail: () => unknown,
+  meter: Meter,
+  literal: Regex | undefined,
+): unknown {
   if (typeof text !== "string" || typeof pattern !== "string") return fail();
-  const compiled = regex(pattern);
-  if (!compiled.ok) throw new Unfit(compiled.detail);
-  charge(meter, (text.length * compiled.size) / 8);
-  return compiled.test(text);
+  const regex = literal ?? computedRegex(pattern, meter);
+  if (!regex.ok) throw new Unfit(regex.detail);
+  charge(meter, (text.length * regex.size) / 8);
+  return regex.test(text);
 }
 
-function checkLiteralRegex(node: Node): { message: string; offset: number } | undefined {
+function computedRegex(pattern: string, meter: Meter): Regex {
+  if (meter.lastRegex?.pattern !== pattern) meter.lastRegex = { pattern, regex: compileRegex(pattern) };
+  return meter.lastRegex.regex;
+}
+
+function literalPattern(node: Node): { args: string; pos: number } | undefined {
+  if (node.op !== "rcall") return undefined;
   const [method, , [pattern] = []] = node.args as [string, Node, Node[]];
   if (method !== "matches" || pattern?.op !== "value" || typeof pattern.args !== "string") return undefined;
-  const compiled = regex(pattern.args);
-  return compiled.ok ? undefined : { message: compiled.detail, offset: pattern.pos };
+  return { args: pattern.args, pos: pattern.pos };
 }
 
 // ---------------------------------------------------------------- reading and explaining
 
 function readsOf(root: Node): string[] {
-  const found = new Set<string>();
-  collectReads(root, found, new Set());
-  return [...found];
+  const paths = new Set<string>();
+  collectReads(root, paths, new Set());
+  return [...paths];
 }
 
-function collectReads(node: Node, found: Set<string>, bound: ReadonlySet<string>): void {
+function collectReads(node: Node, paths: Set<string>, bound: ReadonlySet<string>): void {
   const path = pathOf(node, bound);
   if (path !== undefined) {
-    found.add(path);
+    paths.add(path);
     return;
   }
   if (node.op === "comprehension") {
     const { iterVarName } = node.args as { iterVarName: string };
     const inner = new Set([...bound, iterVarName]);
-    for (const child of childrenOf(node)) collectReads(child, found, inner);
+    for (const child of childrenOf(node)) collectReads(child, paths, inner);
     return;
   }
-  for (const child of childrenOf(node)) collectReads(child, found, bound);
+  for (const child of childrenOf(node)) collectReads(child, paths, bound);
 }
 
 function pathOf(node: Node, bound: ReadonlySet<string>): string | undefined {
@@ -317,17 +342,16 @@ function pathOf(node: Node, bound: ReadonlySet<string>): string | undefined {
   return head !== undefined && typeof key === "string" ? `${head}.${key}` : undefined;
 }
 
-function refuse(message: string, offset: number, suggestion?: string): { ok: false; problem: Diagnostic } {
-  const problem: Diagnostic = { code: "SB0105", severity: "error", message, offset };
-  return { ok: false, problem: suggestion === undefined ? problem : { ...problem, suggestion } };
+function refused(message: string, offset: number, suggestion?: string): { ok: false; diagnostic: Diagnostic } {
+  return { ok: false, diagnostic: newDiagnostic("SB0105", message, { offset, suggestion }) };
 }
 
-function explainError(error: unknown): { ok: false; problem: Diagnostic } {
+function explainError(error: unknown): { ok: false; diagnostic: Diagnostic } {
   const { summary, offset } = celError(error);
   const unknown = /^Unknown variable: (\w+)$/.exec(summary)?.[1];
-  if (unknown === undefined) return refuse(`The CEL expression is not well formed: ${summary}`, offset);
+  if (unknown === undefined) return refused(`The CEL expression is not well formed: ${summary}`, offset);
   const suggestion = nearest(unknown, SCOPE_NAMES);
-  return refuse(
+  return refused(
     `"${unknown}" is not known here, an expression starts from event, context, item or vars`,
     offset,
     suggestion,

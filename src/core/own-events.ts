@@ -134,7 +134,7 @@ export function migrationEvent(
 ): NewEvent {
   const cause = `migrate:${machine}/${key}/${definition}/${by.requestId}`;
   const time = new Date(by.nowMs).toISOString();
-  const kept = timers.map(({ id, step, dueAtMs }) => ({ id, step, dueAtMs }));
+  const setTimers = timers.map(({ id, step, dueAtMs }) => ({ id, step, dueAtMs }));
   const event: Event = {
     id: eventId(by.nowMs, cause),
     type: MIGRATION,
@@ -143,7 +143,7 @@ export function migrationEvent(
     time,
     receivedAt: time,
     actor: by.who,
-    to: { kind: "migration", machine, key, definition, timers: kept },
+    to: { kind: "migration", machine, key, definition, timers: setTimers },
     data: { definition },
   };
   return { event, keys: [{ key: cause }] };

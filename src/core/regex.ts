@@ -8,23 +8,11 @@ export type Regex = { ok: true; size: number; test(text: string): boolean } | { 
 /** A counted repetition is written out, so the size of the program is bounded rather than the pattern's. */
 const PROGRAM_SIZE_MAX = 2_000;
 const REPEAT_MAX = 1_000;
-const KEPT_MAX = 500;
-
-const kept = new Map<string, Regex>();
-
-/** Whether the pattern occurs anywhere in a text, or a sentence on what is wrong with it. Compiled once per pattern. */
-export function regex(pattern: string): Regex {
-  const known = kept.get(pattern);
-  if (known !== undefined) return known;
-  if (kept.size >= KEPT_MAX) kept.clear();
-  const compiled = compile(pattern);
-  kept.set(pattern, compiled);
-  return compiled;
-}
 
 class Malformed extends Error {}
 
-function compile(pattern: string): Regex {
+/** Whether the pattern occurs anywhere in a text, or a sentence on what is wrong with it. */
+export function compileRegex(pattern: string): Regex {
   try {
     const program: Instruction[] = [];
     emit(parse(pattern), program);
@@ -69,9 +57,9 @@ function parse(pattern: string): Tree {
 const peek = (reader: Reader): string | undefined => reader.chars[reader.at];
 
 function eat(reader: Reader, text: string): boolean {
-  const found = reader.chars.slice(reader.at, reader.at + text.length).join("") === text;
-  if (found) reader.at += text.length;
-  return found;
+  const isNext = reader.chars.slice(reader.at, reader.at + text.length).join("") === text;
+  if (isNext) reader.at += text.length;
+  return isNext;
 }
 
 function parseAny(reader: Reader, outer: Flags): Tree {
@@ -103,14 +91,14 @@ function repeatBounds(reader: Reader): { min: number; max: number } | undefined 
   if (eat(reader, "+")) return { min: 1, max: Number.POSITIVE_INFINITY };
   if (eat(reader, "?")) return { min: 0, max: 1 };
   if (peek(reader) !== "{") return undefined;
-  const found = /^\{(\d{1,4})(,(\d{1,4})?)?\}/.exec(reader.chars.slice(reader.at, reader.at + 12).join(""));
-  if (found === null) return undefined;
-  const min = Number(found[1]);
-  const open = found[2] === undefined ? min : Number.POSITIVE_INFINITY;
-  const max = found[3] === undefined ? open : Number(found[3]);
+  const match = /^\{(\d{1,4})(,(\d{1,4})?)?\}/.exec(reader.chars.slice(reader.at, reader.at + 12).join(""));
+  if (match === null) return undefined;
+  const min = Number(match[1]);
+  const open = match[2] === undefined ? min : Number.POSITIVE_INFINITY;
+  const max = match[3] === undefined ? open : Number(match[3]);
   if (min > max || min > REPEAT_MAX || (max !== Number.POSITIVE_INFINITY && max > REPEAT_MAX))
-    throw new Malformed(`${found[0]} is not a repetition of at most ${REPEAT_MAX}`);
-  reader.at += found[0].length;
+    throw new Malformed(`${match[0]} is not a repetition of at most ${REPEAT_MAX}`);
+  reader.at += match[0].length;
   return { min, max };
 }
 
@@ -195,11 +183,11 @@ const ASSERTIONS: Readonly<Record<string, Assertion>> = {
 const CONTROL: Readonly<Record<string, string>> = { n: "\n", t: "\t", r: "\r", f: "\f", v: "\v", a: "\x07" };
 
 function parseEscape(reader: Reader, flags: Flags): Tree {
-  const found = /^\\(?:([pP])(?:\{(\^?)([\w=]+)\}|(\w))|x([0-9a-fA-F]{2})|x\{([0-9a-fA-F]{1,6})\}|(.))/su.exec(
+  const match = /^\\(?:([pP])(?:\{(\^?)([\w=]+)\}|(\w))|x([0-9a-fA-F]{2})|x\{([0-9a-fA-F]{1,6})\}|(.))/su.exec(
     reader.chars.slice(reader.at, reader.at + 60).join(""),
   );
-  if (found === null) throw new Malformed("it ends with a single \\");
-  const [whole, property, , name, short, hex, longHex, char = ""] = found;
+  if (match === null) throw new Malformed("it ends with a single \\");
+  const [whole, property, , name, short, hex, longHex, char = ""] = match;
   reader.at += [...whole].length;
   if (property !== undefined) return { kind: "char", test: classTest(`\\${property}{${name ?? short}}`, flags) };
   const code = hex ?? longHex;

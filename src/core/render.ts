@@ -4,12 +4,12 @@
  */
 import Handlebars from "handlebars";
 import type { TSchema } from "typebox";
-import { type Diagnostic, nearest } from "../errors.ts";
+import { type Diagnostic, nearest, newDiagnostic, type Path } from "../errors.ts";
 import { type Json, type JsonObject, LIMITS } from "../model.ts";
 import { type Escapes, wellFormed } from "./escape.ts";
 import { compileExpression, type Scope } from "./expr.ts";
 import { type Slot, slotBelow, slotOf } from "./slot.ts";
-import { type Reading, RenderFailure } from "./template/reading.ts";
+import { RenderFailure, type TemplatePass } from "./template/reading.ts";
 import type { ProgramNode } from "./template/syntax.ts";
 import { asText, type Output, readTemplate, type Template } from "./template/template.ts";
 
@@ -39,8 +39,6 @@ export interface CompileOptions {
   escapes?: Escapes | undefined;
 }
 
-type Path = readonly (string | number)[];
-
 /** What is shared by one rendering. */
 interface Run {
   scope: Scope;
@@ -49,21 +47,21 @@ interface Run {
 
 type Part = (run: Run) => Json;
 
-interface Compiling {
+interface RenderPass {
   templates: ReadonlyMap<string, string>;
-  problems: Diagnostic[];
+  diagnostics: Diagnostic[];
   reads: Set<string>;
 }
 
-/** The renderer of what can be read, and every problem (SB0105, SB0106, SB0204) with path and offset. */
+/** The renderer of what can be read, and every diagnostic (SB0105, SB0106, SB0204) with path and offset. */
 export function compileValue(
   value: unknown,
   options: CompileOptions = {},
-): { renderer: Renderer; problems: Diagnostic[] } {
-  const compiling: Compiling = { templates: options.templates ?? new Map(), problems: [], reads: new Set() };
-  const part = compilePart(value, slotOf(options.schema, options.escapes), [], compiling);
-  const renderer: Renderer = { reads: [...compiling.reads], render: (scope) => renderPart(part, scope) };
-  return { renderer, problems: compiling.problems };
+): { renderer: Renderer; diagnostics: Diagnostic[] } {
+  const pass: RenderPass = { templates: options.templates ?? new Map(), diagnostics: [], reads: new Set() };
+  const part = compilePart(value, slotOf(options.schema, options.escapes), [], pass);
+  const renderer: Renderer = { reads: [...pass.reads], render: (scope) => renderPart(part, scope) };
+  return { renderer, diagnostics: pass.diagnostics };
 }
 
 function renderPart(part: Part, scope: Scope): Rendered {
@@ -85,19 +83,19 @@ class PartFailure extends Error {
 
 // ---------------------------------------------------------------- the tree of the value
 
-function compilePart(value: unknown, slot: Slot, path: Path, compiling: Compiling): Part {
-  if (typeof value === "string") return value.includes("{{") ? textPart(value, slot, path, compiling) : constant(value);
+function compilePart(value: unknown, slot: Slot, path: Path, pass: RenderPass): Part {
+  if (typeof value === "string") return value.includes("{{") ? textPart(value, slot, path, pass) : constant(value);
   if (Array.isArray(value)) {
-    const parts = value.map((member, i) => compilePart(member, slotBelow(slot, i), path.concat(i), compiling));
+    const parts = value.map((member, i) => compilePart(member, slotBelow(slot, i), path.concat(i), pass));
     return (run) => parts.map((part) => part(run));
   }
   if (typeof value !== "object" || value === null) return constant(value as Json);
   const [key, ...more] = Object.keys(value);
-  if (key === "cel" && more.length === 0) return celPart((value as { cel: unknown }).cel, slot, path, compiling);
+  if (key === "cel" && more.length === 0) return celPart((value as { cel: unknown }).cel, slot, path, pass);
   if (key === "template" && more.length === 0)
-    return filePart((value as { template: unknown }).template, slot, path, compiling);
+    return filePart((value as { template: unknown }).template, slot, path, pass);
   const members = Object.entries(value).map(
-    ([name, member]) => [name, compilePart(member, slotBelow(slot, name), path.concat(name), compiling)] as const,
+    ([name, member]) => [name, compilePart(member, slotBelow(slot, name), path.concat(name), pass)] as const,
   );
   return (run) => Object.fromEntries(members.map(([name, part]) => [name, part(run)]));
 }
@@ -106,14 +104,14 @@ function constant(value: Json): Part {
   return () => value;
 }
 
-function celPart(source: unknown, slot: Slot, path: Path, compiling: Compiling): Part {
+function celPart(source: unknown, slot: Slot, path: Path, pass: RenderPass): Part {
   const compiled = compileExpression(typeof source === "string" ? source : "");
   if (!compiled.ok) {
-    compiling.problems.push({ ...compiled.problem, path: [...path, "cel"] });
+    pass.diagnostics.push({ ...compiled.diagnostic, path: [...path, "cel"] });
     return constant(null);
   }
   const { expression } = compiled;
-  for (const read of expression.reads) compiling.reads.add(read);
+  for (const read of expression.reads) pass.reads.add(read);
   return (run) => {
     const result = expression.evaluate(run.scope);
     if (!result.ok) throw new PartFailure(result.detail, path);
@@ -121,55 +119,55 @@ function celPart(source: unknown, slot: Slot, path: Path, compiling: Compiling):
   };
 }
 
-function filePart(name: unknown, slot: Slot, path: Path, compiling: Compiling): Part {
-  const source = typeof name === "string" ? compiling.templates.get(name) : undefined;
-  if (source !== undefined) return textPart(source, slot, path, compiling, String(name));
+function filePart(name: unknown, slot: Slot, path: Path, pass: RenderPass): Part {
+  const source = typeof name === "string" ? pass.templates.get(name) : undefined;
+  if (source !== undefined) return textPart(source, slot, path, pass, String(name));
   const message = `There is no template "${String(name)}" in rules/templates/`;
-  const problem: Diagnostic = { code: "SB0204", severity: "error", message, path: [...path, "template"] };
-  const suggestion = nearest(String(name), compiling.templates.keys());
-  compiling.problems.push(suggestion === undefined ? problem : { ...problem, suggestion });
+  const suggestion = nearest(String(name), pass.templates.keys());
+  pass.diagnostics.push(newDiagnostic("SB0204", message, { path: [...path, "template"], suggestion }));
   return constant(null);
 }
 
-function textPart(source: string, slot: Slot, path: Path, compiling: Compiling, file?: string): Part {
+function textPart(source: string, slot: Slot, path: Path, pass: RenderPass, file?: string): Part {
   const at = file === undefined ? path : [...path, "template"];
-  const { templates } = compiling;
-  const read = readText(source, { templates, problems: [], reads: compiling.reads }, file);
-  compiling.problems.push(...read.problems.map((problem) => ({ ...problem, path: at })));
-  if (read.template === undefined) return constant(null);
-  // Most templates of a large policy are never rendered: they are read for their problems, and kept from the first rendering on.
-  let kept: Template | undefined;
+  const { templates } = pass;
+  const first = readText(source, { templates, diagnostics: [], reads: pass.reads }, file);
+  pass.diagnostics.push(...first.diagnostics.map((diagnostic) => ({ ...diagnostic, path: at })));
+  if (first.template === undefined) return constant(null);
+  // Most templates of a large policy are never rendered: they are read for their diagnostics, and stay from the first rendering on.
+  let template: Template | undefined;
   return (run) =>
     guarded(path, () => {
-      kept ??= readText(source, { templates, problems: [], reads: new Set() }, file).template;
-      if (kept?.lone !== undefined && !slot.text) return escapeLone(kept.lone(run.scope), source, slot, run, path);
+      template ??= readText(source, { templates, diagnostics: [], reads: new Set() }, file).template;
+      if (template?.lone !== undefined && !slot.text)
+        return escapeLone(template.lone(run.scope), source, slot, run, path);
       const out: Output = { text: "", left: LIMITS.renderedBytes, steps: 0, escape: slot.escape };
-      kept?.write(run.scope, out);
+      template?.write(run.scope, out);
       return counted(wellFormed(out.text), run, path);
     });
 }
 
 function readText(
   source: string,
-  { templates, problems, reads }: Compiling,
+  { templates, diagnostics, reads }: RenderPass,
   file: string | undefined,
-): { template?: Template; problems: Diagnostic[] } {
+): { template?: Template; diagnostics: Diagnostic[] } {
   const parsed = parse(source);
   if (!parsed.ok) {
-    const where = file === undefined ? "" : `In template "${file}": `;
-    return { problems: [{ ...parsed.problem, message: `${where}${parsed.problem.message}` }] };
+    const diagnostic = file === undefined ? parsed.diagnostic : inTemplate(parsed.diagnostic, file);
+    return { diagnostics: [diagnostic] };
   }
-  const reading: Reading = {
+  const templatePass: TemplatePass = {
     source,
-    problems,
+    diagnostics,
     reads,
     nodes: 0,
     inside: file === undefined ? [] : [file],
     partialNames: [...templates.keys()],
-    partial: (name) => partialOf(name, templates, problems),
+    partial: (name) => partialOf(name, templates, diagnostics),
     ...(file === undefined ? {} : { calledAt: 0 }),
   };
-  return { template: readTemplate(parsed.program, reading), problems };
+  return { template: readTemplate(parsed.program, templatePass), diagnostics };
 }
 
 function guarded(path: Path, render: () => Json): Json {
@@ -217,27 +215,31 @@ function counted(text: string, run: Run, path: Path): string {
 
 // ---------------------------------------------------------------- parsing
 
-type Parsed = { ok: true; program: ProgramNode } | { ok: false; problem: Diagnostic };
+type Parsed = { ok: true; program: ProgramNode } | { ok: false; diagnostic: Diagnostic };
 
 function parse(source: string): Parsed {
   try {
     return { ok: true, program: Handlebars.parse(source) as unknown as ProgramNode };
   } catch (error) {
-    return { ok: false, problem: parseProblem(source, error) };
+    return { ok: false, diagnostic: parseDiagnostic(source, error) };
   }
 }
 
-function partialOf(name: string, templates: ReadonlyMap<string, string>, problems: Diagnostic[]) {
+function partialOf(name: string, templates: ReadonlyMap<string, string>, diagnostics: Diagnostic[]) {
   const source = templates.get(name);
   if (source === undefined) return undefined;
   const parsed = parse(source);
   if (parsed.ok) return { source, program: parsed.program };
-  problems.push({ ...parsed.problem, message: `In template "${name}": ${parsed.problem.message}`, offset: 0 });
+  diagnostics.push({ ...inTemplate(parsed.diagnostic, name), offset: 0 });
   return { source, program: { body: [] } };
 }
 
-/** The parser tells in its own words, and where by a drawing; both are translated. */
-function parseProblem(source: string, error: unknown): Diagnostic {
+function inTemplate(diagnostic: Diagnostic, template: string): Diagnostic {
+  return { ...diagnostic, message: `In template "${template}": ${diagnostic.message}`, template };
+}
+
+/** Translates the parser's message, which shows the place as a drawing of the line. */
+function parseDiagnostic(source: string, error: unknown): Diagnostic {
   const { message, lineNumber, column } = error as { message: string; lineNumber?: number; column?: number };
   const crossed = /^(.+) doesn't match (.+) - \d+:\d+$/.exec(message);
   if (crossed !== null) {
@@ -259,25 +261,20 @@ function parseProblem(source: string, error: unknown): Diagnostic {
       .join("\n").length + (line > 1 ? 1 : 0);
   const snippet = shown.slice(0, arrow.indexOf("^")).replace(/^\.\.\./, "");
   const flat = source.replaceAll("\n", "");
-  const found = flat.indexOf(shown.replace(/^\.\.\.|\.\.\.$/g, ""));
-  const offset = found === -1 ? before : unflatten(source, found + snippet.length);
+  const index = flat.indexOf(shown.replace(/^\.\.\.|\.\.\.$/g, ""));
+  const offset = index === -1 ? before : unflatten(source, index + snippet.length);
   return syntax(syntaxWords(message), offset);
 }
 
-const syntax = (message: string, offset: number): Diagnostic => ({
-  code: "SB0106",
-  severity: "error",
-  message,
-  offset,
-});
+const syntax = (message: string, offset: number) => newDiagnostic("SB0106", message, { offset });
 
 /** The position in a text of a position in the same text without its newlines. */
 function unflatten(source: string, flatOffset: number): number {
-  let left = flatOffset;
+  let remaining = flatOffset;
   for (let i = 0; i < source.length; i++) {
     if (source[i] === "\n") continue;
-    if (left === 0) return i;
-    left -= 1;
+    if (remaining === 0) return i;
+    remaining -= 1;
   }
   return source.length;
 }

@@ -34,4 +34,4 @@ export function describe(value: unknown): string {
   return value === undefined ? "nothing" : quoted(value);
 }
 
-export const isOneWord = (value: unknown): value is string => typeof value === "string";
+export const isString = (value: unknown): value is string => typeof value === "string";

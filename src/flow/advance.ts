@@ -1,9 +1,18 @@
 /** Oldest undecided events of our lanes → decide → commit. The only writer of instances; one batch is one transaction. */
 
-import { addressOf, type DecisionPolicy, decide, emptyPlan, type Plan, plan } from "../core/decide.ts";
+import { type DecisionPolicy, decide, emptyPlan, type Plan, plan } from "../core/decide.ts";
 import type { CompiledMachine } from "../core/machine/file/compile.ts";
 import { messageOf } from "../errors.ts";
-import type { Decision, Event, Instance, InstanceKey, Json, NewEvent, TraceProblem } from "../model.ts";
+import {
+  type Decision,
+  type Event,
+  type Instance,
+  type InstanceKey,
+  instanceAddress,
+  type Json,
+  type NewEvent,
+  type TraceProblem,
+} from "../model.ts";
 import type { Books } from "../ports/books.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log, Tenure } from "../ports/log.ts";
@@ -96,7 +105,7 @@ async function decideAll(
   const plans = events.map((event) => planOne(policy, event, nowMs));
   const current = new Map<string, Instance>();
   for (const instance of await store.instances(plans.flatMap(({ keys }) => keys)))
-    current.set(addressOf(instance), instance);
+    current.set(instanceAddress(instance), instance);
   for (const { definition, machine } of current.values()) {
     if (policy.definition(definition)) continue;
     const stored = await store.definition(definition);
@@ -104,8 +113,8 @@ async function decideAll(
     if (compiled) definitions.set(definition, compiled);
   }
   return plans.map((planned) => {
-    const decision = decideOne(policy, planned, (key) => current.get(addressOf(key)), nowMs);
-    for (const instance of decision.instances) current.set(addressOf(instance), instance);
+    const decision = decideOne(policy, planned, (key) => current.get(instanceAddress(key)), nowMs);
+    for (const instance of decision.instances) current.set(instanceAddress(instance), instance);
     const { event } = planned;
     const { trace } = decision;
     observe({

@@ -1,6 +1,6 @@
 /** Due delivery → check params → perform → settle. The only place where something happens elsewhere. */
 
-import { checker } from "../core/check.ts";
+import { validatorFor } from "../core/check.ts";
 import { outcomeEvent } from "../core/own-events.ts";
 import { afterAttempt, mayHaveHappened } from "../core/retry.ts";
 import { messageOf } from "../errors.ts";
@@ -122,7 +122,7 @@ async function attempt(deps: AttemptDeps, { delivery, interrupted }: Leased, now
   if (!configured || !action) {
     return rejected("SB0203", `"${actionName(delivery)}" is not an action of a configured connection`);
   }
-  const [problem] = checker(action.params)(delivery.params);
+  const [problem] = validatorFor(action.params)(delivery.params);
   if (problem) return rejected("SB0601", [...(problem.path ?? []), problem.message].join(": "));
   const limitMs = Math.min(LIMITS.attemptMs, delivery.timeoutMs ?? LIMITS.attemptMs);
   const over = new AbortController();

@@ -51,7 +51,7 @@ export interface Layout {
   readonly lines: readonly Line[];
 }
 
-/** Sizes that whoever paints must keep to. */
+/** Sizes that the painting must use as well. */
 export const SIZES = {
   name: 14,
   text: 12,
@@ -67,7 +67,7 @@ const LABEL_WIDTH_MAX = 220;
 const DOT = 12;
 const LINES_MAX = 3;
 
-/** What is denser takes minutes, and nobody could read it. */
+/** A denser drawing takes minutes and cannot be read. */
 const EDGES_MAX = 1_000;
 
 /** Said at every level: ELK's options are not inherited. https://eclipse.dev/elk/reference/options.html */
@@ -94,16 +94,16 @@ const OPTIONS: LayoutOptions = {
   "elk.layered.spacing.edgeEdgeBetweenLayers": "14",
 };
 
-/** Lays graphs out and keeps the latest answers: a machine is asked for far more often than it changes. */
+/** Lays graphs out and caches the latest layouts: a machine is drawn far more often than it changes. */
 export function createLayouts({ kept = 50 }: { kept?: number } = {}): (graph: Graph) => Promise<Layout> {
   const answers = new Map<string, Promise<ElkNode>>();
   /** Rejects with SB0108 when there are too many transitions. Tens of milliseconds for a few states, seconds for hundreds. */
   return async (graph) => {
     const plan = planOf(graph);
-    const asked = question(plan);
+    const elkGraph = question(plan);
     // Not the machine's own hash: that is the same for transitions in another order, which lie elsewhere.
-    const key = createHash("sha256").update(JSON.stringify(asked)).digest("base64");
-    const answer = answers.get(key) ?? solve(asked, graph);
+    const key = createHash("sha256").update(JSON.stringify(elkGraph)).digest("base64");
+    const answer = answers.get(key) ?? solve(elkGraph, graph);
     answers.delete(key);
     answers.set(key, answer);
     const [oldest] = answers.keys();
@@ -117,8 +117,8 @@ export function createLayouts({ kept = 50 }: { kept?: number } = {}): (graph: Gr
   };
 }
 
-async function solve(asked: ElkNode, { id }: Graph): Promise<ElkNode> {
-  const count = asked.edges?.length ?? 0;
+async function solve(elkGraph: ElkNode, { id }: Graph): Promise<ElkNode> {
+  const count = elkGraph.edges?.length ?? 0;
   if (count > EDGES_MAX) {
     const limits = `${count.toLocaleString("en-US")} arrows, at most ${EDGES_MAX.toLocaleString("en-US")} are drawn`;
     throw new SignalboxError(
@@ -128,12 +128,12 @@ async function solve(asked: ElkNode, { id }: Graph): Promise<ElkNode> {
   }
   // Loaded when something is drawn: it is large.
   const { default: elk } = await import("elkjs/lib/elk.bundled.js");
-  return await new elk.default().layout(asked);
+  return await new elk.default().layout(elkGraph);
 }
 
 // ---------------------------------------------------------------- what is laid out
 
-// A state's name holds no slash, so these are nobody's.
+// A state's name holds no slash, so no state has these ids.
 const stateId = (id: string) => `state/${id}`;
 const dotId = (id: string) => `dot/${id}`;
 

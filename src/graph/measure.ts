@@ -14,12 +14,12 @@ const OTHER = 0.75;
 /** Bold letters are wider by about this. */
 const BOLD = 1.08;
 
-const known = (char: string) => CLASSES.find(([form]) => form.test(char))?.[1] ?? OTHER;
+const classWidth = (char: string) => CLASSES.find(([form]) => form.test(char))?.[1] ?? OTHER;
 
 /** In pixels. */
 export function widthOf(text: string, { size, bold = false }: { size: number; bold?: boolean }): number {
   let ems = 0;
-  for (const char of text) ems += known(char);
+  for (const char of text) ems += classWidth(char);
   return Math.ceil(ems * size * (bold ? BOLD : 1));
 }
 

@@ -28,7 +28,7 @@ const BADGE_HEIGHT = 18;
 /** Texts of tooltips; in the picture they are shorter. */
 const TOOLTIP_CHARS_MAX = 1_000;
 
-/** Draws graphs; the layouts of the latest are kept. Rejects with SB0108 when there are too many transitions for a picture. */
+/** Draws graphs; the layouts of the latest are cached. Rejects with SB0108 when there are too many transitions for a picture. */
 export function createDrawing(options: { kept?: number } = {}): (graph: Graph, theme: Theme) => Promise<string> {
   const layoutOf = createLayouts(options);
   return async (graph, theme) => paint(graph, await layoutOf(graph), theme);
@@ -107,11 +107,11 @@ function tooltip(node: GraphNode): string {
 function badge({ x, y, width, node }: Box): string {
   const { count = 0 } = node;
   if (count === 0) return "";
-  const told = count.toLocaleString("en-US");
-  const wide = Math.max(BADGE_HEIGHT, widthOf(told, { size: SIZES.text, bold: true }) + 10);
+  const label = count.toLocaleString("en-US");
+  const wide = Math.max(BADGE_HEIGHT, widthOf(label, { size: SIZES.text, bold: true }) + 10);
   const at = { x: x + width - wide / 2 - 6, y: y - BADGE_HEIGHT / 2, width: wide, height: BADGE_HEIGHT };
   const rim = outline(at, { look: "badge", corner: BADGE_HEIGHT / 2 });
-  return `<g class="count">${rim}${text(told, { x: at.x + wide / 2, y: at.y + 13, look: "middle" })}</g>`;
+  return `<g class="count">${rim}${text(label, { x: at.x + wide / 2, y: at.y + 13, look: "middle" })}</g>`;
 }
 
 function outline(box: Rectangle, { look, corner, dashed = false }: { look: string; corner: number; dashed?: boolean }) {
@@ -178,11 +178,11 @@ function label({ edge, label: placed }: Line): string {
   if (!placed) return "";
   const { x, y, width, lines } = placed;
   const whole = `<title>${escaped(plain(edgeParts(edge).join(" "), TOOLTIP_CHARS_MAX))}</title>`;
-  const told = lines.map((line, i) => {
+  const tspans = lines.map((line, i) => {
     const look = i === 0 ? "middle" : "quiet middle";
     return text(line, { x: x + width / 2, y: y + 14 + i * SIZES.line, look });
   });
-  return `<g data-edge="${edge.id}">${whole}${outline(placed, { look: "behind", corner: 4 })}${told.join("")}</g>`;
+  return `<g data-edge="${edge.id}">${whole}${outline(placed, { look: "behind", corner: 4 })}${tspans.join("")}</g>`;
 }
 
 // ---------------------------------------------------------------- text
@@ -193,7 +193,7 @@ function text(words: string, { x, y, look }: Point & { look: string }): string {
 
 const place = ({ x, y }: Point) => `${round(x)} ${round(y)}`;
 
-/** A tenth of a pixel is more than anybody sees. */
+/** Coordinates are rounded to a tenth of a pixel. */
 function round(length: number): number {
   return Math.round(length * 10) / 10;
 }

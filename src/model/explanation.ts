@@ -9,11 +9,11 @@ import type {
 } from "./schemas.ts";
 
 /** A condition as it was met: rendered by explain, the API and the near-miss list alike. */
-export type CondNode = Static<typeof ConditionSchema>;
-export type RuleOutcome = Static<typeof RuleOutcomeSchema>;
+export type ConditionNode = Static<typeof ConditionSchema>;
+export type RuleExplanation = Static<typeof RuleOutcomeSchema>;
 
 /** What a rule causes: a delivery, a signal to a machine of that definition, or a problem. */
-export type Effect = Static<typeof EffectSchema>;
+export type RuleEffect = Static<typeof EffectSchema>;
 export type RuleChange = Static<typeof RuleChangeSchema>;
 
 /** Why an event did (not) cause what it did. */

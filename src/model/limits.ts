@@ -30,3 +30,15 @@ export const LIMITS = {
 
 /** How what an event tells of ended, in one vocabulary for all senders. */
 export const STATUSES = ["success", "failure", "pending", "error", "cancelled"] as const;
+
+/** Words of other systems for a status that mean the same wherever they are used. */
+export const STATUS_WORDS: Readonly<Record<string, (typeof STATUSES)[number]>> = {
+  passed: "success",
+  succeeded: "success",
+  failed: "failure",
+  errored: "error",
+  canceled: "cancelled",
+  aborted: "cancelled",
+  queued: "pending",
+  running: "pending",
+};

@@ -2,10 +2,11 @@
 import { createHash } from "node:crypto";
 import { changedRules, type Decided, type LoadedPolicy } from "../core/compare.ts";
 import type { CompiledMachine } from "../core/machine/file/compile.ts";
+import { explainEvent } from "../core/match/rule-set.ts";
 import { handSignal, redelivered } from "../core/own-events.ts";
 import { messageOf, SignalboxError } from "../errors.ts";
 import { currentEvent } from "../model/earlier.ts";
-import type { AuditEntry, Delivery, Event, Explanation, Json, Token, Trace } from "../model.ts";
+import type { AuditEntry, Delivery, Explanation, Json, Token, Trace } from "../model.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { EventRecord } from "../ports/questions.ts";
 import type { Store } from "../ports/store.ts";
@@ -78,12 +79,15 @@ export function createOperations(deps: OperateDeps): Operations {
     },
     async explain(id, at) {
       const { event, decidedAtMs, trace, deliveries } = await detail(id);
-      const explained = explain(await policyOf(deps, at, { id, trace }), event, deliveries);
+      const explained = {
+        ...explainEvent(await policyOf(deps, at, { id, trace }), event),
+        deliveries: deliveries.map(deliveryView),
+      };
       if (decidedAtMs === undefined || !trace) return explained;
       const changes = await changesSince(deps, { event, trace, deliveries });
       return { ...explained, decided: { atMs: decidedAtMs, trace: traceView(trace) }, ...(changes ? { changes } : {}) };
     },
-    decide: async (event) => explain(deps.policy(), currentEvent(event), []),
+    decide: async (event) => explainEvent(deps.policy(), currentEvent(event)),
     async redeliver(id, actor) {
       const record = await store.event(id);
       if (!record) throw missing("event", id);
@@ -133,7 +137,7 @@ function instanceOperations(deps: OperateDeps, audit: Audit): Pick<Operations, "
       if (!instance) throw missing("instance", `${machine}/${key}`);
       const definition = await deps.definition(machine, instance.definition);
       const timers = [...(await store.timersOf({ machine, key }))];
-      return { instance, timers, accepts: definition?.accepts(instance) ?? [] };
+      return { instance, timers, accepts: definition?.acceptedSignals(instance) ?? [] };
     },
     async signal(machine, key, signal, actor) {
       if (signal.event.startsWith("xstate.")) {
@@ -189,17 +193,6 @@ function tokenOperations(
       if (nowMs - (row.usedAtMs ?? 0) > TOKEN_USE_MS) await store.touchToken(row.name, nowMs);
       return row;
     },
-  };
-}
-
-function explain({ revision, rules, vars }: LoadedPolicy, event: Event, deliveries: readonly Delivery[]): Explanation {
-  const { rules: outcomes, notConsidered } = rules.explain(event, vars);
-  return {
-    event,
-    policy: revision,
-    rules: outcomes,
-    notConsidered: { count: notConsidered.length, ids: notConsidered.slice(0, 20) },
-    deliveries: deliveries.map(deliveryView),
   };
 }
 

@@ -1,16 +1,16 @@
-/** rules/ + statemachines/ + templates → Policy, or all problems of all files at once, each with its place. Pure but for reading. */
+/** rules/ + statemachines/ + templates → Policy, or all diagnostics of all files at once, each with its place. Pure but for reading. */
 import { createHash } from "node:crypto";
-import { checker } from "../core/check.ts";
+import { validatorFor } from "../core/check.ts";
 import { lint } from "../core/lint/lint.ts";
 import { lintMachine } from "../core/lint/machines.ts";
 import { type CompiledMachine, compileMachine } from "../core/machine/file/compile.ts";
-import { type RuleSet, ruleSet } from "../core/match/rule-set.ts";
+import { createRuleSet, type RuleSet } from "../core/match/rule-set.ts";
 import { type CompiledRule, type CompileEnv, compileRule } from "../core/match/rules.ts";
 import { type ActionForm, compileValue } from "../core/render.ts";
-import { type Diagnostic, nearest } from "../errors.ts";
+import { type Diagnostic, nearest, newDiagnostic, newWarning, type Path } from "../errors.ts";
 import { Rule } from "../model/rule.ts";
 import { type Json, type JsonObject, LIMITS } from "../model.ts";
-import { type Path, placed, readYaml, wordAt, type YamlFile } from "../yaml.ts";
+import { placed, readYaml, wordAt, type YamlFile } from "../yaml.ts";
 import { isMachineFile, isRuleFile, isTemplateFile, type PolicyFiles } from "./files.ts";
 
 export { type PolicyFiles, readPolicyFiles } from "./files.ts";
@@ -24,7 +24,7 @@ export interface Policy {
   vars: JsonObject;
 }
 
-/** How much there is, also in files that do not compile. */
+/** How many rules, machines and templates the files hold, also when they do not compile. */
 export interface Contents {
   rules: number;
   machines: number;
@@ -35,39 +35,39 @@ export interface PolicyEnv {
   /** `connection.action` → its parameters. */
   actions: ReadonlyMap<string, ActionForm>;
   vars: JsonObject;
-  /** Whether warnings of what is well formed but hardly meant are wanted too; finding them takes longer than loading. */
+  /** Adds warnings about what is well formed but hardly meant; they take longer than loading. */
   lint?: boolean;
 }
 
-/** No policy when there is an error; warnings do not hinder. Problems are sorted by file and place. Never throws for data. */
+/** No policy when there is an error; warnings do not hinder. Diagnostics are sorted by file and place. Never throws for data. */
 export function compilePolicy(
   files: PolicyFiles,
   env: PolicyEnv,
-): { policy?: Policy; problems: Diagnostic[]; contents: Contents } {
+): { policy?: Policy; diagnostics: Diagnostic[]; contents: Contents } {
   const names = Object.keys(files).toSorted();
   const templates = new Map(
     names.filter(isTemplateFile).map((name) => [templateName(name), withoutLineEnd(files[name] ?? "")]),
   );
-  const machineFiles = names.filter(isMachineFile).map((name) => source(name, files));
+  const machineFiles = names.filter(isMachineFile).map((name) => parseFile(name, files));
   const machines = compileMachines(machineFiles, templates, env);
   const ids = new Set(machineFiles.map(({ name }) => machineId(name)));
   const rules = compileRules(files, { templates, actions: env.actions, machines: ids });
   const contents = { rules: rules.count, machines: machineFiles.length, templates: templates.size };
-  const known = [
-    ...templateProblems(templates),
-    // Told above, once and in the template itself.
-    ...[...machines.problems, ...rules.problems].filter(({ message }) => !message.startsWith('In template "')),
-    ...deafMachines(rules.compiled, machines.byId),
+  const all = [
+    ...templateDiagnostics(templates),
+    // Those of templates are reported above, once and in the template's own file.
+    ...[...machines.diagnostics, ...rules.diagnostics].filter(({ template }) => template === undefined),
+    ...unhandledSends(rules.compiled, machines.byId),
     ...(env.lint ? [...lintRules(rules.compiled), ...lintMachines(machines.placed, rules.compiled)] : []),
   ];
-  const problems = sortedByPlace(known, names);
-  if (problems.some(({ severity }) => severity === "error")) return { problems, contents };
+  const diagnostics = sortedByPlace(all, names);
+  if (diagnostics.some(({ severity }) => severity === "error")) return { diagnostics, contents };
   const revision = createHash("sha256")
     .update(JSON.stringify([names.map((name) => [name, files[name]]), [...env.actions.keys()].toSorted()]))
     .digest("hex")
     .slice(0, 12);
-  const set = ruleSet(rules.compiled.map(({ rule }) => rule));
-  return { policy: { revision, rules: set, machines: machines.byId, files, vars: env.vars }, problems, contents };
+  const set = createRuleSet(rules.compiled.map(({ rule }) => rule));
+  return { policy: { revision, rules: set, machines: machines.byId, files, vars: env.vars }, diagnostics, contents };
 }
 
 /** `rules/templates/mail/late.hbs` → `mail/late`. */
@@ -80,24 +80,24 @@ function withoutLineEnd(text: string): string {
   return text.replace(/\r?\n$/, "");
 }
 
-interface Source {
+interface ParsedFile {
   name: string;
   yaml: YamlFile;
 }
 
-function source(name: string, files: PolicyFiles): Source {
+function parseFile(name: string, files: PolicyFiles): ParsedFile {
   return { name, yaml: readYaml(name, files[name] ?? "") };
 }
 
 /** Also of templates that nothing uses yet. */
-function templateProblems(templates: ReadonlyMap<string, string>): Diagnostic[] {
+function templateDiagnostics(templates: ReadonlyMap<string, string>): Diagnostic[] {
   return [...templates].flatMap(([name, text]) =>
-    compileValue(text, { templates }).problems.map((problem) => {
-      const { offset = 0 } = problem;
+    compileValue(text, { templates }).diagnostics.map((diagnostic) => {
+      const { offset = 0 } = diagnostic;
       const before = text.slice(0, offset).split("\n");
       const col = (before.at(-1)?.length ?? 0) + 1;
       const endCol = col + wordAt(text, offset).length;
-      return { ...problem, file: `rules/templates/${name}.hbs`, line: before.length, col, endCol };
+      return { ...diagnostic, file: `rules/templates/${name}.hbs`, line: before.length, col, endCol };
     }),
   );
 }
@@ -109,157 +109,137 @@ function machineId(file: string): string {
 }
 
 function compileMachines(
-  files: readonly Source[],
+  files: readonly ParsedFile[],
   templates: ReadonlyMap<string, string>,
   env: PolicyEnv,
-): { byId: Map<string, CompiledMachine>; placed: PlacedMachine[]; problems: Diagnostic[] } {
+): { byId: Map<string, CompiledMachine>; placed: PlacedMachine[]; diagnostics: Diagnostic[] } {
   const byId = new Map<string, CompiledMachine>();
   const all: PlacedMachine[] = [];
-  const problems: Diagnostic[] = [];
+  const diagnostics: Diagnostic[] = [];
   const firsts = new Map<string, string>();
   for (const { name, yaml } of files) {
     const id = machineId(name);
     const first = firsts.get(id);
     firsts.set(id, first ?? name);
-    problems.push(...yaml.problems);
-    if (first !== undefined) problems.push(error("SB0302", `The machine "${id}" is in "${first}" already`, name));
+    diagnostics.push(...yaml.diagnostics);
+    if (first !== undefined)
+      diagnostics.push(errorInFile("SB0302", `The machine "${id}" is in "${first}" already`, name));
     if (yaml.value === undefined || first !== undefined) continue;
     if (yaml.value === null) {
-      problems.push(error("SB0302", "The file is empty; a machine has at least id, initial and states", name));
+      diagnostics.push(errorInFile("SB0302", "The file is empty; a machine has at least id, initial and states", name));
       continue;
     }
     const compiled = compileMachine(yaml.value, { id, templates, actions: env.actions, vars: env.vars });
-    const place = (problem: Diagnostic) => placed(name, yaml, problem);
-    problems.push(...compiled.problems.map(place));
+    const place = (diagnostic: Diagnostic) => placed(name, yaml, diagnostic);
+    diagnostics.push(...compiled.diagnostics.map(place));
     if (compiled.machine === undefined) continue;
     byId.set(id, compiled.machine);
     all.push({ machine: compiled.machine, place });
     yaml.forget();
   }
-  return { byId, placed: all, problems };
+  return { byId, placed: all, diagnostics };
 }
 
 interface PlacedMachine {
   machine: CompiledMachine;
-  /** Places a problem of this machine; its path starts at the file. */
-  place(problem: Diagnostic): Diagnostic;
+  /** Places a diagnostic of this machine; its path starts at the file. */
+  place(diagnostic: Diagnostic): Diagnostic;
 }
 
 // ---------------------------------------------------------------- rules
 
-interface Compiled {
+interface PlacedRule {
   rule: CompiledRule;
-  /** Places a problem of this rule; its path starts at the rule. */
-  place(problem: Diagnostic): Diagnostic;
+  /** Places a diagnostic of this rule; its path starts at the rule. */
+  place(diagnostic: Diagnostic): Diagnostic;
 }
 
 type RuleEnv = Omit<CompileEnv, "place">;
 
-const checkRule = checker(Rule);
+const validateRule = validatorFor(Rule);
 
 function compileRules(
   files: PolicyFiles,
   env: RuleEnv,
-): { compiled: Compiled[]; problems: Diagnostic[]; count: number } {
-  const compiled: Compiled[] = [];
-  const problems: Diagnostic[] = [];
+): { compiled: PlacedRule[]; diagnostics: Diagnostic[]; count: number } {
+  const compiled: PlacedRule[] = [];
+  const diagnostics: Diagnostic[] = [];
   const firsts = new Map<string, () => Diagnostic>();
   let count = 0;
   for (const name of Object.keys(files).filter(isRuleFile).toSorted()) {
-    const { yaml } = source(name, files);
-    problems.push(...yaml.problems);
+    const { yaml } = parseFile(name, files);
+    diagnostics.push(...yaml.diagnostics);
     const { value = null } = yaml;
-    if (value !== null && !Array.isArray(value)) problems.push(placed(name, yaml, NOT_A_LIST));
+    if (value !== null && !Array.isArray(value)) diagnostics.push(placed(name, yaml, NOT_A_LIST));
     if (!Array.isArray(value)) continue;
     const isOver = count <= LIMITS.rules && count + value.length > LIMITS.rules;
     count += value.length;
-    if (isOver) problems.push(placed(name, yaml, error("SB0108", `There are more than ${LIMITS.rules} rules`, name)));
+    if (isOver)
+      diagnostics.push(placed(name, yaml, errorInFile("SB0108", `There are more than ${LIMITS.rules} rules`, name)));
     for (const [index, written] of value.entries()) {
-      const place = (problem: Diagnostic) => placed(name, yaml, { ...problem, path: [index, ...(problem.path ?? [])] });
+      const place = (diagnostic: Diagnostic) =>
+        placed(name, yaml, { ...diagnostic, path: [index, ...(diagnostic.path ?? [])] });
       const result = compileOne(written, { ...env, place: (path) => placeOf(name, yaml, [index, ...path]) });
-      problems.push(...[...result.problems, ...repeated(written, firsts, place)].map(place));
+      diagnostics.push(...[...result.diagnostics, ...duplicateId(written, firsts, place)].map(place));
       if (result.rule !== undefined) compiled.push({ rule: result.rule, place });
     }
     // Before the next file is read: the syntax trees of all files at once are most of the memory of a large policy.
     yaml.forget();
   }
-  return { compiled, problems, count };
+  return { compiled, diagnostics, count };
 }
 
-const NOT_A_LIST: Diagnostic = {
-  code: "SB0102",
-  severity: "error",
-  message: 'A file in rules/ is a list of rules; every rule starts with "- id:"',
+const NOT_A_LIST = newDiagnostic("SB0102", 'A file in rules/ is a list of rules; every rule starts with "- id:"', {
   path: [],
-};
+});
 
-function compileOne(written: Json, env: CompileEnv): { rule?: CompiledRule; problems: Diagnostic[] } {
-  const misfits = checkRule(written);
-  if (misfits.length === 0) return named(compileRule(written as unknown as Rule, env));
-  // With a misspelt key the rest can still be read, but for whether there is anything to do.
-  const isReadable = misfits.every(({ code }) => code === "SB0101");
-  const further = isReadable ? compileRule(written as unknown as Rule, env).problems : [];
-  return named({ problems: [...misfits, ...further.filter(({ code }) => code !== "SB0301")] });
-}
-
-/** The check does not know what the value at the top is called. */
-function named<T extends { problems: readonly Diagnostic[] }>(result: T): T {
-  const problems = result.problems.map((problem) => {
-    const name = problem.path?.findLast((key) => typeof key === "string");
-    return {
-      ...problem,
-      message: problem.message.replace(/^The value/, name === undefined ? "The rule" : `"${name}"`),
-    };
-  });
-  return { ...result, problems };
+function compileOne(written: Json, env: CompileEnv): { rule?: CompiledRule; diagnostics: Diagnostic[] } {
+  const schemaDiagnostics = validateRule(written, "The rule");
+  if (schemaDiagnostics.length === 0) return compileRule(written as unknown as Rule, env);
+  // With a misspelt key the rest can still be read, except whether there is anything to do.
+  const isReadable = schemaDiagnostics.every(({ code }) => code === "SB0101");
+  const others = isReadable ? compileRule(written as unknown as Rule, env).diagnostics : [];
+  return { diagnostics: [...schemaDiagnostics, ...others.filter(({ code }) => code !== "SB0301")] };
 }
 
 /** A rule whose id another one has; the message names the place of the first. */
-function repeated(
+function duplicateId(
   written: unknown,
   firsts: Map<string, () => Diagnostic>,
-  place: (problem: Diagnostic) => Diagnostic,
+  place: (diagnostic: Diagnostic) => Diagnostic,
 ): Diagnostic[] {
   const id = typeof written === "object" && written !== null && "id" in written ? written.id : undefined;
   if (typeof id !== "string") return [];
-  const here: Diagnostic = { code: "SB0205", severity: "error", message: "", path: ["id"] };
+  const here = newDiagnostic("SB0205", "", { path: ["id"] });
   const first = firsts.get(id)?.();
   if (first === undefined) firsts.set(id, () => place(here));
   if (first === undefined) return [];
   return [{ ...here, message: `The id "${id}" is taken by the rule at ${first.file}:${first.line}:${first.col}` }];
 }
 
-/** Signals that rules send and no state of the machine would ever take. */
-function deafMachines(compiled: readonly Compiled[], machines: ReadonlyMap<string, CompiledMachine>): Diagnostic[] {
+/** Warnings for signals that rules send and no state of the machine handles. */
+function unhandledSends(compiled: readonly PlacedRule[], machines: ReadonlyMap<string, CompiledMachine>): Diagnostic[] {
   return compiled.flatMap(({ rule, place }) => {
     const { send = [] } = rule.rule;
     const isList = Array.isArray(send);
     return [send].flat().flatMap(({ machine, event }, index): Diagnostic[] => {
       const target = machines.get(machine);
-      if (target === undefined || target.known(event) !== undefined || target.starts(event)) return [];
+      if (target === undefined || target.handlerKey(event) !== undefined || target.starts(event)) return [];
       const suggestion = nearest(event, target.signals);
       const message = `The machine "${machine}" never takes the signal "${event}"; it takes ${listOf(target.signals)}`;
       const path: Path = isList ? ["send", index, "event"] : ["send", "event"];
-      return [
-        place({
-          code: "SB0303",
-          severity: "warning",
-          message,
-          path,
-          ...(suggestion === undefined ? {} : { suggestion }),
-        }),
-      ];
+      return [place(newWarning("SB0303", message, { path, suggestion }))];
     });
   });
 }
 
-function lintRules(compiled: readonly Compiled[]): Diagnostic[] {
+function lintRules(compiled: readonly PlacedRule[]): Diagnostic[] {
   const places = new Map(compiled.map(({ rule, place }) => [rule, place]));
   const findings = lint(compiled.map(({ rule }) => rule));
-  return findings.flatMap(({ rule, problem }) => places.get(rule)?.(problem) ?? []);
+  return findings.flatMap(({ rule, diagnostic }) => places.get(rule)?.(diagnostic) ?? []);
 }
 
-function lintMachines(machines: readonly PlacedMachine[], compiled: readonly Compiled[]): Diagnostic[] {
+function lintMachines(machines: readonly PlacedMachine[], compiled: readonly PlacedRule[]): Diagnostic[] {
   const sent = new Map<string, Set<string>>();
   for (const { machine, event } of compiled.flatMap(({ rule }) => rule.sends))
     sent.set(machine, (sent.get(machine) ?? new Set()).add(event));
@@ -277,13 +257,13 @@ function placeOf(file: string, yaml: YamlFile, path: Path) {
   return { file, line, col };
 }
 
-function error(code: Diagnostic["code"], message: string, file: string): Diagnostic {
-  return { code, severity: "error", message, path: [], file, line: 1, col: 1, endCol: 2 };
+function errorInFile(code: Diagnostic["code"], message: string, file: string): Diagnostic {
+  return newDiagnostic(code, message, { path: [], file, line: 1, col: 1, endCol: 2 });
 }
 
 /** Files in name order, then by place. */
-function sortedByPlace(problems: readonly Diagnostic[], files: readonly string[]): Diagnostic[] {
+function sortedByPlace(diagnostics: readonly Diagnostic[], files: readonly string[]): Diagnostic[] {
   const rank = new Map(files.map((file, index) => [file, index]));
   const of = ({ file = "" }: Diagnostic) => rank.get(file) ?? -1;
-  return problems.toSorted((a, b) => of(a) - of(b) || (a.line ?? 0) - (b.line ?? 0) || (a.col ?? 0) - (b.col ?? 0));
+  return diagnostics.toSorted((a, b) => of(a) - of(b) || (a.line ?? 0) - (b.line ?? 0) || (a.col ?? 0) - (b.col ?? 0));
 }

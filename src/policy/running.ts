@@ -4,7 +4,7 @@ import { actionCatalogue, type Config } from "../config/config.ts";
 import type { CompiledMachine } from "../core/machine/file/compile.ts";
 import { compileMachine } from "../core/machine/file/compile.ts";
 import type { ActionForm } from "../core/render.ts";
-import { type Diagnostic, SignalboxError } from "../errors.ts";
+import { type Diagnostic, newDiagnostic, SignalboxError } from "../errors.ts";
 import type { Json, JsonObject } from "../model.ts";
 import type { PolicyReport } from "../operations/operations.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -13,7 +13,7 @@ import type { Provider } from "../ports/provider.ts";
 import type { Store } from "../ports/store.ts";
 import { compilePolicy, type Policy, type PolicyFiles, readPolicyFiles } from "./policy.ts";
 
-/** Earlier policies kept compiled: who looks at one event of those days soon looks at the next. */
+/** How many earlier policies stay compiled: events of the same time are often looked at one after another. */
 const EARLIER_MAX = 3;
 
 export interface PolicyHolder {
@@ -21,7 +21,7 @@ export interface PolicyHolder {
   report(): PolicyReport;
   /** A bad policy never replaces a good one: the report then says why. */
   reload(): Promise<PolicyReport>;
-  /** The policy of that revision as its kept texts make it; undefined = they are gone or no longer load. */
+  /** The policy of that revision, compiled from its stored files; undefined = they were purged or no longer load. */
   at(revision: string): Promise<Policy | undefined>;
   compile(machine: string, definition: Json): CompiledMachine | undefined;
   definition(machine: string, hash: string): Promise<CompiledMachine | undefined>;
@@ -35,43 +35,49 @@ export interface PolicyHolderDeps {
   observe: Observer;
 }
 
+/** The policy of the project's files, stored when it loads; else every diagnostic. */
+async function loadPolicy(
+  { config, store, clock }: PolicyHolderDeps,
+  actions: Actions,
+): Promise<{ policy?: Policy; diagnostics: Diagnostic[] }> {
+  try {
+    const files = await readPolicyFiles(config.dir);
+    const compiled = compilePolicy(files, { actions, vars: config.vars });
+    if (compiled.policy) await keep(store, compiled.policy, clock.now());
+    return compiled;
+  } catch (error) {
+    if (!(error instanceof SignalboxError)) throw error;
+    const { code, message, problems } = error;
+    return { diagnostics: problems.length > 0 ? [...problems] : [newDiagnostic(code, message)] };
+  }
+}
+
 /** Rejects with SB0401 and all problems when the first policy does not load. */
 export async function holdPolicy(deps: PolicyHolderDeps): Promise<PolicyHolder> {
   const { config, store, clock, observe } = deps;
   const actions = actionCatalogue(config.connections, deps.providers);
-  const load = async (): Promise<{ policy?: Policy; problems: Diagnostic[] }> => {
-    try {
-      const files = await readPolicyFiles(config.dir);
-      const compiled = compilePolicy(files, { actions, vars: config.vars });
-      if (compiled.policy) await keep(store, compiled.policy, clock.now());
-      return compiled;
-    } catch (error) {
-      if (!(error instanceof SignalboxError)) throw error;
-      const { code, message } = error;
-      return { problems: error.problems.length > 0 ? [...error.problems] : [{ code, message, severity: "error" }] };
-    }
-  };
+  const load = () => loadPolicy(deps, actions);
   const first = await load();
   if (!first.policy) {
-    const [problem] = first.problems.filter(({ severity }) => severity === "error");
+    const [problem] = first.diagnostics.filter(({ severity }) => severity === "error");
     const place = problem?.file === undefined ? "" : ` (${problem.file}:${problem.line}:${problem.col})`;
     const message = `The policy does not load: ${problem?.message}${place}`;
-    throw new SignalboxError("SB0401", message, { problems: first.problems });
+    throw new SignalboxError("SB0401", message, { problems: first.diagnostics });
   }
   let policy = first.policy;
-  let report = reportOf(policy, clock.now(), first.problems);
+  let report = reportOf(policy, clock.now(), first.diagnostics);
   const reload = async (): Promise<PolicyReport> => {
     const next = await load();
     observe({
       kind: "policy",
       ok: next.policy !== undefined,
       revision: next.policy?.revision ?? policy.revision,
-      problems: next.problems.length,
+      problems: next.diagnostics.length,
     });
     if (next.policy) {
       policy = next.policy;
-      report = reportOf(policy, clock.now(), next.problems);
-    } else report = { ...report, current: false, problems: next.problems };
+      report = reportOf(policy, clock.now(), next.diagnostics);
+    } else report = { ...report, current: false, problems: next.diagnostics };
     return report;
   };
   const earlier = new Map<string, Policy>();
@@ -89,12 +95,14 @@ export async function holdPolicy(deps: PolicyHolderDeps): Promise<PolicyHolder> 
     async at(revision) {
       if (revision === policy.revision) return policy;
       const files = earlier.has(revision) ? undefined : await store.policy(revision);
-      const found = files ? compileEarlier(revision, files, { actions, vars: config.vars }) : earlier.get(revision);
-      if (!found) return undefined;
+      const earlierPolicy = files
+        ? compileEarlier(revision, files, { actions, vars: config.vars })
+        : earlier.get(revision);
+      if (!earlierPolicy) return undefined;
       earlier.delete(revision);
-      earlier.set(revision, found);
+      earlier.set(revision, earlierPolicy);
       for (const oldest of [...earlier.keys()].slice(0, -EARLIER_MAX)) earlier.delete(oldest);
-      return found;
+      return earlierPolicy;
     },
     compile: (machine, definition) => compileStored(machine, definition, policy, actions),
     async definition(machine, hash) {
@@ -118,8 +126,8 @@ export function compileStored(
   { vars }: Pick<Policy, "vars">,
   actions: Actions,
 ): CompiledMachine | undefined {
-  const known = withGone(actions, actionsNamed(definition));
-  return compileMachine(definition, { id, templates: new Map(), actions: known, vars }).machine;
+  const knownActions = withGone(actions, actionsNamed(definition));
+  return compileMachine(definition, { id, templates: new Map(), actions: knownActions, vars }).machine;
 }
 
 /** For looking back, never for deciding. Its revision is the one that it had with the connections of its time. */

@@ -4,12 +4,12 @@
  * has a policy of its own is a mapping with `story`.
  */
 import { type Static, Type } from "typebox";
-import { checker } from "../core/check.ts";
+import { validatorFor } from "../core/check.ts";
 import { parseDuration } from "../core/duration.ts";
-import type { Diagnostic } from "../errors.ts";
+import type { Diagnostic, Path } from "../errors.ts";
 import type { Json, JsonObject } from "../model.ts";
 import type { PolicyFiles } from "../policy/policy.ts";
-import { type Path, placed, readYaml } from "../yaml.ts";
+import { placed, readYaml } from "../yaml.ts";
 
 const closed = { additionalProperties: false };
 const optional = Type.Optional;
@@ -109,8 +109,9 @@ export function readStories(
 ): { stories: Story[]; problems: Diagnostic[] } {
   const yaml = readYaml(file, fileText);
   const lineOf = (path: Path) => yaml.place(path, { atKey: true }).line;
-  const problems = [...yaml.problems];
-  if (yaml.value !== undefined) problems.push(...checker(StoryFile)(yaml.value).map((one) => placed(file, yaml, one)));
+  const problems = [...yaml.diagnostics];
+  if (yaml.value !== undefined)
+    problems.push(...validatorFor(StoryFile)(yaml.value).map((one) => placed(file, yaml, one)));
   if (problems.length > 0) return { stories: [], problems };
   const addProblem = (message: string, path: Path, code: Diagnostic["code"] = "SB0102") =>
     void problems.push(placed(file, yaml, { code, severity: "error", message, path }));

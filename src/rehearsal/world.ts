@@ -58,7 +58,7 @@ export interface World {
 
 /** Throws with every problem, one a line, when the files have an error or a warning. */
 export function rehearsalPolicy(files: PolicyFiles, project: Project): Policy {
-  const { policy, problems } = compilePolicy(files, project);
+  const { policy, diagnostics: problems } = compilePolicy(files, project);
   const lines = problems.map(({ file, line, code, message }) => `${file}:${line} ${code} ${message}`);
   if (!policy || lines.length > 0) throw new Error(lines.join("\n"));
   return policy;

@@ -13,11 +13,11 @@ export interface Mistake {
 /** https://yaml.org/spec/1.2.2/#51-character-set: what the library lets through. */
 export function forbiddenCharacter(text: string): Mistake | undefined {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.
-  const found = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/.exec(text);
-  if (found === null) return undefined;
-  const name = `U+${found[0].charCodeAt(0).toString(16).toUpperCase().padStart(4, "0")}`;
+  const match = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/.exec(text);
+  if (match === null) return undefined;
+  const name = `U+${match[0].charCodeAt(0).toString(16).toUpperCase().padStart(4, "0")}`;
   const message = `The character ${name} may not stand in YAML; write it as an escape inside double quotes`;
-  return { code: "SB0001", message, start: found.index, end: found.index + 1 };
+  return { code: "SB0001", message, start: match.index, end: match.index + 1 };
 }
 
 /** The library's finding in words that say what to do; its own words where they do. */

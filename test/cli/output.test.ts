@@ -12,13 +12,13 @@ import {
   table,
   width,
 } from "../../src/cli/terminal/output.ts";
-import type { CondNode } from "../../src/model.ts";
+import type { ConditionNode } from "../../src/model.ts";
 
 const NOW = Date.parse("2026-01-05T09:00:00Z");
 const plain = paintWith(false);
 
 /** The lines below the rule's name. */
-function renderTree(tree: CondNode): string {
+function renderTree(tree: ConditionNode): string {
   const outcome = { id: "a", place: { file: "rules/a.yaml", line: 1, col: 3 }, matched: false, distance: 1, tree };
   return renderRule(outcome, { paint: plain, nowMs: NOW, utc: true }).replace(/^.*\n/, "");
 }
@@ -96,7 +96,7 @@ test.each([
 });
 
 describe("trees of conditions", () => {
-  const leaf = (ok: boolean, more: Partial<CondNode> = {}): CondNode => ({
+  const leaf = (ok: boolean, more: Partial<ConditionNode> = {}): ConditionNode => ({
     kind: "leaf",
     ok,
     counts: true,
@@ -105,7 +105,12 @@ describe("trees of conditions", () => {
     want: "x",
     ...more,
   });
-  const all = (ok: boolean, ...children: CondNode[]): CondNode => ({ kind: "all", ok, counts: true, children });
+  const all = (ok: boolean, ...children: ConditionNode[]): ConditionNode => ({
+    kind: "all",
+    ok,
+    counts: true,
+    children,
+  });
   const place = { file: "rules/a.yaml", line: 4, col: 7 };
 
   test("are drawn as a tree, what was found in a column of its own, hints below, all of all as all", () => {

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { type TSchema, Type } from "typebox";
 import { describe, expect, test } from "vitest";
-import { checker } from "../../src/core/check.ts";
+import { validatorFor } from "../../src/core/check.ts";
 import type { Diagnostic } from "../../src/errors.ts";
 import { Rule, RuleFile } from "../../src/model/rule.ts";
 
@@ -19,7 +19,7 @@ const Params = Type.Object(
   { additionalProperties: false },
 );
 
-const check = (value: unknown, schema: TSchema = Params): Diagnostic[] => checker(schema)(value);
+const check = (value: unknown, schema: TSchema = Params): Diagnostic[] => validatorFor(schema)(value);
 
 test("what fits has no problems", () => {
   expect(
@@ -109,7 +109,7 @@ test("a rule file is checked by the schema of the model", () => {
 });
 
 describe("with templates", () => {
-  const templated = checker(Params, { templates: true });
+  const templated = validatorFor(Params, { templates: true });
   test("a template stands for any value", () => {
     const value = {
       channel: "{{event.x}}",
@@ -142,8 +142,8 @@ test("a schema that only differs in its $id from another is no trouble, and a ch
   const two = Type.Object({ a: Type.Number() }, { $id: "same" });
   expect(check({ a: "x" }, one)).toStrictEqual([]);
   expect(check({ a: 1 }, two)).toStrictEqual([]);
-  expect(checker(one)).toBe(checker(one));
-  expect(checker(one)).not.toBe(checker(one, { templates: true }));
+  expect(validatorFor(one)).toBe(validatorFor(one));
+  expect(validatorFor(one)).not.toBe(validatorFor(one, { templates: true }));
 });
 
 test("no message shows the checker's own words", () => {

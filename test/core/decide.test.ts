@@ -22,7 +22,7 @@ states:
 
 function policyOf(rules: string): DecisionPolicy {
   const files = { "rules/a.yaml": rules, "statemachines/gate.yaml": MACHINE };
-  const { policy, problems } = compilePolicy(files, { actions: new Map([["out.post", POST]]), vars: {} });
+  const { policy, diagnostics: problems } = compilePolicy(files, { actions: new Map([["out.post", POST]]), vars: {} });
   if (!policy) throw new Error(JSON.stringify(problems));
   return { ...policy, definition: (hash) => [...policy.machines.values()].find((machine) => machine.hash === hash) };
 }

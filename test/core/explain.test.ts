@@ -1,15 +1,15 @@
 import { expect, test } from "vitest";
 import { distance, explainPattern } from "../../src/core/match/explain.ts";
 import { compilePattern, type Pattern } from "../../src/core/match/pattern.ts";
-import type { CondNode, Event } from "../../src/model.ts";
+import type { ConditionNode, Event } from "../../src/model.ts";
 
 function compiled(match: unknown): Pattern {
-  const { pattern, problems } = compilePattern(match);
+  const { pattern, diagnostics: problems } = compilePattern(match);
   expect(problems).toStrictEqual([]);
   return pattern;
 }
 const asEvent = (data: unknown): Event => data as Event;
-const explained = (match: unknown, data: unknown): CondNode =>
+const explained = (match: unknown, data: unknown): ConditionNode =>
   explainPattern(compiled(match), asEvent(data), () => undefined);
 
 const event = {
@@ -33,7 +33,7 @@ const leafOf = (match: unknown) => {
   return leaf;
 };
 
-test.each<[unknown, Partial<CondNode>]>([
+test.each<[unknown, Partial<ConditionNode>]>([
   [
     { "data.pull_request.merged": true },
     { ok: false, path: "data.pull_request.merged", op: "equals", want: true, got: false },

@@ -25,7 +25,7 @@ const scope: Scope = { event, context: { n: 2, price: 2.5 }, vars: { limit: 10, 
 
 function evaluate(source: string, over: Scope = scope): Evaluated {
   const compiled = compileExpression(source);
-  if (!compiled.ok) throw new Error(compiled.problem.message);
+  if (!compiled.ok) throw new Error(compiled.diagnostic.message);
   return compiled.expression.evaluate(over);
 }
 const answer = (source: string): Json => {
@@ -157,13 +157,13 @@ test.each([
   const compiled = compileExpression(source);
   expect(compiled.ok).toBe(false);
   if (compiled.ok) return;
-  expect(compiled.problem).toMatchObject({ code: "SB0105", offset });
-  expect(compiled.problem.message).toContain(words);
+  expect(compiled.diagnostic).toMatchObject({ code: "SB0105", offset });
+  expect(compiled.diagnostic.message).toContain(words);
 });
 
 test("an unknown name suggests the one that was probably meant", () => {
   const compiled = compileExpression("evnt.number > 5");
-  expect(compiled.ok || compiled.problem.suggestion).toBe("event");
+  expect(compiled.ok || compiled.diagnostic.suggestion).toBe("event");
 });
 
 test("what an expression reads is known without evaluating it", () => {
@@ -193,7 +193,7 @@ describe("an evaluation is bounded", () => {
   });
   test("one that was cut leaves the next evaluation its full measure", () => {
     const compiled = compileExpression("event.data.big.all(x, event.data.big.all(y, context.n > 0))");
-    if (!compiled.ok) throw new Error(compiled.problem.message);
+    if (!compiled.ok) throw new Error(compiled.diagnostic.message);
     expect(compiled.expression.evaluate(scope).ok).toBe(false);
     const small = { ...scope, event: { data: { big: [1, 2] } } };
     expect(compiled.expression.evaluate(small)).toStrictEqual({ ok: true, value: true });
@@ -201,6 +201,12 @@ describe("an evaluation is bounded", () => {
   test("a pattern that makes backtracking engines hang is answered", () => {
     const text = `${"a".repeat(50_000)}!`;
     expect(evaluate("event.text.matches('^(a+)+$')", { event: { text } })).toStrictEqual({ ok: true, value: false });
+  });
+
+  test("each pattern of an evaluation is its own, also when the event holds them", () => {
+    const over: Scope = { event: { patterns: ["^a", "z$", "^a"] } };
+    const value = [true, false, true];
+    expect(evaluate("event.patterns.map(p, 'abc'.matches(p))", over)).toStrictEqual({ ok: true, value });
   });
 });
 

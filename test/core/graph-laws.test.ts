@@ -169,7 +169,7 @@ describe("the graph", () => {
 
   test("loses no transition: every target of every one has its edge, with its actions", () => {
     lawOf(({ edges }, { tree }) => {
-      const wanted = tree.nodes.flatMap(({ id, moves, defaults }) => [
+      const wanted = tree.nodes.flatMap(({ id, transitions: moves, defaults }) => [
         ...defaults.map((to) => `${id} ${to.id} 0`),
         ...moves.flatMap(({ targets, effects }) =>
           (targets.length === 0 ? [{ id }] : targets).map((to) => `${id} ${to.id} ${effects.length}`),

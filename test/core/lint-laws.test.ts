@@ -1,12 +1,12 @@
 /** Whatever lint claims of a rule, no event contradicts it: the evaluator is asked about many random rules and events. */
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { type Finding, lint } from "../../src/core/lint/lint.ts";
-import { disjoint, implies, shapeOf } from "../../src/core/lint/shapes.ts";
+import { lint, type RuleDiagnostic } from "../../src/core/lint/lint.ts";
+import { acceptedBy, disjoint, implies } from "../../src/core/lint/shapes.ts";
 import { matches } from "../../src/core/match/evaluate.ts";
 import type { Alternative } from "../../src/core/match/operators.ts";
 import { compilePattern, conjunctionsOf, type Leaf, type Pattern } from "../../src/core/match/pattern.ts";
-import { ruleSet } from "../../src/core/match/rule-set.ts";
+import { createRuleSet } from "../../src/core/match/rule-set.ts";
 import { type CompiledRule, type CompileEnv, compileRule } from "../../src/core/match/rules.ts";
 import { type Event, type Json, type Rule, STATUSES } from "../../src/model.ts";
 import { thorough } from "../support/thorough.ts";
@@ -24,7 +24,7 @@ const env: CompileEnv = {
 
 function compiled(rule: Partial<Rule>): CompiledRule {
   const send = { machine: "m", key: "k", event: "E" };
-  const { rule: made, problems } = compileRule({ id: "r", event: "a.b", send, ...rule } as Rule, env);
+  const { rule: made, diagnostics: problems } = compileRule({ id: "r", event: "a.b", send, ...rule } as Rule, env);
   expect(problems).toStrictEqual([]);
   if (made === undefined) throw new Error("no rule");
   return made;
@@ -83,7 +83,7 @@ const operators = fc.oneof(
 );
 
 function alternativeOf(written: unknown): Alternative {
-  const { pattern, problems } = compilePattern({ field: [written] });
+  const { pattern, diagnostics: problems } = compilePattern({ field: [written] });
   expect(problems).toStrictEqual([]);
   return (pattern.written.children[0] as Leaf).alternatives[0]!;
 }
@@ -97,11 +97,11 @@ test("what is called disjoint has no value in common, and what is called implied
       // What an operator names is where it is most likely met.
       const named = JSON.stringify([first, second]).match(/"[^"]*"|-?\d[.\d]*/g) ?? [];
       const all: Json[] = [...some, ...named.map((text) => JSON.parse(text) as Json)];
-      if (disjoint(shapeOf(one), shapeOf(other))) {
+      if (disjoint(acceptedBy(one), acceptedBy(other))) {
         told.disjoint += 1;
         expect(all.filter((value) => one.test(value) && other.test(value))).toStrictEqual([]);
       }
-      if (implies(shapeOf(one), shapeOf(other))) {
+      if (implies(acceptedBy(one), acceptedBy(other))) {
         told.implied += 1;
         expect(all.filter((value) => one.test(value) && !other.test(value))).toStrictEqual([]);
       }
@@ -184,25 +184,27 @@ const listed = [...single, ...fc.sample(eventsWith(payloads(true)), 250)];
 const selectors = fc.constantFrom<string | string[]>("a.b", "a.*", "*", ["a.b", "a.c"], ["a.b", "b.*"]);
 
 /** The leaves that a finding is about: those below the marked key, or the one whose value is marked. */
-function leavesAt({ rule, problem }: Finding): Leaf[] {
+function leavesAt({ rule, diagnostic: problem }: RuleDiagnostic): Leaf[] {
   const at = (problem.path ?? []).slice(1);
   const all = [...new Set(rule.pattern!.conjunctions.flatMap(({ leaves }) => [...leaves]))];
-  const isWithin = (inner: Leaf["at"], outer: Leaf["at"]) => outer.every((step, i) => inner[i] === step);
-  const found = all.filter((leaf) => isWithin(leaf.at, at) || isWithin(at, leaf.at));
+  const isWithin = (inner: Leaf["patternPath"], outer: Leaf["patternPath"]) =>
+    outer.every((step, i) => inner[i] === step);
+  const found = all.filter((leaf) => isWithin(leaf.patternPath, at) || isWithin(at, leaf.patternPath));
   expect(found).not.toStrictEqual([]);
   return found;
 }
 
 function patternOf(leaves: readonly Leaf[]): Pattern {
-  const written = { kind: "all" as const, at: [], children: leaves };
+  const written = { kind: "all" as const, patternPath: [], children: leaves };
   return { written, conjunctions: conjunctionsOf(written) };
 }
 
-const lieOnOneWay = (a: Leaf, b: Leaf) => a.path.every((part, i) => b.path[i] === undefined || part === b.path[i]);
+const lieOnOneWay = (a: Leaf, b: Leaf) =>
+  a.fieldPath.every((part, i) => b.fieldPath[i] === undefined || part === b.fieldPath[i]);
 
 /** What must not match any event for the finding to be right; for SB0313, what must match every event. */
-function claimed(finding: Finding): Pattern[] {
-  const { rule, problem } = finding;
+function claimed(finding: RuleDiagnostic): Pattern[] {
+  const { rule, diagnostic: problem } = finding;
   const leaves = leavesAt(finding);
   if (problem.code === "SB0313") return leaves.filter(({ absent }) => absent).map((leaf) => patternOf([leaf]));
   if (problem.code === "SB0314") {
@@ -213,7 +215,7 @@ function claimed(finding: Finding): Pattern[] {
   // An absent one below a strange key is met by every event; it is marked because of the others.
   if (problem.code === "SB0310")
     return leaves
-      .filter((leaf) => !leaf.absent || leaf.path[0] === "type" || leaf.path[0] === "id")
+      .filter((leaf) => !leaf.absent || leaf.fieldPath[0] === "type" || leaf.fieldPath[0] === "id")
       .map((leaf) => patternOf([leaf]));
   const ways = rule.pattern!.conjunctions.filter((way) => leaves.some((leaf) => way.leaves.has(leaf)));
   return ways.map((way) => patternOf([...way.leaves].filter((leaf) => lieOnOneWay(leaf, leaves[0]!))));
@@ -224,9 +226,9 @@ test("a condition that is called dead, idle or contradictory is so for every eve
   fc.assert(
     fc.property(patterns, selectors, (match, event) => {
       const rule = compiled({ event, match: match as Rule["match"] & object });
-      const taken = ruleSet([rule]);
+      const taken = createRuleSet([rule]);
       for (const finding of lint([rule])) {
-        const { code, message } = finding.problem;
+        const { code, message } = finding.diagnostic;
         const isOfSingle = message.includes("only a list that holds both");
         const key = isOfSingle ? `${code} single` : code;
         told[key] = (told[key] ?? 0) + 1;
@@ -275,11 +277,11 @@ test("a rule that is called shadowed is never asked, though events come that it 
         narrows ? { ...rule, ...first, stop: rule.stop, match: { ...rule.match, ...first.match } } : rule,
       );
       const all = asked.map((rule, i) => compiled({ ...rule, id: `r${i}` }));
-      const set = ruleSet(all);
-      for (const { rule, problem } of lint(all)) {
+      const set = createRuleSet(all);
+      for (const { rule, diagnostic: problem } of lint(all)) {
         if (problem.code !== "SB0312") continue;
         shadowed += 1;
-        const own = ruleSet([rule]);
+        const own = createRuleSet([rule]);
         const wanted = listed.filter((event) => own.match(event, {}).matched.length > 0);
         missed += wanted.length;
         expect(wanted.find((event) => set.match(event, {}).matched.some((one) => one.rule === rule))).toBeUndefined();

@@ -37,7 +37,7 @@ describe("states", () => {
     [
       "a dead end",
       "{ initial: a, states: { a: { on: { GO: b } }, b: {} } }",
-      ['SB0321 states/b: "b" is left by no transition: make it final, or give it a way out'],
+      ['SB0321 states/b: "b" has no outgoing transition: make it final, or give it a way out'],
     ],
     [
       "left by a transition of a state around it",
@@ -150,7 +150,7 @@ describe("transitions", () => {
       "a call without onError",
       "{ initial: a, startOn: [GO], states: { a: { invoke: [{ src: slack.post, onDone: b }, { src: jira.comment, id: c, onDone: b, onError: b }] }, b: { on: { GO: a } } } }",
       [
-        "SB0327 states/a/invoke/0: When slack.post fails for good, nothing takes that and the instance ends in error; give it an onError",
+        "SB0327 states/a/invoke/0: No onError handles a permanent failure of slack.post: the instance would end in error; add one",
       ],
     ],
   ])("%s", (_, text, expected) => {

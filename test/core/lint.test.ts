@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { lint, unseen } from "../../src/core/lint/lint.ts";
+import { lint } from "../../src/core/lint/lint.ts";
+import { unseen } from "../../src/core/lint/unseen.ts";
 import { isSlip } from "../../src/core/lint/written.ts";
 import { type CompiledRule, type CompileEnv, compileRule } from "../../src/core/match/rules.ts";
 import type { Diagnostic } from "../../src/errors.ts";
@@ -16,12 +17,16 @@ type Written = Omit<Partial<Rule>, "match"> & { match?: unknown };
 
 function compiled(rule: Written): CompiledRule {
   const send = { machine: "m", key: "k", event: "E" };
-  const { rule: made, problems } = compileRule({ id: "r", event: "github.push", send, ...rule } as Rule, env);
+  const { rule: made, diagnostics: problems } = compileRule(
+    { id: "r", event: "github.push", send, ...rule } as Rule,
+    env,
+  );
   expect(problems).toStrictEqual([]);
   if (made === undefined) throw new Error("no rule");
   return made;
 }
-const found = (...rules: Written[]): Diagnostic[] => lint(rules.map(compiled)).map(({ problem }) => problem);
+const found = (...rules: Written[]): Diagnostic[] =>
+  lint(rules.map(compiled)).map(({ diagnostic: problem }) => problem);
 const inPattern = (match: unknown, rule: Written = {}) => found({ ...rule, match });
 /** `SB0310 match.number → 412`. */
 const brief = ({ code, path = [], suggestion }: Diagnostic) =>
@@ -359,7 +364,7 @@ function unseenIn(
   selector: string | string[] = TYPE,
 ): Diagnostic[] {
   const rules = [compiled({ event: selector, match })];
-  return unseen(rules, { samples: [], recorded: [], ...known }).map(({ problem }) => problem);
+  return unseen(rules, { samples: [], recorded: [], ...known }).map(({ diagnostic: problem }) => problem);
 }
 
 describe("a field that no known event has", () => {
@@ -520,7 +525,7 @@ describe("a value that no known event has", () => {
     ]);
   });
 
-  test("under a prefix only what nearly is there", () => {
+  test("a rule with a prefix is warned about misspelt values only", () => {
     expect(
       unseenIn({ "data.action": "merged", "data.number": "412", "data.kind": "Opened" }, mixed, "github.*").map(brief),
     ).toStrictEqual(["SB0314 match/data.kind → opened"]);

@@ -2,7 +2,7 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { describe, expect, test } from "vitest";
 import { compileMachine } from "../../src/core/machine/file/compile.ts";
-import { around, env, frozen, machineOf, story } from "./machine-story.ts";
+import { around, env, frozen, machineOf, startRun } from "./machine-story.ts";
 
 describe("targets", () => {
   test.each([
@@ -21,7 +21,7 @@ describe("targets", () => {
         "my state": {},
       },
     });
-    expect(story(machine).send("GO").transition.to).toEqual(to);
+    expect(startRun(machine).send("GO").transition.to).toEqual(to);
   });
 
   test("a top-level state may be named as the machine, and dots separate paths only", () => {
@@ -33,8 +33,8 @@ describe("targets", () => {
         y: { on: { IN: "#m.m.x" } },
       },
     });
-    const told = story(machine);
-    expect(["GO", "UP", "IN"].map((name) => told.send(name).transition.to)).toEqual([{ m: "x" }, "y", { m: "x" }]);
+    const run = startRun(machine);
+    expect(["GO", "UP", "IN"].map((name) => run.send(name).transition.to)).toEqual([{ m: "x" }, "y", { m: "x" }]);
   });
 });
 
@@ -78,13 +78,13 @@ describe("the compiled machine", () => {
       on: { "end.*": ".z" },
     });
     expect([...machine.signals]).toEqual(["end.*", "GO", "NOP", "IN", "BACK"]);
-    const told = story(machine);
-    const accepts = () => (told.row ? machine.accepts(told.row) : undefined);
-    told.send("IN");
+    const run = startRun(machine);
+    const accepts = () => (run.row ? machine.acceptedSignals(run.row) : undefined);
+    run.send("IN");
     expect(accepts()).toEqual(["end.*", "GO"]);
-    told.send("GO");
+    run.send("GO");
     expect(accepts()).toEqual(["end.*", "BACK"]);
-    told.send("end.all");
+    run.send("end.all");
     expect(accepts()).toEqual([]);
   });
 
@@ -95,10 +95,10 @@ describe("the compiled machine", () => {
   });
 
   test("names that were never heard of leave nothing behind", () => {
-    const told = story(machineOf(around({ on: { "jira.*": { actions: { log: "x" } }, "*": "a", GO: "b" } })));
-    told.send("START");
+    const run = startRun(machineOf(around({ on: { "jira.*": { actions: { log: "x" } }, "*": "a", GO: "b" } })));
+    run.send("START");
     const heap = (from: number) => {
-      for (let i = from; i < from + 20_000; i++) told.send(i % 2 === 0 ? `jira.${i}` : `other.${i}`);
+      for (let i = from; i < from + 20_000; i++) run.send(i % 2 === 0 ? `jira.${i}` : `other.${i}`);
       collectGarbage();
       return process.memoryUsage().heapUsed;
     };

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
-import { MINUTE, machineOf, story, T0 } from "./machine-story.ts";
+import { MINUTE, machineOf, startRun, T0 } from "./machine-story.ts";
 
 const FILE = `
 id: deploy-gate
@@ -37,19 +37,19 @@ describe("the deploy gate", () => {
       ["PUSH", "CI_PASSED"],
       ["CI_PASSED", "PUSH"],
     ] as const) {
-      const told = story(machine);
-      const created = told.send(first, data);
+      const run = startRun(machine);
+      const created = run.send(first, data);
       expect(created.transition).toMatchObject({ created: true, taken: true, step: 1 });
       expect(created.deliveries).toEqual([]);
       expect(created.timersSet).toEqual([{ id: "gathering.30m", dueAtMs: T0 + 30 * MINUTE }]);
-      expect(told.row?.context).toEqual(data);
-      told.nowMs += MINUTE;
-      const ready = told.send(second, data);
+      expect(run.row?.context).toEqual(data);
+      run.nowMs += MINUTE;
+      const ready = run.send(second, data);
       expect(ready.timersCancelled).toEqual(["gathering.30m"]);
       expect(ready.deliveries).toEqual([
         { action: "slack.post", params: { channel: "#deploys", text: "9f31c2e is ready" }, index: 0, call: CALL },
       ]);
-      expect(told.row).toMatchObject({
+      expect(run.row).toMatchObject({
         state: "announcing",
         version: 2,
         timers: {},
@@ -57,45 +57,45 @@ describe("the deploy gate", () => {
         createdAtMs: T0,
         updatedAtMs: T0 + MINUTE,
       });
-      expect(told.done(CALL, { ts: "1" }).transition.to).toBe("released");
-      expect(told.row).toMatchObject({ status: "done", version: 3, calls: {} });
+      expect(run.done(CALL, { ts: "1" }).transition.to).toBe("released");
+      expect(run.row).toMatchObject({ status: "done", version: 3, calls: {} });
     }
   });
 
   test("half an hour without the other one ends it", () => {
-    const told = story(machine);
-    told.send("PUSH", data);
-    expect(told.fire("gathering.30m").transition.to).toBe("timedOut");
-    expect(told.row?.status).toBe("done");
-    expect(told.send("CI_PASSED", data).transition.ignored).toBe("final state");
+    const run = startRun(machine);
+    run.send("PUSH", data);
+    expect(run.fire("gathering.30m").transition.to).toBe("timedOut");
+    expect(run.row?.status).toBe("done");
+    expect(run.send("CI_PASSED", data).transition.ignored).toBe("final state");
   });
 
   test("red CI ends it, and a message that cannot be posted is told", () => {
-    const red = story(machine);
+    const red = startRun(machine);
     red.send("PUSH", data);
     const { transition, timersCancelled } = red.send("CI_FAILED", data);
     expect([transition.to, timersCancelled]).toEqual(["rejected", ["gathering.30m"]]);
-    const lost = story(machine);
+    const lost = startRun(machine);
     lost.send("PUSH", data);
     lost.send("CI_PASSED", data);
     expect(lost.fail(CALL).transition.to).toBe("undelivered");
   });
 
   test("a second push is no transition, and the time-out of a gate that moved on is stale", () => {
-    const told = story(machine);
-    told.send("PUSH", data);
-    const again = told.send("PUSH", data);
+    const run = startRun(machine);
+    run.send("PUSH", data);
+    const again = run.send("PUSH", data);
     expect(again.instance).toBeUndefined();
     expect(again.transition.ignored).toBe(
       'no transition: "gathering.push.seen", "gathering.ci.waiting" do not take PUSH',
     );
-    told.send("CI_PASSED", data);
-    expect(told.fire("gathering.30m", 1).transition.ignored).toMatch(/^stale/);
+    run.send("CI_PASSED", data);
+    expect(run.fire("gathering.30m", 1).transition.ignored).toMatch(/^stale/);
   });
 
   test("a stored instance is small", () => {
-    const told = story(machine);
-    told.send("PUSH", data);
-    expect(JSON.stringify({ ...told.row, context: {} }).length).toBeLessThan(500);
+    const run = startRun(machine);
+    run.send("PUSH", data);
+    expect(JSON.stringify({ ...run.row, context: {} }).length).toBeLessThan(500);
   });
 });

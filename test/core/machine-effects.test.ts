@@ -1,10 +1,10 @@
 import { Type } from "typebox";
 import { describe, expect, test } from "vitest";
-import { machineOf, story } from "./machine-story.ts";
+import { machineOf, startRun } from "./machine-story.ts";
 
 describe("actions", () => {
   test("an action becomes a delivery with its parameters rendered, in order, with its place in the step", () => {
-    const told = story(
+    const run = startRun(
       machineOf({
         initial: "a",
         context: { room: "#dev" },
@@ -34,8 +34,8 @@ describe("actions", () => {
         startOn: ["START"],
       }),
     );
-    told.send("START");
-    const result = told.send("GO", { title: "Fix", n: 3 });
+    run.send("START");
+    const result = run.send("GO", { title: "Fix", n: 3 });
     expect(result.deliveries).toEqual([
       { action: "slack.post", params: { channel: "#dev", text: "Fix for team", n: 3 }, index: 0 },
       { action: "jira.transition", params: { to: "Done", room: "#ops" }, index: 1 },
@@ -45,19 +45,19 @@ describe("actions", () => {
   });
 
   test("assign computes all keys from the old context and leaves others alone", () => {
-    const told = story(
+    const run = startRun(
       machineOf({
         initial: "a",
         context: { a: 1, b: 2, c: { deep: true } },
         states: { a: { on: { SWAP: { actions: { assign: { a: "{{context.b}}", b: "{{context.a}}" } } } } } },
       }),
     );
-    told.send("SWAP");
-    expect(told.row?.context).toEqual({ a: 2, b: 1, c: { deep: true } });
+    run.send("SWAP");
+    expect(run.row?.context).toEqual({ a: 2, b: 1, c: { deep: true } });
   });
 
   test("what cannot be rendered is a problem and the step goes on without it", () => {
-    const told = story(
+    const run = startRun(
       machineOf({
         initial: "a",
         context: { ok: "{{event.type}}", bad: { cel: "event.none.at.all" } },
@@ -81,12 +81,12 @@ describe("actions", () => {
         startOn: ["START"],
       }),
     );
-    const created = told.send("START");
+    const created = run.send("START");
     expect(created.problems).toMatchObject([{ code: "SB0402", machine: "m" }]);
     expect(created.problems[0]?.message).toMatch(/^context\.bad: /);
-    expect(told.row?.context).toEqual({ ok: "START", bad: null });
-    const result = told.send("GO");
-    expect(told.row).toMatchObject({ state: "b", context: { ok: "START", bad: null, more: 1 } });
+    expect(run.row?.context).toEqual({ ok: "START", bad: null });
+    const result = run.send("GO");
+    expect(run.row).toMatchObject({ state: "b", context: { ok: "START", bad: null, more: 1 } });
     expect(result.problems.map(({ code, message }) => `${code} ${message.split(":")[0]}`)).toEqual([
       "SB0402 context.ok",
       "SB0402 slack.post.text",
@@ -98,21 +98,21 @@ describe("actions", () => {
   });
 
   test("parameters that become something else than an object are a problem", () => {
-    const told = story(
+    const run = startRun(
       machineOf({ initial: "a", states: { a: { on: { GO: { actions: { "x.y": { cel: "[1]" } } } } } } }),
     );
-    const { deliveries, problems } = told.send("GO");
+    const { deliveries, problems } = run.send("GO");
     expect([deliveries, problems[0]?.code]).toEqual([[], "SB0402"]);
   });
 
   test("log lines are rendered; other values are written as JSON", () => {
-    const told = story(
+    const run = startRun(
       machineOf({
         initial: "a",
         states: { a: { on: { GO: { actions: [{ log: "{{event.n}} of" }, { log: "{{event.n}}" }] } } } },
       }),
     );
-    expect(told.send("GO", { n: 2 }).logs).toEqual(["2 of", "2"]);
+    expect(run.send("GO", { n: 2 }).logs).toEqual(["2 of", "2"]);
   });
 
   test("a template file is rendered where it is named, and is part of the definition from then on", () => {
@@ -133,7 +133,7 @@ describe("actions", () => {
     });
     expect(again.hash).toBe(machine.hash);
     for (const one of [machine, again]) {
-      expect(story(one).send("GO", { title: "WEB-1" }).deliveries[0]?.params).toEqual({ text: "WEB-1 is ready\n" });
+      expect(startRun(one).send("GO", { title: "WEB-1" }).deliveries[0]?.params).toEqual({ text: "WEB-1 is ready\n" });
     }
     const edited = machineOf(
       { initial: "a", states: { a: state } },
@@ -145,8 +145,8 @@ describe("actions", () => {
 
 describe("guards", () => {
   const truth = (guard: unknown, event: Record<string, boolean | number> = {}) => {
-    const told = story(machineOf({ initial: "a", states: { a: { on: { GO: { guard, target: "b" } } }, b: {} } }));
-    const { transition, problems } = told.send("GO", event);
+    const run = startRun(machineOf({ initial: "a", states: { a: { on: { GO: { guard, target: "b" } } }, b: {} } }));
+    const { transition, problems } = run.send("GO", event);
     return `${transition.taken}${problems.length > 0 ? " with a problem" : ""}`;
   };
   const unknown = "event.nothing.here";
@@ -181,7 +181,7 @@ describe("guards", () => {
         small: {},
       },
     });
-    const at = (n: number) => story(machine).send("GO", { n }).transition.to;
+    const at = (n: number) => startRun(machine).send("GO", { n }).transition.to;
     expect([at(10), at(9), at(1)]).toEqual(["big", "mid", "small"]);
   });
 
@@ -198,7 +198,7 @@ describe("guards", () => {
       },
       { vars: { max: 1, on: true } },
     );
-    expect(story(machine).send("GO", { with: { n: 3 } }).transition.to).toBe("b");
-    expect(story(machine).send("GO", { with: { n: 4 } }).transition.to).toBe("a");
+    expect(startRun(machine).send("GO", { with: { n: 3 } }).transition.to).toBe("b");
+    expect(startRun(machine).send("GO", { with: { n: 4 } }).transition.to).toBe("a");
   });
 });

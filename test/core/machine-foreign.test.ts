@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { compileMachine } from "../../src/core/machine/file/compile.ts";
 import { compilePolicy } from "../../src/policy/policy.ts";
-import { env, MINUTE, machineOf, story, T0 } from "./machine-story.ts";
+import { env, MINUTE, machineOf, startRun, T0 } from "./machine-story.ts";
 
 /** As Stately's editor writes it: lists everywhere, actions by type, delays in milliseconds. */
 const EXPORTED = {
@@ -43,19 +43,19 @@ const EXPORTED = {
 };
 
 test("an export that is inside the subset runs as it is", () => {
-  const told = story(machineOf(EXPORTED));
-  expect(told.send("feedback.bad").deliveries).toMatchObject([
+  const run = startRun(machineOf(EXPORTED));
+  expect(run.send("feedback.bad").deliveries).toMatchObject([
     { action: "slack.post", params: { channel: "#dev", text: "how was it?" } },
     { action: "slack.post", params: { channel: "#dev", text: "feedback.bad" } },
     { action: "jira.comment", call: "save" },
   ]);
-  told.nowMs = T0 + MINUTE;
-  expect(told.row?.timers).toEqual({ "form.1000": 1 });
-  expect(told.fire("form.1000").transition).toMatchObject({ to: "thanks" });
+  run.nowMs = T0 + MINUTE;
+  expect(run.row?.timers).toEqual({ "form.1000": 1 });
+  expect(run.fire("form.1000").transition).toMatchObject({ to: "thanks" });
 });
 
 test("a timer of a number is due after so many milliseconds", () => {
-  const { timersSet } = story(machineOf(EXPORTED)).send("feedback.bad");
+  const { timersSet } = startRun(machineOf(EXPORTED)).send("feedback.bad");
   expect(timersSet).toEqual([{ id: "form.1000", dueAtMs: T0 + 1_000 }]);
 });
 
@@ -64,14 +64,14 @@ test("the file may be JSON, by its name too", () => {
     "rules/a.yaml": "[]",
     "statemachines/m.json": JSON.stringify({ id: "m", initial: "a", states: { a: { on: { X: "a" } } } }),
   };
-  const { policy, problems } = compilePolicy(files, { actions: new Map(), vars: {} });
+  const { policy, diagnostics: problems } = compilePolicy(files, { actions: new Map(), vars: {} });
   expect(problems).toEqual([]);
   expect([...(policy?.machines.keys() ?? [])]).toEqual(["m"]);
   const twice = compilePolicy(
     { ...files, "statemachines/m.yaml": files["statemachines/m.json"] },
     { actions: new Map(), vars: {} },
   );
-  expect(twice.problems.map(({ code }) => code)).toEqual(["SB0302"]);
+  expect(twice.diagnostics.map(({ code }) => code)).toEqual(["SB0302"]);
 });
 
 test("what is given is left as it is", () => {
@@ -165,10 +165,10 @@ describe("outside the subset, with its place and why:", () => {
       ],
     ],
   ])("%s", (_, definition, expected) => {
-    const { machine, problems } = compileMachine(definition, env());
+    const { machine, diagnostics: problems } = compileMachine(definition, env());
     expect(machine).toBeUndefined();
-    const told = problems.map(({ code, path = [], message }) => `${code} ${path.join("/")}: ${message}`);
-    expect(told).toEqual(
+    const run = problems.map(({ code, path = [], message }) => `${code} ${path.join("/")}: ${message}`);
+    expect(run).toEqual(
       expected.map(
         (start) =>
           expect.stringMatching(new RegExp(`^SB0302 ${start.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&")}`)) as string,

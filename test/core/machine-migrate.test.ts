@@ -4,7 +4,7 @@ import { parse } from "yaml";
 import type { CompiledMachine } from "../../src/core/machine/file/compile.ts";
 import { type MigrationResult, migrateInstance, migrationStep } from "../../src/core/machine/migration.ts";
 import type { Event, Instance } from "../../src/model.ts";
-import { MINUTE, machineOf, type Story, story, T0 } from "./machine-story.ts";
+import { type MachineRun, MINUTE, machineOf, startRun, T0 } from "./machine-story.ts";
 
 const OLD = `
 startOn: [START]
@@ -36,15 +36,15 @@ const changed = (from: string | RegExp, to: string): string => {
   return text;
 };
 
-function told(...signals: string[]): Story {
-  const one = story(old);
+function told(...signals: string[]): MachineRun {
+  const one = startRun(old);
   one.send("START", { title: "a title" });
   for (const name of signals) one.send(name);
   return one;
 }
 
 /** Ten minutes after it began; timers are rows as the store has them. */
-function migrated({ row }: Story, text: string, dueAtMs = T0 + 30 * MINUTE): MigrationResult {
+function migrated({ row }: MachineRun, text: string, dueAtMs = T0 + 30 * MINUTE): MigrationResult {
   const timers = Object.entries(row!.timers).map(([id, step]) => ({ id, step, dueAtMs }));
   return migrateInstance(
     { from: old, instance: row!, timers },
@@ -77,7 +77,7 @@ describe("an instance migrates", () => {
 
   test("and then does what the new definition says: the old timer takes the new way", () => {
     const text = changed("after: { 30m: late }", "after: { 30m: working }");
-    const next = story(machine(text));
+    const next = startRun(machine(text));
     next.row = succeeded(migrated(told(), text)).instance;
     next.fire("open.waiting.30m");
     expect(next.row.state).toEqual({ open: "working" });

@@ -30,7 +30,7 @@ function policyOf(order: string, machine = MACHINE) {
         `- { id: on-${name.toLowerCase()}, event: pr.${name}, send: { machine: review, key: k, event: ${name}${order} } }`,
     )
     .join("\n");
-  const { policy, problems } = compilePolicy(
+  const { policy, diagnostics: problems } = compilePolicy(
     { "rules/a.yaml": each, "statemachines/review.yaml": machine },
     { actions: new Map(), vars: {} },
   );

@@ -13,7 +13,7 @@ const actions = new Map([
 ]);
 
 function problemsOf(definition: unknown, more: Parameters<typeof env>[0] = { actions }) {
-  return compileMachine(definition, env(more)).problems.map(({ code, path, message, suggestion }) => ({
+  return compileMachine(definition, env(more)).diagnostics.map(({ code, path, message, suggestion }) => ({
     code,
     at: path?.join("/"),
     message,
@@ -348,7 +348,7 @@ describe("what is wrong with a machine file is told, each with its place", () =>
     { states: { a: 3 } },
     { id: {}, on: [], context: [], invoke: 3 },
   ])("%j is refused and nothing throws", (file) => {
-    const { machine, problems } = compileMachine(file, env());
+    const { machine, diagnostics: problems } = compileMachine(file, env());
     expect([machine, problems.length > 0]).toEqual([undefined, true]);
   });
 

@@ -1,10 +1,10 @@
 import { describe, expect, test } from "vitest";
-import { machineOf, story, T0 } from "./machine-story.ts";
+import { machineOf, startRun, T0 } from "./machine-story.ts";
 
 describe("states", () => {
   test("a signal moves an instance between nested states, entry and exit inside out", () => {
     const log = (text: string) => [{ log: text }];
-    const told = story(
+    const run = startRun(
       machineOf({
         initial: "a",
         states: {
@@ -24,11 +24,11 @@ describe("states", () => {
         startOn: ["START"],
       }),
     );
-    const created = told.send("START");
+    const created = run.send("START");
     expect(created.transition).toMatchObject({ created: true, taken: false, from: null, to: { a: "a1" }, step: 1 });
     expect(created.transition.ignored).toBeUndefined();
     expect(created.logs).toEqual(["in a", "in a1"]);
-    const moved = told.send("GO");
+    const moved = run.send("GO");
     expect(moved.transition).toMatchObject({
       created: false,
       taken: true,
@@ -37,16 +37,18 @@ describe("states", () => {
       step: 2,
     });
     expect(moved.logs).toEqual(["out a1", "out a", "in b", "in b2"]);
-    expect(told.send("UP").transition.to).toEqual({ b: "b1" });
-    expect(told.send("BACK").transition.to).toEqual({ a: "a1" });
-    expect(told.row).toMatchObject({ version: 4, status: "active", state: { a: "a1" } });
+    expect(run.send("UP").transition.to).toEqual({ b: "b1" });
+    expect(run.send("BACK").transition.to).toEqual({ a: "a1" });
+    expect(run.row).toMatchObject({ version: 4, status: "active", state: { a: "a1" } });
   });
 
   test("the signal that creates an instance is taken in the same step", () => {
-    const told = story(machineOf({ initial: "a", states: { a: { on: { GO: "b" } }, b: { on: { END: "c" } }, c: {} } }));
-    const created = told.send("GO");
+    const run = startRun(
+      machineOf({ initial: "a", states: { a: { on: { GO: "b" } }, b: { on: { END: "c" } }, c: {} } }),
+    );
+    const created = run.send("GO");
     expect(created.transition).toMatchObject({ created: true, taken: true, from: null, to: "b", step: 1 });
-    expect(told.row).toMatchObject({ version: 1, createdAtMs: T0, updatedAtMs: T0 });
+    expect(run.row).toMatchObject({ version: 1, createdAtMs: T0, updatedAtMs: T0 });
   });
 
   test("onDone of a parallel state is taken when all regions are final, in any order", () => {
@@ -59,15 +61,15 @@ describe("states", () => {
       ["X", "Y"],
       ["Y", "X"],
     ] as const) {
-      const told = story(machine);
+      const run = startRun(machine);
       const other = first === "X" ? "y" : "x";
-      expect(told.send(first).transition.to).toMatchObject({ p: { [other]: "w" } });
-      expect(told.send(second).transition.to).toBe("end");
+      expect(run.send(first).transition.to).toMatchObject({ p: { [other]: "w" } });
+      expect(run.send(second).transition.to).toBe("end");
     }
   });
 
   test("a final state inside gives its output to onDone", () => {
-    const told = story(
+    const run = startRun(
       machineOf({
         initial: "a",
         context: { got: null },
@@ -81,12 +83,12 @@ describe("states", () => {
         },
       }),
     );
-    told.send("GO", { n: 4 });
-    expect(told.row).toMatchObject({ state: "b", context: { got: 8 } });
+    run.send("GO", { n: 4 });
+    expect(run.row).toMatchObject({ state: "b", context: { got: 8 } });
   });
 
   test("always is taken at once while its guard holds, after each other transition", () => {
-    const told = story(
+    const run = startRun(
       machineOf({
         initial: "count",
         context: { n: 0 },
@@ -100,12 +102,12 @@ describe("states", () => {
         },
       }),
     );
-    expect(told.send("ADD").transition.to).toBe("count");
-    expect(told.send("ADD").transition.to).toBe("end");
+    expect(run.send("ADD").transition.to).toBe("count");
+    expect(run.send("ADD").transition.to).toBe("end");
   });
 
   test("a raised signal is taken within the step, and sees the event that caused it", () => {
-    const told = story(
+    const run = startRun(
       machineOf({
         initial: "a",
         context: { seen: "" },
@@ -116,16 +118,16 @@ describe("states", () => {
         },
       }),
     );
-    const result = told.send("GO", { n: 7 });
+    const result = run.send("GO", { n: 7 });
     expect(result.transition).toMatchObject({ to: "c", step: 1 });
-    expect(told.row?.context).toEqual({ seen: "GO 7" });
+    expect(run.row?.context).toEqual({ seen: "GO 7" });
   });
 
   test.each([
     { history: "shallow", back: { work: { draft: "one" } } },
     { history: "deep", back: { work: { draft: "two" } } },
   ])("a $history history state brings back what was left", ({ history, back }) => {
-    const told = story(
+    const run = startRun(
       machineOf({
         initial: "work",
         states: {
@@ -142,13 +144,13 @@ describe("states", () => {
         },
       }),
     );
-    told.send("PAUSE");
-    expect(told.send("RESUME").transition.to).toEqual({ work: "empty" });
-    told.send("NEW");
-    told.send("MORE");
-    told.send("PAUSE");
-    expect(told.row?.history).toEqual({ "work.was": history === "deep" ? ["work.draft.two"] : ["work.draft"] });
-    expect(told.send("RESUME").transition.to).toEqual(back);
+    run.send("PAUSE");
+    expect(run.send("RESUME").transition.to).toEqual({ work: "empty" });
+    run.send("NEW");
+    run.send("MORE");
+    run.send("PAUSE");
+    expect(run.row?.history).toEqual({ "work.was": history === "deep" ? ["work.draft.two"] : ["work.draft"] });
+    expect(run.send("RESUME").transition.to).toEqual(back);
   });
 
   test("a history state that remembers nothing leads to its target, else to the initial state", () => {
@@ -160,12 +162,12 @@ describe("states", () => {
           on: { initial: "low", states: { low: {}, high: {}, was: { type: "history", ...target } } },
         },
       });
-    expect(story(machine({ target: "high" })).send("ON").transition.to).toEqual({ on: "high" });
-    expect(story(machine({})).send("ON").transition.to).toEqual({ on: "low" });
+    expect(startRun(machine({ target: "high" })).send("ON").transition.to).toEqual({ on: "high" });
+    expect(startRun(machine({})).send("ON").transition.to).toEqual({ on: "low" });
   });
 
   test("the most exact key of on wins, a star takes the rest but never our own events", () => {
-    const told = story(
+    const run = startRun(
       machineOf({
         initial: "a",
         context: { seen: [] },
@@ -188,23 +190,23 @@ describe("states", () => {
       }),
     );
     const seen = (name: string) => {
-      told.send(name);
-      return told.row?.context.seen;
+      run.send(name);
+      return run.row?.context.seen;
     };
     expect(seen("jira.issue.done")).toBe("exact");
     expect(seen("jira.issue.moved")).toBe("issue");
     expect(seen("jira.sprint")).toBe("jira");
     expect(seen("jira")).toBe("jira");
     expect(seen("github.push")).toBe("star");
-    told.send("jira.x");
-    expect(told.fire("a.x.1m").transition.ignored).toMatch(/^guard false/);
-    expect(told.row?.context.seen).toBe("jira");
-    told.send("FIN");
-    expect(told.row).toMatchObject({ state: { a: "z" }, context: { seen: "jira" } });
+    run.send("jira.x");
+    expect(run.fire("a.x.1m").transition.ignored).toMatch(/^guard false/);
+    expect(run.row?.context.seen).toBe("jira");
+    run.send("FIN");
+    expect(run.row).toMatchObject({ state: { a: "z" }, context: { seen: "jira" } });
   });
 
   test("when the top level is final the instance is done, with its output, and takes nothing more", () => {
-    const told = story(
+    const run = startRun(
       machineOf({
         initial: "a",
         context: { n: "{{event.n}}" },
@@ -216,10 +218,10 @@ describe("states", () => {
         startOn: ["START"],
       }),
     );
-    told.send("START", { n: 21 });
-    expect(told.row).toMatchObject({ timers: { "a.1h": 1 }, calls: { "a.slack.post": 1 } });
-    const ended = told.send("END");
-    expect(told.row).toMatchObject({
+    run.send("START", { n: 21 });
+    expect(run.row).toMatchObject({ timers: { "a.1h": 1 }, calls: { "a.slack.post": 1 } });
+    const ended = run.send("END");
+    expect(run.row).toMatchObject({
       status: "done",
       state: "z",
       output: { twice: 42, from: "asked" },
@@ -229,17 +231,17 @@ describe("states", () => {
     });
     expect(ended.timersCancelled).toEqual(["a.1h"]);
     expect(ended.callsCancelled).toEqual([{ call: "a.slack.post", step: 1 }]);
-    const late = told.send("END");
+    const late = run.send("END");
     expect(late.transition).toMatchObject({ ignored: "final state", taken: false, step: 2 });
     expect(late.instance).toBeUndefined();
   });
 
   test("a state is written in document order, also when a parallel machine is done", () => {
     const region = { initial: "w", states: { w: { on: { GO: "f" } }, f: { type: "final" } } };
-    const told = story(machineOf({ type: "parallel", states: { x: region, y: region, z: region } }));
-    told.send("GO");
-    expect(told.row?.status).toBe("done");
-    expect(JSON.stringify(told.row?.state)).toBe('{"x":"f","y":"f","z":"f"}');
+    const run = startRun(machineOf({ type: "parallel", states: { x: region, y: region, z: region } }));
+    run.send("GO");
+    expect(run.row?.status).toBe("done");
+    expect(JSON.stringify(run.row?.state)).toBe('{"x":"f","y":"f","z":"f"}');
   });
 
   test("reenter leaves and enters the state itself, without it only the states inside change", () => {
@@ -256,16 +258,16 @@ describe("states", () => {
       },
       startOn: ["START"],
     });
-    const told = story(machine);
-    told.send("START");
-    told.send("GO");
-    expect(told.send("RESET").logs).toEqual([]);
-    expect(told.send("AGAIN").logs).toEqual(["out", "in"]);
+    const run = startRun(machine);
+    run.send("START");
+    run.send("GO");
+    expect(run.send("RESET").logs).toEqual([]);
+    expect(run.send("AGAIN").logs).toEqual(["out", "in"]);
   });
 
   test("several targets enter several regions at once", () => {
     const region = { initial: "a", states: { a: {}, b: {} } };
-    const told = story(
+    const run = startRun(
       machineOf({
         initial: "off",
         states: {
@@ -274,11 +276,11 @@ describe("states", () => {
         },
       }),
     );
-    expect(told.send("ON").transition.to).toEqual({ p: { x: "b", y: "b" } });
+    expect(run.send("ON").transition.to).toEqual({ p: { x: "b", y: "b" } });
   });
 
   test("names from JavaScript's own objects are ordinary names", () => {
-    const told = story(
+    const run = startRun(
       machineOf({
         initial: "constructor",
         context: JSON.parse('{"__proto__": "kept", "toString": 1}') as object,
@@ -288,13 +290,13 @@ describe("states", () => {
         },
       }),
     );
-    told.send("valueOf");
-    expect(told.row?.state).toBe("toString");
-    told.send("hasOwnProperty");
-    expect(told.row?.state).toBe("constructor");
-    expect(JSON.stringify(told.row?.context)).toBe('{"__proto__":"kept","toString":2}');
+    run.send("valueOf");
+    expect(run.row?.state).toBe("toString");
+    run.send("hasOwnProperty");
+    expect(run.row?.state).toBe("constructor");
+    expect(JSON.stringify(run.row?.context)).toBe('{"__proto__":"kept","toString":2}');
     expect(({} as Record<string, unknown>).kept).toBeUndefined();
-    expect(told.send("isPrototypeOf").transition.ignored).toMatch(/^no transition/);
+    expect(run.send("isPrototypeOf").transition.ignored).toMatch(/^no transition/);
   });
 
   test("conflicting transitions of regions are decided by document order, whatever was entered last", () => {
@@ -320,13 +322,13 @@ describe("states", () => {
         y: {},
       },
     });
-    const told = story(machine);
-    for (const name of ["AGAIN", "BACK", "FLIP"]) told.send(name);
-    expect(told.row?.state).toBe("x");
+    const run = startRun(machine);
+    for (const name of ["AGAIN", "BACK", "FLIP"]) run.send(name);
+    expect(run.row?.state).toBe("x");
     // Also when all of it happens within one step.
     const { id: _, ...rest } = machine.definition as Record<string, unknown>;
     const all = ["AGAIN", "BACK", "FLIP"].map((raise) => ({ raise }));
-    const once = story(machineOf({ ...rest, on: { ALL: { actions: all } } }));
+    const once = startRun(machineOf({ ...rest, on: { ALL: { actions: all } } }));
     once.send("ALL");
     expect(once.row?.state).toBe("x");
   });

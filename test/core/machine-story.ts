@@ -13,13 +13,13 @@ export function env(more: Partial<MachineEnv> = {}): MachineEnv {
 /** The machine, or an error with every problem. `id` may be left out. */
 export function machineOf(definition: Record<string, unknown>, more: Partial<MachineEnv> = {}): CompiledMachine {
   const id = typeof definition.id === "string" ? definition.id : "m";
-  const { machine, problems } = compileMachine({ id, ...definition }, env({ id, ...more }));
+  const { machine, diagnostics: problems } = compileMachine({ id, ...definition }, env({ id, ...more }));
   if (!machine)
     throw new Error(problems.map(({ code, message, path }) => `${code} ${message} @${path?.join("/")}`).join("\n"));
   return machine;
 }
 
-export interface Story {
+export interface MachineRun {
   row: Instance | undefined;
   nowMs: number;
   readonly machine: CompiledMachine;
@@ -32,31 +32,31 @@ export interface Story {
 }
 
 /** Every row passes through JSON, as in a store; frozen, so that a step that writes into its input fails. */
-export function story(machine: CompiledMachine): Story {
-  const told: Story = {
+export function startRun(machine: CompiledMachine): MachineRun {
+  const run: MachineRun = {
     row: undefined,
     nowMs: T0,
     machine,
-    send: (name, data = {}) => told.take({ kind: "signal", name, event: { type: name, ...data } }),
+    send: (name, data = {}) => run.take({ kind: "signal", name, event: { type: name, ...data } }),
     fire(id, armedBy) {
-      const step = armedBy ?? told.row?.timers[id] ?? -1;
-      return told.take({ kind: "timer", name: `timer.${id}`, event: { type: "timer.due" }, timer: id, step });
+      const step = armedBy ?? run.row?.timers[id] ?? -1;
+      return run.take({ kind: "timer", name: `timer.${id}`, event: { type: "timer.due" }, timer: id, step });
     },
     done(call, output = {}, startedBy) {
-      const end = { call, step: startedBy ?? told.row?.calls[call] ?? -1, ok: true };
-      return told.take({ kind: "call", name: `done.${call}`, event: { type: "delivery.done", output }, ...end });
+      const end = { call, step: startedBy ?? run.row?.calls[call] ?? -1, ok: true };
+      return run.take({ kind: "call", name: `done.${call}`, event: { type: "delivery.done", output }, ...end });
     },
     fail(call, error = { message: "refused" }, startedBy) {
-      const end = { call, step: startedBy ?? told.row?.calls[call] ?? -1, ok: false };
-      return told.take({ kind: "call", name: `error.${call}`, event: { type: "delivery.failed", error }, ...end });
+      const end = { call, step: startedBy ?? run.row?.calls[call] ?? -1, ok: false };
+      return run.take({ kind: "call", name: `error.${call}`, event: { type: "delivery.failed", error }, ...end });
     },
     take(signal) {
-      const result = step(machine, "k", told.row && frozen(told.row), frozen(signal), told.nowMs);
-      if (result.instance) told.row = JSON.parse(JSON.stringify(result.instance)) as Instance;
+      const result = step(machine, "k", run.row && frozen(run.row), frozen(signal), run.nowMs);
+      if (result.instance) run.row = JSON.parse(JSON.stringify(result.instance)) as Instance;
       return result;
     },
   };
-  return told;
+  return run;
 }
 
 export function frozen<T>(value: T): T {

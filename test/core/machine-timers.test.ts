@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { MINUTE, machineOf, story, T0 } from "./machine-story.ts";
+import { MINUTE, machineOf, startRun, T0 } from "./machine-story.ts";
 
 describe("timers", () => {
   const machine = machineOf({
@@ -16,9 +16,9 @@ describe("timers", () => {
   });
 
   function waiting() {
-    const told = story(machine);
-    told.send("START");
-    return { told, armed: told.send("GO") };
+    const run = startRun(machine);
+    run.send("START");
+    return { told: run, armed: run.send("GO") };
   }
 
   test("entering a state sets its timers from now, with names that come from state and duration", () => {
@@ -75,7 +75,7 @@ describe("timers", () => {
   });
 
   test("what is armed and disarmed in one step never leaves it", () => {
-    const told = story(
+    const run = startRun(
       machineOf({
         initial: "a",
         states: {
@@ -86,30 +86,30 @@ describe("timers", () => {
         },
       }),
     );
-    const created = told.send("GO");
+    const created = run.send("GO");
     expect(created.timersSet.map(({ id }) => id)).toEqual(["c.3m"]);
     expect([created.timersCancelled, created.deliveries, created.callsCancelled]).toEqual([[], [], []]);
-    expect(told.row).toMatchObject({ timers: { "c.3m": 1 }, calls: {} });
+    expect(run.row).toMatchObject({ timers: { "c.3m": 1 }, calls: {} });
   });
 
   test("a timer whose guard is false is over all the same", () => {
-    const told = story(
+    const run = startRun(
       machineOf({
         initial: "a",
         states: { a: { after: { "1m": { guard: "false", target: "b" } } }, b: {} },
         startOn: ["START"],
       }),
     );
-    told.send("START");
-    const { transition, timersCancelled, instance } = told.fire("a.1m");
+    run.send("START");
+    const { transition, timersCancelled, instance } = run.fire("a.1m");
     expect(transition).toMatchObject({ taken: false, ignored: 'guard false: "false" in "a"', to: "a", step: 2 });
     expect([timersCancelled, instance?.timers]).toEqual([[], {}]);
-    expect(told.fire("a.1m", 1).transition.ignored).toMatch(/^stale/);
+    expect(run.fire("a.1m", 1).transition.ignored).toMatch(/^stale/);
   });
 
   test("the list form has computed delays and names that stay when the duration changes", () => {
     const of = (delay: unknown) =>
-      story(
+      startRun(
         machineOf({
           initial: "a",
           context: { level: 1 },
@@ -130,22 +130,22 @@ describe("timers", () => {
     expect(set("P3D")).toEqual([{ id: "ack", dueAtMs: T0 + 3 * 24 * 60 * MINUTE }]);
     expect(set({ cel: 'context.level == 0 ? "15m" : "30m"' })).toEqual([{ id: "ack", dueAtMs: T0 + 30 * MINUTE }]);
     expect(set({ cel: "context.level * 1500" })).toEqual([{ id: "ack", dueAtMs: T0 + 1500 }]);
-    const told = of("1m");
-    told.send("START");
-    expect(told.fire("ack").transition.to).toBe("b");
+    const run = of("1m");
+    run.send("START");
+    expect(run.fire("ack").transition.to).toBe("b");
   });
 
   test.each(['"soon"', "-1", '"500d"', "event.none.at.all", "true"])(
     "a computed delay of %s sets no timer and is a problem",
     (cel) => {
-      const told = story(
+      const run = startRun(
         machineOf({
           initial: "a",
           states: { a: { after: [{ delay: { cel }, target: "b" }] }, b: {} },
           startOn: ["START"],
         }),
       );
-      const { timersSet, problems, instance } = told.send("START");
+      const { timersSet, problems, instance } = run.send("START");
       expect([timersSet, instance?.timers, problems.map(({ code }) => code)]).toEqual([[], {}, ["SB0402"]]);
       expect(problems[0]?.message).toContain('"a.computed"');
     },
@@ -181,9 +181,9 @@ describe("calls", () => {
   });
 
   function calling() {
-    const told = story(machine);
-    told.send("START");
-    return { told, started: told.send("GO", { issue: "WEB-1" }) };
+    const run = startRun(machine);
+    run.send("START");
+    return { told: run, started: run.send("GO", { issue: "WEB-1" }) };
   }
 
   test("entering the state makes a delivery whose outcome is waited for", () => {
@@ -250,11 +250,11 @@ describe("calls", () => {
       },
       startOn: ["START"],
     });
-    const done = story(quiet);
+    const done = startRun(quiet);
     done.send("START");
     expect(done.done("a.x.y").transition).toMatchObject({ taken: false, to: "a" });
     expect(done.row).toMatchObject({ status: "active", calls: { other: 1 }, timers: { "a.1h": 1 }, version: 2 });
-    const failed = story(quiet);
+    const failed = startRun(quiet);
     failed.send("START");
     const result = failed.fail("a.x.y", { message: "no such channel" });
     expect(result.problems).toMatchObject([{ code: "SB0406" }]);
@@ -266,7 +266,7 @@ describe("calls", () => {
 
   test("a call whose input cannot be rendered has failed at once", () => {
     const of = (onError: object) =>
-      story(
+      startRun(
         machineOf({
           initial: "a",
           context: { why: "" },
@@ -293,7 +293,7 @@ describe("calls", () => {
   });
 
   test("several calls of a state are answered one by one", () => {
-    const told = story(
+    const run = startRun(
       machineOf({
         initial: "a",
         states: {
@@ -315,12 +315,12 @@ describe("calls", () => {
         startOn: ["START"],
       }),
     );
-    expect(told.send("START").deliveries.map(({ call, index }) => [call, index])).toEqual([
+    expect(run.send("START").deliveries.map(({ call, index }) => [call, index])).toEqual([
       ["one", 0],
       ["two", 1],
     ]);
-    expect(told.done("two").transition.to).toEqual({ a: { one: "w", two: "f" } });
-    expect(told.row?.calls).toEqual({ one: 1 });
-    expect(told.done("one").transition.to).toBe("b");
+    expect(run.done("two").transition.to).toEqual({ a: { one: "w", two: "f" } });
+    expect(run.row?.calls).toEqual({ one: 1 });
+    expect(run.done("one").transition.to).toBe("b");
   });
 });

@@ -127,7 +127,7 @@ function compare({ machine, native, row, inside }: Duel, result: StepResult): vo
   });
   if (!result.instance || isFailed) return;
   const misfits = result.logs.filter((line) => !fits(line, inside));
-  const active = status === "done" ? [] : (machine.engine.active(state ?? null) ?? []);
+  const active = status === "done" ? [] : (machine.interpreter.activeStates(state ?? null) ?? []);
   expect([misfits, ...[...inside].toSorted()]).toEqual([[], ...active.map(({ id }) => id).toSorted()]);
 }
 
@@ -139,25 +139,25 @@ function fits(line: string, inside: Set<string>): boolean {
 }
 
 describe("our steps and xstate's own actor", () => {
-  const told = (): Told => ({ moved: 0, done: 0, failed: 0, loops: 0 });
+  const run = (): Told => ({ moved: 0, done: 0, failed: 0, loops: 0 });
   const each = (numRuns: number, what: (seed: number, path: number) => void) =>
     fc.assert(fc.property(fc.integer(), fc.integer(), what), { numRuns, ...thorough({ seed: 20260105 }, {}) });
 
   test("give the same states, contexts, effects in their order, end and output, for any chart and signals", () => {
-    const all = told();
+    const all = run();
     each(RUNS * 2, (seed, path) => follow(seed, path, all));
     expect(all.moved).toBeGreaterThan(RUNS * 2);
   });
 
   test("give the same with timers and calls, which are xstate's own there", () => {
-    const all = told();
+    const all = run();
     each(RUNS, (seed, path) => follow(seed, path, all, { waits: true }));
     expect(all.moved).toBeGreaterThan(RUNS);
     expect(all.done + all.failed).toBeGreaterThan(0);
   });
 
   test("give the same with eventless transitions in several regions, where xstate's active states are kept in document order", () => {
-    const all = told();
+    const all = run();
     each(RUNS, (seed, path) => follow(seed, path, all, { always: "anywhere" }));
     expect(all.moved).toBeGreaterThan(RUNS);
   });

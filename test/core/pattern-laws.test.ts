@@ -4,16 +4,16 @@ import { matches } from "../../src/core/match/evaluate.ts";
 import { distance, explainPattern } from "../../src/core/match/explain.ts";
 import { compilePattern, type Leaf, type Pattern } from "../../src/core/match/pattern.ts";
 import { fold } from "../../src/core/match/text.ts";
-import type { CondNode, Event, Json } from "../../src/model.ts";
+import type { ConditionNode, Event, Json } from "../../src/model.ts";
 
 function compiled(match: unknown): Pattern {
-  const { pattern, problems } = compilePattern(match);
+  const { pattern, diagnostics: problems } = compilePattern(match);
   expect(problems).toStrictEqual([]);
   return pattern;
 }
 const asEvent = (data: unknown): Event => data as Event;
 const met = (match: unknown, data: unknown): boolean => matches(compiled(match), asEvent(data));
-const explained = (match: unknown, data: unknown): CondNode =>
+const explained = (match: unknown, data: unknown): ConditionNode =>
   explainPattern(compiled(match), asEvent(data), () => undefined);
 
 // ---------------------------------------------------------------- an independent definition
@@ -45,7 +45,7 @@ function oracle(leaves: readonly Leaf[], values: readonly Value[]): boolean {
     const compatible = (value: Value) => [...value.trail].every(([list, i]) => (chosen.get(list) ?? i) === i);
     if (next === undefined)
       return absent.every((path) => !values.some((value) => value.path === path && compatible(value)));
-    const path = `.${next.path.join(".")}`;
+    const path = `.${next.fieldPath.join(".")}`;
     if (next.absent && choose(others, chosen, [...absent, path])) return true;
     return values.some(
       (value) =>

@@ -5,7 +5,7 @@ import { compilePattern, type Pattern } from "../../src/core/match/pattern.ts";
 import type { Event } from "../../src/model.ts";
 
 function compiled(match: unknown): Pattern {
-  const { pattern, problems } = compilePattern(match);
+  const { pattern, diagnostics: problems } = compilePattern(match);
   expect(problems).toStrictEqual([]);
   return pattern;
 }
@@ -231,7 +231,7 @@ describe("problems", () => {
     [{ a: { numeric: [">", 5] } }, ["a", "numeric"], "stands in a list"],
     [{ a: { "anything-but": ["x"] } }, ["a", "anything-but"], "stands in a list"],
   ])("%j at %j: %s", (match, path, words, suggestion) => {
-    const [problem, ...more] = compilePattern(match).problems;
+    const [problem, ...more] = compilePattern(match).diagnostics;
     expect(more).toStrictEqual([]);
     expect(problem).toMatchObject({ code: "SB0104", path });
     expect(problem?.message).toContain(words);
@@ -239,7 +239,7 @@ describe("problems", () => {
   });
 
   test("all problems are told at once", () => {
-    const { problems } = compilePattern({ a: [], b: [{ prefx: "x" }], $or: [{ c: [] }, { d: [] }] });
+    const { diagnostics: problems } = compilePattern({ a: [], b: [{ prefx: "x" }], $or: [{ c: [] }, { d: [] }] });
     expect(problems.map(({ path }) => path)).toStrictEqual([["a"], ["b", 0], ["$or", 0, "c"], ["$or", 1, "d"]]);
   });
 
@@ -256,7 +256,7 @@ describe("problems", () => {
     ],
     ["combinations beyond memory", nestedOrs(60), "combinations"],
   ])("too many %s are refused", (_, match, words) => {
-    expect(compilePattern(match).problems).toContainEqual(
+    expect(compilePattern(match).diagnostics).toContainEqual(
       expect.objectContaining({ code: "SB0108", message: expect.stringContaining(words) as string }),
     );
   });
@@ -264,7 +264,7 @@ describe("problems", () => {
   test("anything at all is answered with problems, never a throw", () => {
     fc.assert(
       fc.property(fc.jsonValue(), fc.jsonValue(), (match, data) => {
-        const { pattern, problems } = compilePattern(match);
+        const { pattern, diagnostics: problems } = compilePattern(match);
         if (problems.length === 0) matches(pattern, asEvent(data));
       }),
     );

@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { regex } from "../../src/core/regex.ts";
+import { compileRegex } from "../../src/core/regex.ts";
 
 function fits(pattern: string, text: string): boolean | string {
-  const compiled = regex(pattern);
+  const compiled = compileRegex(pattern);
   return compiled.ok ? compiled.test(text) : compiled.detail;
 }
 

@@ -36,7 +36,7 @@ const templates = new Map([
 ]);
 
 function compile(value: unknown, options: CompileOptions = {}) {
-  const { renderer, problems } = compileValue(value, { templates, ...options });
+  const { renderer, diagnostics: problems } = compileValue(value, { templates, ...options });
   expect(problems).toStrictEqual([]);
   return renderer;
 }
@@ -50,7 +50,7 @@ function failure(value: unknown, options: CompileOptions = {}): { detail: string
   if (result.ok) throw new Error(`rendered ${JSON.stringify(result.value)}`);
   return result;
 }
-const problemOf = (value: unknown) => compileValue(value, { templates }).problems[0];
+const problemOf = (value: unknown) => compileValue(value, { templates }).diagnostics[0];
 
 describe("values", () => {
   test.each<[unknown, Json]>([
@@ -285,7 +285,7 @@ test("anything as value and as data is answered, never a throw", () => {
   );
   fc.assert(
     fc.property(fc.array(bits, { maxLength: 12 }), fc.jsonValue(), (parts, data) => {
-      const { renderer, problems } = compileValue({ text: parts.join(""), data });
+      const { renderer, diagnostics: problems } = compileValue({ text: parts.join(""), data });
       if (problems.length === 0) renderer.render({ event: { x: data as Json } });
     }),
     { numRuns: 1_000 },

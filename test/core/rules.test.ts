@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { Type } from "typebox";
 import { describe, expect, test } from "vitest";
-import { ruleSet } from "../../src/core/match/rule-set.ts";
+import { createRuleSet } from "../../src/core/match/rule-set.ts";
 import { type CompiledRule, type CompileEnv, compileRule } from "../../src/core/match/rules.ts";
-import type { CondNode, Event, JsonObject, Rule } from "../../src/model.ts";
+import type { ConditionNode, Event, JsonObject, Rule } from "../../src/model.ts";
 
 const post = Type.Object(
   { channel: Type.String(), text: Type.String({ escape: "slack" }), retries: Type.Optional(Type.Integer()) },
@@ -23,12 +23,12 @@ const env: CompileEnv = {
 const say = [{ "slack.post": { channel: "#dev", text: "{{event.title}}" } }];
 function compiled(rule: Partial<Rule>): CompiledRule {
   const result = compileRule({ id: "a-rule", event: "github.push", do: say, ...rule } as Rule, env);
-  expect(result.problems).toStrictEqual([]);
+  expect(result.diagnostics).toStrictEqual([]);
   if (result.rule === undefined) throw new Error("no rule");
   return result.rule;
 }
 const problemsOf = (rule: unknown) =>
-  compileRule({ id: "a-rule", event: "github.push", do: say, ...(rule as object) } as Rule, env).problems;
+  compileRule({ id: "a-rule", event: "github.push", do: say, ...(rule as object) } as Rule, env).diagnostics;
 
 function event(over: Partial<Event> = {}): Event {
   return {
@@ -45,7 +45,7 @@ function event(over: Partial<Event> = {}): Event {
   };
 }
 const idsMatched = (rules: readonly Partial<Rule>[], over: Partial<Event> = {}, vars: JsonObject = {}) =>
-  ruleSet(rules.map(compiled))
+  createRuleSet(rules.map(compiled))
     .match(event(over), vars)
     .matched.map(({ rule }) => rule.id);
 
@@ -63,7 +63,7 @@ describe("selection by event type", () => {
     [["a.b", "c.*"], "a.c", false],
     ["github.push", "constructor", false],
   ])("%j takes %s: %s", (selector, type, expected) => {
-    const rules = ruleSet([compiled({ event: selector })]);
+    const rules = createRuleSet([compiled({ event: selector })]);
     expect(rules.match(event({ type }), {}).considered).toBe(expected ? 1 : 0);
     expect(rules.listensTo(type)).toBe(expected);
   });
@@ -90,7 +90,7 @@ describe("matching", () => {
   });
 
   test("when is not evaluated for a rule whose pattern does not match", () => {
-    const { problems } = ruleSet([compiled({ match: { branch: "dev" }, when: "event.nope" })]).match(event(), {});
+    const { problems } = createRuleSet([compiled({ match: { branch: "dev" }, when: "event.nope" })]).match(event(), {});
     expect(problems).toStrictEqual([]);
   });
 
@@ -102,7 +102,7 @@ describe("matching", () => {
     [{ forEach: "event.data.many" }, "SB0108", "forEach gives 101 items, the limit is 100"],
   ])("%j is no match, and the problem is recorded with its place", (rule, code, words) => {
     const many = Array.from({ length: 101 }, (_, i) => i);
-    const result = ruleSet([compiled(rule), compiled({ id: "next" })]).match(event({ data: { many } }), {});
+    const result = createRuleSet([compiled(rule), compiled({ id: "next" })]).match(event({ data: { many } }), {});
     expect(result.matched.map(({ rule: { id } }) => id)).toStrictEqual(["next"]);
     expect(result.problems).toEqual([
       {
@@ -116,7 +116,7 @@ describe("matching", () => {
 
   test("forEach gives the items, up to a hundred; without it there is one", () => {
     const items = (rule: Partial<Rule>, over: Partial<Event> = {}) =>
-      ruleSet([compiled(rule)]).match(event(over), {}).matched[0]?.items;
+      createRuleSet([compiled(rule)]).match(event(over), {}).matched[0]?.items;
     expect(items({})).toStrictEqual([null]);
     expect(items({ forEach: "event.tickets" })).toStrictEqual(["WEB-1", "WEB-2"]);
     expect(items({ forEach: "event.tickets" }, { tickets: [] })).toStrictEqual([]);
@@ -135,7 +135,7 @@ describe("matching", () => {
   test("the event is neither copied nor changed", () => {
     const seen = event({ data: { deep: [{ a: 1 }] } });
     const before = JSON.stringify(seen);
-    const rules = ruleSet([
+    const rules = createRuleSet([
       compiled({ match: { "data.deep.a": 1 }, forEach: "event.data.deep", when: "event.data.deep[0].a == 1" }),
     ]);
     const { matched } = rules.match(seen, {});
@@ -249,13 +249,13 @@ describe("problems", () => {
 
   test("without a list of machines any name is taken", () => {
     const rule = { id: "a", event: "x", send: { machine: "any", key: "k", event: "X" } } as Rule;
-    expect(compileRule(rule, { ...env, machines: undefined }).problems).toStrictEqual([]);
+    expect(compileRule(rule, { ...env, machines: undefined }).diagnostics).toStrictEqual([]);
   });
 });
 
 describe("the reason why (not)", () => {
   const explain = (rules: readonly Partial<Rule>[], over: Partial<Event> = {}) =>
-    ruleSet(rules.map(compiled)).explain(event(over), {});
+    createRuleSet(rules.map(compiled)).explain(event(over), {});
 
   test("matched first, then nearest misses first; rules for other types are named", () => {
     const { rules, notConsidered } = explain([
@@ -274,8 +274,8 @@ describe("the reason why (not)", () => {
 
   test("every condition has its place in the file", () => {
     const [outcome] = explain([{ match: { branch: "dev" }, when: "event.title == 'x'" }]).rules;
-    const places = (node: CondNode): unknown[] => [node.place?.line, ...(node.children ?? []).map(places)];
-    expect(places(outcome?.tree as CondNode)).toStrictEqual([1, [2, [3]], [2]]);
+    const places = (node: ConditionNode): unknown[] => [node.place?.line, ...(node.children ?? []).map(places)];
+    expect(places(outcome?.tree as ConditionNode)).toStrictEqual([1, [2, [3]], [2]]);
   });
 
   test.each<[Partial<Rule>, object]>([
@@ -327,7 +327,9 @@ describe("the reason why (not)", () => {
 });
 
 test("a thousand rules of one type are asked without copying the event", () => {
-  const rules = ruleSet(Array.from({ length: 1_000 }, (_, i) => compiled({ id: `r${i}`, match: { branch: `b${i}` } })));
+  const rules = createRuleSet(
+    Array.from({ length: 1_000 }, (_, i) => compiled({ id: `r${i}`, match: { branch: `b${i}` } })),
+  );
   const { matched, considered } = rules.match(event({ branch: "b7" }), {});
   expect(considered).toBe(1_000);
   expect(matched.map(({ rule }) => rule.id)).toStrictEqual(["r7"]);

@@ -13,7 +13,7 @@ import { formatDuration, parseDuration } from "../../src/core/duration.ts";
 import { compileMachine } from "../../src/core/machine/file/compile.ts";
 import type { StepResult } from "../../src/core/machine/run/step.ts";
 import type { Json, JsonObject } from "../../src/model.ts";
-import { env, machineOf, type Story, story } from "./machine-story.ts";
+import { env, type MachineRun, machineOf, startRun } from "./machine-story.ts";
 
 interface Step {
   /** Time that passes before it. */
@@ -72,20 +72,20 @@ describe.each(files)("%s", (file) => {
     test(title, () => {
       expect(Object.keys(rest).filter((key) => !REFERENCES.includes(key))).toEqual([]);
       const machine = { id: "m", startOn: ["START"], ...written };
-      if (refused === undefined) follow(story(machineOf(machine)), steps);
+      if (refused === undefined) follow(startRun(machineOf(machine)), steps);
       else expectRefused(machine, refused);
     });
   }
 });
 
 describe("every test of others is told by a scenario or left out for a reason", () => {
-  const told = (list: "w3c" | "scion") => new Set(scenarios.flatMap((one) => (one[list] ?? []).map(String)));
+  const run = (list: "w3c" | "scion") => new Set(scenarios.flatMap((one) => (one[list] ?? []).map(String)));
 
   test("the W3C's mandatory ones", () => {
     const { mandatory, outside } = read("w3c.yaml") as { mandatory: unknown[]; outside: Record<string, string> };
     const all = mandatory.map(String);
     expect(all.length).toBe(168);
-    expectShared(all, told("w3c"), outside);
+    expectShared(all, run("w3c"), outside);
   });
 
   test("the scion framework's", () => {
@@ -94,7 +94,7 @@ describe("every test of others is told by a scenario or left out for a reason", 
       outside: Record<string, string>;
     };
     const all = Object.entries(tests).flatMap(([family, names]) => names.map((name) => `${family}/${name}`));
-    expectShared(all, told("scion"), outside);
+    expectShared(all, run("scion"), outside);
   });
 });
 
@@ -110,12 +110,12 @@ function expectShared(
 }
 
 function expectRefused(machine: JsonObject, words: string): void {
-  const { machine: compiled, problems } = compileMachine(machine, env());
+  const { machine: compiled, diagnostics: problems } = compileMachine(machine, env());
   expect(problems.map(({ code, message }) => `${code} ${message}`).join("; ")).toContain(words);
   expect(compiled).toBeUndefined();
 }
 
-function follow(told: Story, steps: readonly Step[]): void {
+function follow(told: MachineRun, steps: readonly Step[]): void {
   expect(steps.length).toBeGreaterThan(0);
   steps.forEach((step, i) => {
     const isTold = HAPPENINGS.some((key) => Object.hasOwn(step, key));
@@ -124,7 +124,7 @@ function follow(told: Story, steps: readonly Step[]): void {
   });
 }
 
-function expectStep(told: Story, step: Step): void {
+function expectStep(told: MachineRun, step: Step): void {
   told.nowMs += parseDuration(step.wait ?? "0s") ?? Number.NaN;
   const result = happen(told, step);
   const seen = seenOf(told, result);
@@ -138,14 +138,14 @@ function expectStep(told: Story, step: Step): void {
   expect(result.problems.map(({ code }) => code)).toEqual(step.problems ?? []);
 }
 
-function happen(told: Story, { send, with: data, timer, done, failed, output, error, of }: Step): StepResult {
+function happen(told: MachineRun, { send, with: data, timer, done, failed, output, error, of }: Step): StepResult {
   if (send !== undefined) return told.send(send, data);
   if (timer !== undefined) return told.fire(timer, of);
   if (done !== undefined) return told.done(done, output, of);
   return told.fail(failed ?? "", error, of);
 }
 
-function seenOf({ row, nowMs }: Story, result: StepResult): Partial<Record<keyof Step, unknown>> {
+function seenOf({ row, nowMs }: MachineRun, result: StepResult): Partial<Record<keyof Step, unknown>> {
   return {
     state: row?.state,
     status: row?.status,

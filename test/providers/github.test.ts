@@ -436,7 +436,7 @@ describe("comment", () => {
 });
 
 test.each(["acme/..", "../web", "acme", "acme/web/x", "acme/web?x", "a b/c"])("%s is no repository", async (repo) => {
-  const { checker } = await import("../../src/core/check.ts");
-  expect(checker(status.params)({ ...status.example, repo })).not.toEqual([]);
-  expect(checker(status.params)({ ...status.example, repo: "acme/.github" })).toEqual([]);
+  const { validatorFor } = await import("../../src/core/check.ts");
+  expect(validatorFor(status.params)({ ...status.example, repo })).not.toEqual([]);
+  expect(validatorFor(status.params)({ ...status.example, repo: "acme/.github" })).toEqual([]);
 });

@@ -2,7 +2,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
 import { memoryCache } from "../../src/cache/memory.ts";
-import { checker } from "../../src/core/check.ts";
+import { validatorFor } from "../../src/core/check.ts";
 import { createNetwork } from "../../src/network/network.ts";
 import type { ActionContext, EventDraft, RawRequest, Webhook } from "../../src/ports/provider.ts";
 import http from "../../src/providers/http/index.ts";
@@ -151,7 +151,7 @@ describe("forms", () => {
 });
 
 test("a source without a way to verify is not configured", () => {
-  const check = checker(http.source.settings);
+  const check = validatorFor(http.source.settings);
   expect(check({})).not.toEqual([]);
   expect(check({ verify: { kind: "none" } })).not.toEqual([]);
   expect(check({ verify: { kind: "hmac" } })).not.toEqual([]);

@@ -13,7 +13,7 @@ import type { Event, Json, JsonObject } from "../../src/model.ts";
 import github from "../../src/providers/github/index.ts";
 import jira from "../../src/providers/jira/index.ts";
 import slack from "../../src/providers/slack/index.ts";
-import { machineOf, type Story, story } from "../core/machine-story.ts";
+import { type MachineRun, machineOf, startRun } from "../core/machine-story.ts";
 
 const ESCAPES = [github, jira, slack].map(({ connection }) => connection?.escapes);
 
@@ -79,7 +79,7 @@ function runPattern(text: string): void {
     const { match, matches: hits = [], misses = [], refused, ...rest } = example;
     expect(rest).toEqual({});
     expect(hits.length + misses.length + (refused ? 1 : 0), "an example shows something").toBeGreaterThan(0);
-    const { pattern, problems } = compilePattern(match);
+    const { pattern, diagnostics: problems } = compilePattern(match);
     const told = problems.map(({ message }) => message).join("; ");
     if (refused !== undefined) expect(told).toContain(refused);
     else expect(told).toBe("");
@@ -122,7 +122,7 @@ function runExpressions(text: string): void {
   const { cases, ...scope } = parse(text) as JsonObject & { cases: (Case & { cel: string })[]; event: JsonObject };
   for (const one of cases) {
     const compiled = compileExpression(one.cel);
-    const problem = compiled.ok ? undefined : advised(compiled.problem);
+    const problem = compiled.ok ? undefined : advised(compiled.diagnostic);
     expectCase(one, problem, () => (compiled.ok ? compiled.expression.evaluate(scope) : { ok: false }));
   }
 }
@@ -144,7 +144,7 @@ function runTemplates(text: string): void {
     const templates = new Map(Object.entries(files));
     const schema = Type.Unknown(destination ? { escape: destination } : {});
     const options = { templates, schema, escapes: Object.assign({}, ...ESCAPES) };
-    const { renderer, problems } = compileValue(one.text, options);
+    const { renderer, diagnostics: problems } = compileValue(one.text, options);
     expectCase(one, problems[0] && advised(problems[0]), () => renderer.render(scope));
   }
 }
@@ -189,7 +189,7 @@ function runStory(text: string, machines: Machines): void {
     steps,
     templates = {},
   } = parse(text) as { machine: string; steps: Step[]; templates?: Record<string, string> };
-  const told = story(
+  const told = startRun(
     machineOf(parse(machines(machine)), { id: machine, templates: new Map(Object.entries(templates)) }),
   );
   for (const step of steps) expectStep(told, step);
@@ -200,7 +200,7 @@ const STEP_KEYS =
     " ",
   );
 
-function expectStep(told: Story, step: Step): void {
+function expectStep(told: MachineRun, step: Step): void {
   expect(Object.keys(step).filter((key) => !STEP_KEYS.includes(key))).toEqual([]);
   told.nowMs += parseDuration(step.wait ?? "0s")!;
   const { transition, deliveries, emits, logs, problems, timersSet } = happen(told, step);
@@ -225,7 +225,7 @@ function expectStep(told: Story, step: Step): void {
   else expect(words).toContain(step.problem);
 }
 
-function happen(told: Story, { signal, event, timer, done, failed, output, error, of }: Step) {
+function happen(told: MachineRun, { signal, event, timer, done, failed, output, error, of }: Step) {
   if (signal !== undefined) return told.send(signal, event);
   if (timer !== undefined) return told.fire(timer, of);
   if (done !== undefined) return told.done(done, output as JsonObject | undefined, of);

@@ -72,7 +72,7 @@ export function createWorld({ store, files, answer, clock = woundClock(), probes
   const actions = new Map(
     Object.entries(provider.connection?.actions ?? {}).map(([name, action]) => [`out.${name}`, action]),
   );
-  const { policy, problems } = compilePolicy(files, { actions, vars: {} });
+  const { policy, diagnostics: problems } = compilePolicy(files, { actions, vars: {} });
   if (!policy) throw new Error(JSON.stringify(problems, null, 2));
   const wire = (store: Store) =>
     createFlow({

@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { actionCatalogue, type Config } from "../../config/config.ts";
+import { explainEvent } from "../../core/match/rule-set.ts";
 import { ERRORS, type ErrorCode, nearest, SignalboxError } from "../../errors.ts";
 import type { Event, Explanation, JsonObject } from "../../model.ts";
 import { compilePolicy, readPolicyFiles } from "../../policy/policy.ts";
@@ -16,8 +17,6 @@ import { EXIT } from "../terminal/failure.ts";
 import { given } from "../terminal/paging.ts";
 import { orNearIds } from "./events.ts";
 import { jsonObject, readJson } from "./send.ts";
-
-const IDS_SHOWN = 20;
 
 export const explain: CommandBody = {
   about:
@@ -69,11 +68,9 @@ async function explainFile(context: Context, what: string, options: Options): Pr
     : payload(value, { config, providers, options }, context.nowMs());
   const files = await readPolicyFiles(config.dir);
   const actions = actionCatalogue(config.connections, providers);
-  const { policy, problems } = compilePolicy(files, { actions, vars: config.vars });
+  const { policy, diagnostics: problems } = compilePolicy(files, { actions, vars: config.vars });
   if (!policy) throw new ConfigError({ problems, sources: new Map(Object.entries(files)) });
-  const { rules, notConsidered } = policy.rules.explain(event, policy.vars);
-  const others = { count: notConsidered.length, ids: notConsidered.slice(0, IDS_SHOWN) };
-  return { event, policy: policy.revision, rules, notConsidered: others, deliveries: [] };
+  return explainEvent(policy, event);
 }
 
 function isEvent(value: JsonObject): boolean {

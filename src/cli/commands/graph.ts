@@ -86,7 +86,7 @@ async function machinesOf(context: Context, name: string | undefined): Promise<C
     ([file]) => isTemplateFile(file) || (isMachineFile(file) && (name === undefined || idOf(file) === name)),
   );
   const actions = actionCatalogue(config.connections, await context.providers());
-  const { policy, problems } = compilePolicy(Object.fromEntries(needed), { actions, vars: config.vars });
+  const { policy, diagnostics: problems } = compilePolicy(Object.fromEntries(needed), { actions, vars: config.vars });
   if (!policy) throw new ConfigError({ problems, sources: new Map(needed) });
   return [...policy.machines.values()];
 }
@@ -159,10 +159,10 @@ interface Counts {
   failed: number;
 }
 
-async function countsOf(api: ApiClient, { id, engine }: CompiledMachine): Promise<Counts> {
+async function countsOf(api: ApiClient, { id, interpreter }: CompiledMachine): Promise<Counts> {
   const found: Counts = { counts: new Map(), stray: 0, failed: 0 };
   for await (const { status, state } of instancesOf(api, id)) {
-    const active = engine.active(state);
+    const active = interpreter.activeStates(state);
     if (status === "error") found.failed += 1;
     else if (active === undefined) found.stray += 1;
     else for (const node of active) found.counts.set(node.id, (found.counts.get(node.id) ?? 0) + 1);

@@ -1,6 +1,6 @@
 /** `providers check`: holds providers to the contract of the shipped ones. */
 import { dirname, resolve } from "node:path";
-import type { Clause } from "../../contract/contract.ts";
+import type { Clause } from "../../contract/clause.ts";
 import { messageOf, nearest, SignalboxError } from "../../errors.ts";
 import type { Command } from "../command.ts";
 import { EXIT } from "../terminal/failure.ts";

@@ -1,5 +1,5 @@
 /** What an event caused when it was decided, beside what it would cause today: `-` and `+`, a line per effect. */
-import type { Effect, Explanation, Json, JsonObject, RuleChange } from "../../model.ts";
+import type { Explanation, Json, JsonObject, RuleChange, RuleEffect } from "../../model.ts";
 import type { Screen } from "./describe.ts";
 import { aligned, counted, cut, safe } from "./output.ts";
 
@@ -81,18 +81,18 @@ function textsOf(end: End, other: End, isSame: boolean): string[] {
 }
 
 /** The same action or signal on the other side, if there is one: then only what differs need be shown. */
-function twinOf(effect: Effect, { effects }: End, other: End): Effect | undefined {
+function twinOf(effect: RuleEffect, { effects }: End, other: End): RuleEffect | undefined {
   const name = nameOf(effect);
   const nth = effects.filter((one) => nameOf(one) === name).indexOf(effect);
   return other.effects.filter((one) => nameOf(one) === name)[nth];
 }
 
-function nameOf(effect: Effect): string {
+function nameOf(effect: RuleEffect): string {
   if ("action" in effect) return effect.action;
   return "code" in effect ? `✗ ${effect.code}` : `${effect.machine}/${effect.key} ${effect.signal}`;
 }
 
-function effectText(effect: Effect, twin: Effect | undefined): string {
+function effectText(effect: RuleEffect, twin: RuleEffect | undefined): string {
   const name = safe(nameOf(effect));
   if ("code" in effect) return `${name} ${safe(effect.message)}`;
   const others = twin && "params" in twin ? twin.params : undefined;

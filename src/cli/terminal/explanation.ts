@@ -1,5 +1,5 @@
 /** Why an event did (not) match: the trees of conditions, as people read them. */
-import type { CondNode, Explanation, Json, Place, RuleOutcome } from "../../model.ts";
+import type { ConditionNode, Explanation, Json, Place, RuleExplanation } from "../../model.ts";
 import { renderChanges } from "./changes.ts";
 import { decisionLines, eventLine, type Screen } from "./describe.ts";
 import { aligned, cut, safe, width } from "./output.ts";
@@ -43,7 +43,7 @@ function notAsked({ count, ids }: Explanation["notConsidered"]): string {
 }
 
 /** `MATCHED` or `MISSED by n`, where the rule stands, and its tree. Ends with a newline. */
-export function renderRule({ id, place, matched, distance, tree }: RuleOutcome, screen: Screen): string {
+export function renderRule({ id, place, matched, distance, tree }: RuleExplanation, screen: Screen): string {
   const { paint } = screen;
   const label = matched ? paint.green("MATCHED") : paint.red(`MISSED by ${distance}`);
   const where = place ? paint.dim(`   ${place.file}:${place.line}`) : "";
@@ -51,7 +51,7 @@ export function renderRule({ id, place, matched, distance, tree }: RuleOutcome, 
 }
 
 /** The tree below a rule of `file`; places elsewhere are named in full. */
-function renderTree(tree: CondNode, screen: Screen, file?: string): string {
+function renderTree(tree: ConditionNode, screen: Screen, file?: string): string {
   const lines = linesOf(tree, "", "", { screen, file });
   const widest = Math.max(0, ...lines.map(({ text, note }) => (note === "" ? 0 : width(text))));
   return lines
@@ -71,7 +71,7 @@ interface Style {
   file: string | undefined;
 }
 
-function linesOf(node: CondNode, lead: string, below: string, style: Style): Line[] {
+function linesOf(node: ConditionNode, lead: string, below: string, style: Style): Line[] {
   const { paint } = style.screen;
   const children = node.kind === "all" ? (node.children ?? []).flatMap(unwrapped) : (node.children ?? []);
   const dim = node.counts ? (text: string) => text : paint.dim;
@@ -86,16 +86,16 @@ function linesOf(node: CondNode, lead: string, below: string, style: Style): Lin
 }
 
 /** All of all is all. */
-function unwrapped(node: CondNode): CondNode[] {
+function unwrapped(node: ConditionNode): ConditionNode[] {
   return node.kind === "all" && node.hint === undefined ? (node.children ?? []).flatMap(unwrapped) : [node];
 }
 
-function symbolOf({ ok, counts }: CondNode, { screen: { paint } }: Style): string {
+function symbolOf({ ok, counts }: ConditionNode, { screen: { paint } }: Style): string {
   if (ok) return paint.green("✓");
   return counts ? paint.red("✗") : paint.dim("·");
 }
 
-function wordsOf({ kind, path, op, want }: CondNode): string {
+function wordsOf({ kind, path, op, want }: ConditionNode): string {
   if (kind === "all" || kind === "any" || kind === "not") return kind;
   if (kind === "cel") return `${op ?? "when"} ${safe(cut(String(want ?? path ?? ""), VALUE_CHARS_MAX))}`;
   return [path, op, want === undefined ? undefined : valueText(want)]
@@ -105,7 +105,7 @@ function wordsOf({ kind, path, op, want }: CondNode): string {
 }
 
 /** Only what failed needs telling what was found, and where it is written. */
-function noteOf({ kind, ok, got, missing, place }: CondNode, { screen: { paint }, file }: Style): string {
+function noteOf({ kind, ok, got, missing, place }: ConditionNode, { screen: { paint }, file }: Style): string {
   if (ok || (kind !== "leaf" && kind !== "cel")) return "";
   const found = missing ? "missing" : got === undefined ? "" : `got ${safe(valueText(got))}`;
   return [found, place ? paint.dim(placeText(place, file)) : ""].filter((part) => part !== "").join("   ");
@@ -120,14 +120,14 @@ function valueText(value: Json): string {
 }
 
 /** The failed conditions that would have to change, one line each: for summaries. */
-export function missesOf(node: CondNode): CondNode[] {
+export function missesOf(node: ConditionNode): ConditionNode[] {
   if (node.ok || !node.counts) return [];
   const inner = (node.children ?? []).flatMap(missesOf);
   return inner.length > 0 ? inner : [node];
 }
 
 /** `data.pull_request.merged equals true   got false   rules/pull-requests.yaml:7:31`. */
-export function missText(node: CondNode): string {
+export function missText(node: ConditionNode): string {
   const found = node.missing ? "missing" : node.got === undefined ? "" : `got ${safe(valueText(node.got))}`;
   const where = node.place ? placeText(node.place, undefined) : "";
   return aligned([[wordsOf(node), found, where]]).trimEnd();

@@ -15,9 +15,9 @@ export interface Facts {
   recorded: number;
   /** Keys of mappings that are there instead of a value. */
   keys: Set<string>;
-  /** Whether some event holds null or something empty there or on the way: nobody knows what else may come. */
+  /** Whether some event holds null, or an empty list or mapping, there or on the way: then other values may come. */
   unclear: boolean;
-  /** Events that hold a value on the way, where only a mapping could lead on, and what stands there. */
+  /** Events that hold a value on the way, where the path needs a mapping, and the kind of that value. */
   blocked: number;
   blockedBy: { part: number; kind: string } | undefined;
   /** The first part of the path that is missing, where events lead furthest, and the keys beside it. */
@@ -40,8 +40,8 @@ export function factsOf(events: readonly Event[], samples: number, path: readonl
     siblings: new Set(),
   };
   for (const [position, event] of events.entries()) {
-    const met: Met = { valued: false, blocked: false };
-    look(event as unknown as Json, 0, { path, facts, met });
+    const met: EventFacts = { valued: false, blocked: false };
+    collectFacts(event as unknown as Json, 0, { path, facts, met });
     if (met.valued) facts.valued += 1;
     if (met.valued && position >= samples) facts.recorded += 1;
     if (met.blocked) facts.blocked += 1;
@@ -49,24 +49,24 @@ export function factsOf(events: readonly Event[], samples: number, path: readonl
   return facts;
 }
 
-interface Met {
+interface EventFacts {
   valued: boolean;
   blocked: boolean;
 }
 
-interface Looking {
+interface FactsPass {
   path: readonly string[];
   facts: Facts;
   /** What this event turned out to have. */
-  met: Met;
+  met: EventFacts;
 }
 
-function look(value: Json, part: number, looking: Looking): void {
-  const { path, facts, met } = looking;
+function collectFacts(value: Json, part: number, pass: FactsPass): void {
+  const { path, facts, met } = pass;
   if (Array.isArray(value)) {
     if (value.length === 0) facts.unclear = true;
-    for (const element of value) look(element, part, looking);
-  } else if (typeof value === "object" && value !== null) lookInside(value, part, looking);
+    for (const element of value) collectFacts(element, part, pass);
+  } else if (typeof value === "object" && value !== null) lookInside(value, part, pass);
   else if (part === path.length) {
     met.valued = true;
     if (facts.values.size <= VALUES_MAX) facts.values.add(value);
@@ -78,13 +78,13 @@ function look(value: Json, part: number, looking: Looking): void {
   }
 }
 
-function lookInside(value: { readonly [key: string]: Json }, part: number, looking: Looking): void {
-  const { path, facts } = looking;
+function lookInside(value: { readonly [key: string]: Json }, part: number, pass: FactsPass): void {
+  const { path, facts } = pass;
   const keys = Object.keys(value);
   if (keys.length === 0) facts.unclear = true;
   const key = path[part];
   if (key === undefined) for (const each of keys) facts.keys.add(each);
-  else if (Object.hasOwn(value, key) && value[key] !== undefined) look(value[key], part + 1, looking);
+  else if (Object.hasOwn(value, key) && value[key] !== undefined) collectFacts(value[key], part + 1, pass);
   else if (part >= facts.missing) {
     if (part > facts.missing) facts.siblings = new Set();
     facts.missing = part;

@@ -1,51 +1,50 @@
 /**
- * What a reader of a machine file does not see: states that nothing reaches or leaves, waits without an end, calls whose failure nobody
- * takes, transitions that are never taken. Guards count as true unless they are certain not to be, so that no warning is a false alarm.
+ * What a reader of a machine file does not see: states that no transition reaches or leaves, waits without an end, calls whose failure
+ * no onError handles, transitions that are never taken. A guard counts as true unless it is certainly false, so that no warning is a false alarm.
  */
-import { type Diagnostic, nearest } from "../../errors.ts";
+import { type Diagnostic, nearest, newWarning, type Path } from "../../errors.ts";
 import type { CompiledMachine } from "../machine/file/compile.ts";
 import {
   type Call,
   type Effect,
   type Guard,
   isObject,
-  type Move,
-  nameOf,
-  type Path,
   type StateNode,
+  stateLabel,
+  type TransitionNode,
   type Tree,
 } from "../machine/file/tree.ts";
 
-/** Problems with paths inside the machine's file. `sent`: the signals that rules send to it; undefined = rules are not known. */
+/** Diagnostics with paths inside the machine's file. `sent`: the signals that rules send to it; undefined = rules are not known. */
 export function lintMachine(machine: CompiledMachine, sent: ReadonlySet<string> | undefined): Diagnostic[] {
   const { tree } = machine;
-  const found: Found = { machine, problems: [], reached: reachedFrom(machine) };
-  lintStates(found);
-  lintLoops(found);
+  const pass: LintPass = { machine, diagnostics: [], reached: reachedFrom(machine) };
+  lintStates(pass);
+  lintLoops(pass);
   for (const node of tree.nodes) {
-    lintOrder(found, node);
-    lintGuards(found, node);
-    lintCalls(found, node);
+    lintOrder(pass, node);
+    lintGuards(pass, node);
+    lintCalls(pass, node);
   }
-  lintReads(found);
-  if (sent !== undefined) lintSignals(found, sent);
-  return found.problems;
+  lintReads(pass);
+  if (sent !== undefined) lintSignals(pass, sent);
+  return pass.diagnostics;
 }
 
-interface Found {
+interface LintPass {
   readonly machine: CompiledMachine;
-  readonly problems: Diagnostic[];
+  readonly diagnostics: Diagnostic[];
   readonly reached: ReadonlySet<StateNode>;
 }
 
 function warn(
-  { problems }: Found,
+  { diagnostics }: LintPass,
   code: Diagnostic["code"],
   path: Path,
   message: string,
-  more: Partial<Diagnostic> = {},
+  more: Parameters<typeof newWarning>[2] = {},
 ): void {
-  problems.push({ code, severity: "warning", message, path, ...more });
+  diagnostics.push(newWarning(code, message, { path, ...more }));
 }
 
 const keyOf = ({ path }: StateNode): Path => path;
@@ -53,7 +52,7 @@ const keyOf = ({ path }: StateNode): Path => path;
 // ---------------------------------------------------------------- guards that are certain
 
 /** What a guard gives whatever happens; undefined = that depends. */
-function certain(guard: Guard | undefined, machine: CompiledMachine): boolean | undefined {
+function certainResult(guard: Guard | undefined, machine: CompiledMachine): boolean | undefined {
   if (guard === undefined) return true;
   switch (guard.kind) {
     case "cel": {
@@ -63,25 +62,26 @@ function certain(guard: Guard | undefined, machine: CompiledMachine): boolean | 
       return result.ok && result.value === true;
     }
     case "not": {
-      const inner = certain(guard.guard, machine);
+      const inner = certainResult(guard.guard, machine);
       return inner === undefined ? undefined : !inner;
     }
     case "and":
     case "or": {
       const decisive = guard.kind === "or";
-      const parts = guard.guards.map((part) => certain(part, machine));
+      const parts = guard.guards.map((part) => certainResult(part, machine));
       if (parts.includes(decisive)) return decisive;
       return parts.includes(undefined) ? undefined : !decisive;
     }
   }
 }
 
-const canBeTaken = (move: Move, machine: CompiledMachine): boolean => certain(move.guard, machine) !== false;
+const canBeTaken = (move: TransitionNode, machine: CompiledMachine): boolean =>
+  certainResult(move.guard, machine) !== false;
 
-function lintGuards(found: Found, { moves }: StateNode): void {
+function lintGuards(pass: LintPass, { transitions: moves }: StateNode): void {
   for (const { at, guard } of moves)
-    if (certain(guard, found.machine) === false)
-      warn(found, "SB0325", [...at, "guard"], "This guard never holds, so the transition is never taken");
+    if (certainResult(guard, pass.machine) === false)
+      warn(pass, "SB0325", [...at, "guard"], "This guard never holds, so the transition is never taken");
 }
 
 // ---------------------------------------------------------------- which states are reached and left
@@ -118,28 +118,28 @@ function reachedFrom(machine: CompiledMachine): Set<StateNode> {
   for (let node = open.pop(); node !== undefined; node = open.pop()) {
     if (reached.has(node)) continue;
     reached.add(node);
-    for (const move of node.moves) if (canBeTaken(move, machine)) open.push(...move.targets.flatMap(entered));
+    for (const move of node.transitions) if (canBeTaken(move, machine)) open.push(...move.targets.flatMap(entered));
   }
   return reached;
 }
 
-function lintStates(found: Found): void {
-  const { machine, reached } = found;
+function lintStates(pass: LintPass): void {
+  const { machine, reached } = pass;
   const { root, nodes } = machine.tree;
   for (const node of nodes)
     if (node.type !== "history" && !reached.has(node) && node.parent && reached.has(node.parent))
-      warn(found, "SB0320", keyOf(node), `No transition leads to ${nameOf(node)}`, { atKey: true });
+      warn(pass, "SB0320", keyOf(node), `No transition leads to ${stateLabel(node)}`, { atKey: true });
   const ends = [...root.states.values()].filter((node) => node.type === "final" && reached.has(node));
   const ending = endingFrom(ends, machine);
   for (const node of nodes) {
     if (node.type !== "atomic" || !reached.has(node)) continue;
     if (isDeadEnd(node)) {
-      const message = `${nameOf(node)} is left by no transition: make it final, or give it a way out`;
-      warn(found, "SB0321", keyOf(node), message, { atKey: true });
+      const message = `${stateLabel(node)} has no outgoing transition: make it final, or give it a way out`;
+      warn(pass, "SB0321", keyOf(node), message, { atKey: true });
     } else if (ends.length > 0 && !ending.has(node)) {
-      const message = `From ${nameOf(node)} no final state can be reached`;
-      warn(found, "SB0322", keyOf(node), message, { atKey: true });
-    } else if (ends.length > 0) lintWait(found, node);
+      const message = `From ${stateLabel(node)} no final state can be reached`;
+      warn(pass, "SB0322", keyOf(node), message, { atKey: true });
+    } else if (ends.length > 0) lintWait(pass, node);
   }
 }
 
@@ -153,14 +153,14 @@ function lineOf(node: StateNode): StateNode[] {
 /** In a parallel state the other regions may lead out. */
 function isDeadEnd(node: StateNode): boolean {
   const line = lineOf(node);
-  return line.every(({ type, moves }) => type !== "parallel" && moves.length === 0);
+  return line.every(({ type, transitions: moves }) => type !== "parallel" && moves.length === 0);
 }
 
 /** The states from which one of the ends can be reached. */
 function endingFrom(ends: readonly StateNode[], machine: CompiledMachine): Set<StateNode> {
   const ending = new Set<StateNode>(ends);
   const leads = (node: StateNode): boolean =>
-    node.moves.some(
+    node.transitions.some(
       (move) =>
         canBeTaken(move, machine) &&
         move.targets.some((target) => entered(target).some((each) => ending.has(each) && each !== machine.tree.root)),
@@ -184,34 +184,38 @@ function endingFrom(ends: readonly StateNode[], machine: CompiledMachine): Set<S
 const below = (node: StateNode): StateNode[] => [...node.states.values()].flatMap((child) => [child, ...below(child)]);
 
 /** A machine that is meant to end should not be able to wait for ever. */
-function lintWait(found: Found, node: StateNode): void {
+function lintWait(pass: LintPass, node: StateNode): void {
   const line = lineOf(node);
   const beside = line.filter(({ type }) => type === "parallel").flatMap(below);
   const goesOn = (state: StateNode): boolean =>
-    state.moves.some(({ trigger: { kind } }) => kind !== "signal" && kind !== "finished") ||
+    state.transitions.some(({ trigger: { kind } }) => kind !== "signal" && kind !== "finished") ||
     state.entry.some(({ kind }) => kind === "raise");
   if ([...line, ...beside].some(goesOn)) return;
   const signals = new Set(
-    line.flatMap(({ moves }) => moves.flatMap(({ trigger }) => (trigger.kind === "signal" ? [trigger.name] : []))),
+    line.flatMap(({ transitions: moves }) =>
+      moves.flatMap(({ trigger }) => (trigger.kind === "signal" ? [trigger.name] : [])),
+    ),
   );
-  const message = `${nameOf(node)} waits for ${[...signals].join(", ")} without an end; give it an after`;
-  warn(found, "SB0323", keyOf(node), message, { atKey: true });
+  const message = `${stateLabel(node)} waits for ${[...signals].join(", ")} without an end; give it an after`;
+  warn(pass, "SB0323", keyOf(node), message, { atKey: true });
 }
 
 // ---------------------------------------------------------------- transitions
 
 /** Unguarded `always` transitions that lead round in a circle. */
-function lintLoops(found: Found): void {
-  const { machine, reached } = found;
-  const next = (node: StateNode): { move: Move; leaves: StateNode[] } | undefined => {
-    const move = node.moves.find(({ trigger, guard }) => trigger.kind === "always" && certain(guard, machine) === true);
+function lintLoops(pass: LintPass): void {
+  const { machine, reached } = pass;
+  const next = (node: StateNode): { move: TransitionNode; leaves: StateNode[] } | undefined => {
+    const move = node.transitions.find(
+      ({ trigger, guard }) => trigger.kind === "always" && certainResult(guard, machine) === true,
+    );
     if (move === undefined) return undefined;
     const leaves = move.targets.length === 0 ? [node] : move.targets.flatMap(inside);
     return { move, leaves };
   };
-  const told = new Set<StateNode>();
+  const reported = new Set<StateNode>();
   for (const start of machine.tree.nodes) {
-    if (!reached.has(start) || told.has(start)) continue;
+    if (!reached.has(start) || reported.has(start)) continue;
     const way: StateNode[] = [];
     let node: StateNode | undefined = start;
     while (node !== undefined && !way.includes(node)) {
@@ -220,24 +224,24 @@ function lintLoops(found: Found): void {
     }
     const move = next(start)?.move;
     if (node !== start || move === undefined) continue;
-    for (const each of way) told.add(each);
-    const names = [...way, start].map(nameOf).join(" → ");
-    warn(found, "SB0324", move.at, `These transitions follow each other without end: ${names}; give one a guard`);
+    for (const each of way) reported.add(each);
+    const names = [...way, start].map(stateLabel).join(" → ");
+    warn(pass, "SB0324", move.at, `These transitions follow each other without end: ${names}; give one a guard`);
   }
 }
 
 /** Candidates of which an earlier one is always taken instead. */
-function lintOrder(found: Found, { moves }: StateNode): void {
+function lintOrder(pass: LintPass, { transitions: moves }: StateNode): void {
   const firsts = new Map<string, { always: boolean; guards: Set<string> }>();
   for (const { at, trigger, guard } of moves) {
     const key = JSON.stringify(trigger);
     const before = firsts.get(key);
     const text = JSON.stringify(sourceOf(guard));
     if (before?.always)
-      warn(found, "SB0328", at, "Never taken: a transition before it on the same occasion has no guard");
+      warn(pass, "SB0328", at, "Never taken: a transition before it on the same occasion has no guard");
     else if (guard !== undefined && before?.guards.has(text))
-      warn(found, "SB0328", at, "Never taken: a transition before it on the same occasion has the same guard");
-    const always = certain(guard, found.machine) === true;
+      warn(pass, "SB0328", at, "Never taken: a transition before it on the same occasion has the same guard");
+    const always = certainResult(guard, pass.machine) === true;
     if (before === undefined) firsts.set(key, { always, guards: new Set([text]) });
     else {
       before.always ||= always;
@@ -252,15 +256,15 @@ function sourceOf(guard: Guard | undefined): unknown {
   return guard.kind === "not" ? { not: sourceOf(guard.guard) } : { [guard.kind]: guard.guards.map(sourceOf) };
 }
 
-function lintCalls(found: Found, { entry, moves }: StateNode): void {
+function lintCalls(pass: LintPass, { entry, transitions: moves }: StateNode): void {
   const calls = entry.filter((effect): effect is Call => effect.kind === "call");
   for (const { id, action, at } of calls) {
     if (moves.some(({ trigger }) => trigger.kind === "failed" && trigger.call === id)) continue;
     warn(
-      found,
+      pass,
       "SB0327",
       at,
-      `When ${action} fails for good, nothing takes that and the instance ends in error; give it an onError`,
+      `No onError handles a permanent failure of ${action}: the instance would end in error; add one`,
     );
   }
 }
@@ -268,10 +272,14 @@ function lintCalls(found: Found, { entry, moves }: StateNode): void {
 // ---------------------------------------------------------------- names
 
 const effectsOf = ({ nodes }: Tree): Effect[] =>
-  nodes.flatMap(({ entry, exit, moves }) => [...entry, ...exit, ...moves.flatMap(({ effects }) => effects)]);
+  nodes.flatMap(({ entry, exit, transitions: moves }) => [
+    ...entry,
+    ...exit,
+    ...moves.flatMap(({ effects }) => effects),
+  ]);
 
-function lintReads(found: Found): void {
-  const { tree, migration } = found.machine;
+function lintReads(pass: LintPass): void {
+  const { tree, migration } = pass.machine;
   const assigned = effectsOf(tree).flatMap((effect) => (effect.kind === "assign" ? effect.values : []));
   const keys = new Set([...tree.context, ...assigned, ...migration.context].map(({ key }) => key));
   for (const { at, paths } of tree.reads) {
@@ -279,30 +287,30 @@ function lintReads(found: Found): void {
     if (at[0] === "migrate") continue;
     for (const key of new Set(paths.flatMap((path) => /^context\.([^.[]+)/.exec(path)?.[1] ?? []))) {
       if (keys.has(key)) continue;
-      const near = nearest(key, keys);
+      const suggestion = nearest(key, keys);
       const message = `context.${key} is read here and never assigned`;
-      warn(found, "SB0329", at, message, near === undefined ? {} : { suggestion: `context.${near}` });
+      warn(pass, "SB0329", at, message, { suggestion: suggestion && `context.${suggestion}` });
     }
   }
 }
 
-function lintSignals(found: Found, sent: ReadonlySet<string>): void {
-  const { tree, definition, signals } = found.machine;
+function lintSignals(pass: LintPass, sent: ReadonlySet<string>): void {
+  const { tree, definition, signals } = pass.machine;
   const manual = isObject(definition) && Array.isArray(definition.manual) ? definition.manual : [];
   const raised = effectsOf(tree).flatMap((effect) => (effect.kind === "raise" ? [effect.name] : []));
-  const known = new Set<unknown>([...sent, ...raised, ...manual]);
+  const sentNames = new Set<unknown>([...sent, ...raised, ...manual]);
   if (sent.size === 0 && manual.length === 0 && signals.size > 0) {
-    warn(found, "SB0326", ["id"], "No rule sends a signal to this machine; name under manual what people send by hand");
+    warn(pass, "SB0326", ["id"], "No rule sends a signal to this machine; name under manual what people send by hand");
     return;
   }
-  const told = new Set<string>();
-  for (const { at, trigger } of tree.nodes.flatMap(({ moves }) => moves)) {
-    if (trigger.kind !== "signal" || trigger.name.endsWith("*") || known.has(trigger.name)) continue;
-    if (told.has(trigger.name)) continue;
-    told.add(trigger.name);
-    const near = nearest(trigger.name, sent);
+  const reported = new Set<string>();
+  for (const { at, trigger } of tree.nodes.flatMap(({ transitions: moves }) => moves)) {
+    if (trigger.kind !== "signal" || trigger.name.endsWith("*") || sentNames.has(trigger.name)) continue;
+    if (reported.has(trigger.name)) continue;
+    reported.add(trigger.name);
+    const suggestion = nearest(trigger.name, sent);
     const message = `No rule sends "${trigger.name}" to this machine; name it under manual when people send it by hand`;
     const path = at.slice(0, at.lastIndexOf(trigger.name) + 1);
-    warn(found, "SB0326", path, message, { atKey: true, ...(near === undefined ? {} : { suggestion: near }) });
+    warn(pass, "SB0326", path, message, { atKey: true, suggestion });
   }
 }

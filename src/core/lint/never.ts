@@ -1,13 +1,13 @@
 /** Conditions that no event can meet, or that every event meets, whatever it holds: an event's attributes are a closed list with types. */
-import type { Diagnostic } from "../../errors.ts";
-import { type Event, STATUSES } from "../../model.ts";
+import { type Diagnostic, newWarning, type Path } from "../../errors.ts";
+import { type Event, STATUS_WORDS, STATUSES } from "../../model.ts";
 import type { Alternative } from "../match/operators.ts";
 import type { All, Leaf } from "../match/pattern.ts";
 import type { CompiledRule } from "../match/rules.ts";
-import { selector } from "../match/selector.ts";
+import { selectorNames } from "../match/selector.ts";
 import { typeName } from "../words.ts";
-import { disjoint, exactShape, NUMBERS, prefixShape, type Shape, shapeOf } from "./shapes.ts";
-import { alternativeAt, isSlip, keyOf, listed, type Path, wordsOf } from "./written.ts";
+import { type AcceptedValues, acceptedBy, acceptedExactly, acceptedPrefix, disjoint, NUMBERS } from "./shapes.ts";
+import { alternativeAt, isSlip, keyOf, listed, wordsOf } from "./written.ts";
 
 type AttributeKind = "text" | "number" | "status" | "texts" | "mapping";
 
@@ -37,20 +37,10 @@ const ATTRIBUTES: Readonly<Record<keyof Event, AttributeKind>> = {
 
 const ALWAYS_THERE: ReadonlySet<string> = new Set(["id", "type", "source", "time", "receivedAt"]);
 
-/** Words of other systems for a status. */
-const STATUS_WORDS: Readonly<Record<string, string>> = {
-  passed: "success",
-  succeeded: "success",
-  successful: "success",
-  failed: "failure",
-  errored: "error",
-  running: "pending",
-  queued: "pending",
-  aborted: "cancelled",
-};
+const STATUS_SUGGESTIONS: Readonly<Record<string, string>> = { ...STATUS_WORDS, successful: "success" };
 
-const TEXTS = prefixShape("");
-const STATUS_SHAPES = STATUSES.map(exactShape);
+const TEXTS = acceptedPrefix("");
+const STATUS_SHAPES = STATUSES.map(acceptedExactly);
 
 function attributeOf(name: string): AttributeKind | undefined {
   return Object.hasOwn(ATTRIBUTES, name) ? ATTRIBUTES[name as keyof Event] : undefined;
@@ -63,7 +53,7 @@ export function isScalarAttribute(path: readonly string[]): boolean {
 }
 
 /** A branch of `$or`, or the pattern itself, with what stands in it and around it. */
-export interface Scope {
+export interface PatternBranch {
   own: readonly Leaf[];
   /** Leaves that must be met besides. */
   around: readonly Leaf[];
@@ -71,63 +61,58 @@ export interface Scope {
 }
 
 /** The pattern and every branch of every `$or` in it. */
-export function scopesOf(all: All, around: readonly Leaf[] = [], inBranch = false): Scope[] {
+export function branchesOf(all: All, around: readonly Leaf[] = [], inBranch = false): PatternBranch[] {
   const own = all.children.filter((child) => child.kind === "leaf");
   const met = [...around, ...own];
   const below = all.children.flatMap((child) =>
-    child.kind === "any" ? child.children.flatMap((branch) => scopesOf(branch, met, true)) : [],
+    child.kind === "any" ? child.children.flatMap((branch) => branchesOf(branch, met, true)) : [],
   );
   return [{ own, around, inBranch }, ...below];
 }
 
 /** What follows from a condition that cannot be met. */
-export const soNever = ({ inBranch }: Pick<Scope, "inBranch">): string =>
+export const soNever = ({ inBranch }: Pick<PatternBranch, "inBranch">): string =>
   inBranch ? "so this branch of $or never matches" : "so the rule never matches";
 
 /** SB0310, SB0313 and SB0314 about attributes, with paths inside the pattern. */
-export function attributeProblems(rule: CompiledRule, leaf: Leaf, scope: Scope): Diagnostic[] {
-  const [name = "", below] = leaf.path;
+export function attributeDiagnostics(rule: CompiledRule, leaf: Leaf, branch: PatternBranch): Diagnostic[] {
+  const [name = "", below] = leaf.fieldPath;
   const kind = attributeOf(name);
-  if (kind === undefined) return [strange(leaf, scope)];
-  if (kind === "mapping") return below === undefined ? [mappingAsValue(leaf, scope)] : [];
-  if (below !== undefined) return [belowScalar(leaf, scope)];
-  return valueProblems(rule, leaf, scope);
+  if (kind === undefined) return [strange(leaf, branch)];
+  if (kind === "mapping") return below === undefined ? [mappingAsValue(leaf, branch)] : [];
+  if (below !== undefined) return [belowScalar(leaf, branch)];
+  return valueDiagnostics(rule, leaf, branch);
 }
 
-function strange(leaf: Leaf, scope: Scope): Diagnostic {
-  const [name = ""] = leaf.path;
+function strange(leaf: Leaf, branch: PatternBranch): Diagnostic {
+  const [name = ""] = leaf.fieldPath;
   const { at, parts } = keyOf(leaf, 0);
-  const isAlone = leaf.path.length === 1;
+  const isAlone = leaf.fieldPath.length === 1;
   const attribute = isAlone ? Object.keys(ATTRIBUTES).find((each) => isSlip(name, each)) : undefined;
   const rest = !isAlone && isSlip(name, "data") ? parts.slice(1) : parts;
   const suggestion = attribute ?? ["data", ...rest].join(".");
   const what = `"${name}" is no attribute of an event`;
   if (leaf.absent) return always(`${what}, so this condition always holds`, { path: at, atKey: true, suggestion });
   const further = attribute === undefined ? "; the payload as sent is below data" : "";
-  return { ...never(`${what}, ${soNever(scope)}${further}`, at), atKey: true, suggestion };
+  return { ...never(`${what}, ${soNever(branch)}${further}`, at), atKey: true, suggestion };
 }
 
-function mappingAsValue(leaf: Leaf, scope: Scope): Diagnostic {
-  const what = `"${leaf.path[0]}" is a mapping and never a value`;
-  if (leaf.absent) return always(`${what}, so this condition always holds`, { path: leaf.at });
-  return never(`${what}, ${soNever(scope)}; name a field in it`, leaf.at);
+function mappingAsValue(leaf: Leaf, branch: PatternBranch): Diagnostic {
+  const what = `"${leaf.fieldPath[0]}" is a mapping and never a value`;
+  if (leaf.absent) return always(`${what}, so this condition always holds`, { path: leaf.patternPath });
+  return never(`${what}, ${soNever(branch)}; name a field in it`, leaf.patternPath);
 }
 
-function belowScalar(leaf: Leaf, scope: Scope): Diagnostic {
-  const [name = "", below] = leaf.path;
+function belowScalar(leaf: Leaf, branch: PatternBranch): Diagnostic {
+  const [name = "", below] = leaf.fieldPath;
   const { at } = keyOf(leaf, 1);
   const what = `"${name}" is ${kindWords(name)} and has no field "${below}"`;
   if (leaf.absent) return always(`${what}, so this condition always holds`, { path: at, atKey: true });
-  return { ...never(`${what}, ${soNever(scope)}`, at), atKey: true };
+  return { ...never(`${what}, ${soNever(branch)}`, at), atKey: true };
 }
 
-const never = (message: string, path: Path): Diagnostic => ({ code: "SB0310", severity: "warning", message, path });
-const always = (message: string, rest: Partial<Diagnostic>): Diagnostic => ({
-  code: "SB0313",
-  severity: "warning",
-  message,
-  ...rest,
-});
+const never = (message: string, path: Path) => newWarning("SB0310", message, { path });
+const always = (message: string, more: Parameters<typeof newWarning>[2]) => newWarning("SB0313", message, more);
 
 function kindWords(name: string): string {
   const kind = attributeOf(name);
@@ -137,13 +122,13 @@ function kindWords(name: string): string {
 // ---------------------------------------------------------------- values
 
 /** Alternatives that no value of the attribute meets. When none is left the leaf is never met, else it is never met by these. */
-function valueProblems(rule: CompiledRule, leaf: Leaf, scope: Scope): Diagnostic[] {
-  const [name = ""] = leaf.path;
+function valueDiagnostics(rule: CompiledRule, leaf: Leaf, branch: PatternBranch): Diagnostic[] {
+  const [name = ""] = leaf.fieldPath;
   const domain = domainOf(name, rule);
   const isDead = (alternative: Alternative) => {
     if (alternative.absent) return ALWAYS_THERE.has(name);
     if (alternative.exact) return !domain.some(({ test }) => test(alternative.want));
-    const shape = shapeOf(alternative);
+    const shape = acceptedBy(alternative);
     return domain.every((each) => disjoint(each, shape));
   };
   const dead = leaf.alternatives.map(isDead);
@@ -151,23 +136,20 @@ function valueProblems(rule: CompiledRule, leaf: Leaf, scope: Scope): Diagnostic
   const isAllDead = dead.every((each) => each);
   return leaf.alternatives.flatMap((alternative, i): Diagnostic[] => {
     if (!dead[i]) return [];
-    const so = isAllDead ? soNever(scope) : "so this alternative is never met";
+    const so = isAllDead ? soNever(branch) : "so this alternative is never met";
     const path = alternativeAt(rule, leaf, i);
-    const suggestion = suggestionFor(name, alternative, path === leaf.at);
-    const problem: Diagnostic = {
-      code: isAllDead ? "SB0310" : "SB0314",
-      severity: "warning",
-      message: `${whyDead(name, alternative, rule)}, ${so}`,
-      path,
-    };
-    return [suggestion === undefined ? problem : { ...problem, suggestion }];
+    const suggestion = suggestionFor(name, alternative, path === leaf.patternPath);
+    const message = `${whyDead(name, alternative, rule)}, ${so}`;
+    return [newWarning(isAllDead ? "SB0310" : "SB0314", message, { path, suggestion })];
   });
 }
 
 /** What the attribute's values look like: one of these. */
-function domainOf(name: string, { rule }: CompiledRule): readonly Shape[] {
+function domainOf(name: string, { rule }: CompiledRule): readonly AcceptedValues[] {
   if (name === "type")
-    return selector(rule.event).map((each) => (each.endsWith("*") ? prefixShape(each.slice(0, -1)) : exactShape(each)));
+    return selectorNames(rule.event).map((each) =>
+      each.endsWith("*") ? acceptedPrefix(each.slice(0, -1)) : acceptedExactly(each),
+    );
   const kind = attributeOf(name);
   if (kind === "number") return [NUMBERS];
   return kind === "status" ? STATUS_SHAPES : [TEXTS];
@@ -176,7 +158,7 @@ function domainOf(name: string, { rule }: CompiledRule): readonly Shape[] {
 function whyDead(name: string, alternative: Alternative, { rule }: CompiledRule): string {
   const words = wordsOf(alternative);
   if (alternative.absent) return `"${name}" is always there`;
-  const { kinds } = shapeOf(alternative);
+  const { kinds } = acceptedBy(alternative);
   const own = attributeOf(name) === "number" ? "number" : "string";
   if (!kinds.includes(own)) {
     const is = `"${name}" is ${kindWords(name)}`;
@@ -186,7 +168,7 @@ function whyDead(name: string, alternative: Alternative, { rule }: CompiledRule)
     return `${is} and ${words}${bare} is ${kinds.map(typeName).join(" or ")}`;
   }
   if (name === "type")
-    return `The rule takes only ${listed(selector(rule.event), "or")}, and ${words} is none of these`;
+    return `The rule takes only ${listed(selectorNames(rule.event), "or")}, and ${words} is none of these`;
   if (name === "status") return `No status is ${words}, there are ${listed(STATUSES)}`;
   return `No value of "${name}" is ${words}`;
 }
@@ -198,5 +180,5 @@ function suggestionFor(name: string, { want, exact }: Alternative, isBare: boole
   if (want === null && !ALWAYS_THERE.has(name)) return isBare ? "[{ exists: false }]" : "{ exists: false }";
   if (name !== "status" || typeof want !== "string") return undefined;
   const word = want.toLowerCase();
-  return STATUS_WORDS[word] ?? STATUSES.find((status) => status === word || isSlip(word, status));
+  return STATUS_SUGGESTIONS[word] ?? STATUSES.find((status) => status === word || isSlip(word, status));
 }

@@ -1,9 +1,9 @@
-/** Rules that are never asked, because an earlier one with `stop` matches whenever they would. */
-import type { Diagnostic } from "../../errors.ts";
+/** Rules that are never considered, because an earlier rule with `stop` matches whenever they would. */
+import { type Diagnostic, newWarning } from "../../errors.ts";
 import type { Leaf } from "../match/pattern.ts";
 import type { CompiledRule } from "../match/rules.ts";
-import { selector } from "../match/selector.ts";
-import { implies, type Shape, shapesOf } from "./shapes.ts";
+import { selectorNames } from "../match/selector.ts";
+import { type AcceptedValues, acceptedValuesOf, implies } from "./shapes.ts";
 
 /**
  * What bounds the work: a rule is compared only with stopping rules that take its first event type and ask for a value that it asks for as
@@ -11,24 +11,24 @@ import { implies, type Shape, shapesOf } from "./shapes.ts";
  */
 const COMPARISONS_MAX = 3_000_000;
 
-/** SB0312 for every rule that is never asked, by its position in the order of asking; paths are inside the rule. */
+/** SB0312 for every rule that is never considered, by its position; paths are inside the rule. */
 export function shadows(rules: readonly CompiledRule[]): Map<number, Diagnostic> {
-  const found = new Map<number, Diagnostic>();
-  const stoppers: Stoppers = { count: 0, byType: new Map(), left: COMPARISONS_MAX };
+  const shadowedRules = new Map<number, Diagnostic>();
+  const stoppers: Stoppers = { count: 0, byType: new Map(), comparisonsLeft: COMPARISONS_MAX };
   for (const [position, rule] of rules.entries()) {
     const first = stopperOf(rule, stoppers);
-    if (first !== undefined) found.set(position, shadowed(rule, first));
-    // A rule that is never asked stops nothing.
+    if (first !== undefined) shadowedRules.set(position, shadowed(rule, first));
+    // A rule that is never considered stops nothing.
     else if (rule.stop && rule.mode === "live") add(rule, stoppers);
   }
-  return found;
+  return shadowedRules;
 }
 
 function shadowed(rule: CompiledRule, by: CompiledRule): Diagnostic {
   const place = by.place(["id"]);
   const where = place === undefined ? "" : ` at ${place.file}:${place.line}:${place.col}`;
   const message = `Rule "${rule.id}" is never asked: whenever it would match, "${by.id}"${where} matches before and stops`;
-  return { code: "SB0312", severity: "warning", message, path: ["id"] };
+  return newWarning("SB0312", message, { path: ["id"] });
 }
 
 // ---------------------------------------------------------------- rules that stop, found by what they ask for
@@ -38,7 +38,7 @@ interface Stoppers {
   /** By event type as written, then by one thing that a conjunction asks for: a field's value, a field, or nothing at all. */
   byType: Map<string, Map<string, Stopper[]>>;
   /** Comparisons that may still be made. */
-  left: number;
+  comparisonsLeft: number;
 }
 
 interface Stopper {
@@ -55,19 +55,19 @@ interface Field {
   path: string;
   leaf: Leaf;
   /** Of the alternatives but absence. */
-  shapes: readonly Shape[];
+  shapes: readonly AcceptedValues[];
 }
 
 function add(rule: CompiledRule, stoppers: Stoppers): void {
-  const names = new Set(selector(rule.rule.event));
+  const names = new Set(selectorNames(rule.rule.event));
   const stopper: Stopper = { rule, names, position: stoppers.count, ways: waysOf(rule) };
   stoppers.count += 1;
   for (const name of names) {
-    const known = stoppers.byType.get(name) ?? new Map<string, Stopper[]>();
-    stoppers.byType.set(name, known);
+    const byKey = stoppers.byType.get(name) ?? new Map<string, Stopper[]>();
+    stoppers.byType.set(name, byKey);
     for (const key of new Set(stopper.ways.flatMap(keysToFind))) {
-      const others = known.get(key);
-      if (others === undefined) known.set(key, [stopper]);
+      const others = byKey.get(key);
+      if (others === undefined) byKey.set(key, [stopper]);
       else others.push(stopper);
     }
   }
@@ -80,25 +80,25 @@ function keysToFind(way: Way): string[] {
   return certain.shapes.map((shape) => valueKey(certain.path, shape));
 }
 
-const valueKey = (path: string, { want }: Shape): string => `${path} = ${JSON.stringify(want)}`;
+const valueKey = (path: string, { want }: AcceptedValues): string => `${path} = ${JSON.stringify(want)}`;
 
 /** The first rule that stops before this one whenever it would match. */
 function stopperOf(rule: CompiledRule, stoppers: Stoppers): CompiledRule | undefined {
-  if (stoppers.count === 0 || stoppers.left <= 0) return undefined;
-  const covering = selector(rule.rule.event).map(coveringNames);
-  const known = covering[0]?.flatMap((name) => stoppers.byType.get(name) ?? []) ?? [];
-  if (known.length === 0) return undefined;
+  if (stoppers.count === 0 || stoppers.comparisonsLeft <= 0) return undefined;
+  const covering = selectorNames(rule.rule.event).map(coveringNames);
+  const candidates = covering[0]?.flatMap((name) => stoppers.byType.get(name) ?? []) ?? [];
+  if (candidates.length === 0) return undefined;
   const ways = waysOf(rule);
   const keys = ["", ...new Set((ways[0] ?? []).flatMap(keysOfField))];
   let first: Stopper | undefined;
-  for (const near of known.flatMap((byKey) => keys.flatMap((key) => [byKey.get(key) ?? []]))) {
+  for (const near of candidates.flatMap((byKey) => keys.flatMap((key) => [byKey.get(key) ?? []]))) {
     const limit = first?.position ?? stoppers.count;
-    const found = near.find((stopper) => {
-      stoppers.left -= 1;
-      if (stopper.position >= limit || stoppers.left < 0) return true;
+    const stopper = near.find((stopper) => {
+      stoppers.comparisonsLeft -= 1;
+      if (stopper.position >= limit || stoppers.comparisonsLeft < 0) return true;
       return isWider(stopper, rule, covering) && areMet(ways, stopper, stoppers);
     });
-    if (found !== undefined && found.position < limit && stoppers.left >= 0) first = found;
+    if (stopper !== undefined && stopper.position < limit && stoppers.comparisonsLeft >= 0) first = stopper;
   }
   return first?.rule;
 }
@@ -107,7 +107,7 @@ function keysOfField({ path, shapes: [shape] }: Field): string[] {
   return shape?.exact === undefined ? [path] : [path, valueKey(path, shape)];
 }
 
-/** Every selector that takes all types that this one takes. */
+/** Every selector that selects all types that this one selects. */
 function coveringNames(name: string): string[] {
   const names = name === "*" ? [] : [name];
   for (let dot = name.indexOf("."); dot !== -1; dot = name.indexOf(".", dot + 1)) names.push(`${name.slice(0, dot)}.*`);
@@ -116,7 +116,7 @@ function coveringNames(name: string): string[] {
 
 // ---------------------------------------------------------------- whether one rule takes all that another takes
 
-/** Whether the stopping rule takes the types and asks for no more beside its pattern. */
+/** Whether the stopping rule selects all types of the other and has no `when` or `forEach` that the other lacks. */
 function isWider({ rule, names }: Stopper, { when, forEach }: CompiledRule, covering: readonly string[][]): boolean {
   if (rule.when !== undefined && rule.when.source !== when?.source) return false;
   if (rule.forEach !== undefined && rule.forEach.source !== forEach?.source) return false;
@@ -129,7 +129,7 @@ const areMet = (ways: readonly Way[], stopper: Stopper, stoppers: Stoppers): boo
 function waysOf({ pattern }: CompiledRule): readonly Way[] {
   if (pattern === undefined) return [[]];
   return pattern.conjunctions.map(({ leaves }) =>
-    [...leaves].map((leaf) => ({ path: leaf.path.join("\n"), leaf, shapes: shapesOf(leaf) })),
+    [...leaves].map((leaf) => ({ path: leaf.fieldPath.join("\n"), leaf, shapes: acceptedValuesOf(leaf) })),
   );
 }
 
@@ -139,16 +139,16 @@ function waysOf({ pattern }: CompiledRule): readonly Way[] {
  * it is taken into account where there is no list around the field, at the top.
  */
 function meets(narrow: Way, wide: Way, stoppers: Stoppers): boolean {
-  stoppers.left -= 1;
-  for (const asked of wide) {
-    if (stoppers.left < 0 || (asked.leaf.absent && asked.leaf.path.length > 1)) return false;
-    if (!narrow.some((field) => impliesField(field, asked, stoppers))) return false;
+  stoppers.comparisonsLeft -= 1;
+  for (const wanted of wide) {
+    if (stoppers.comparisonsLeft < 0 || (wanted.leaf.absent && wanted.leaf.fieldPath.length > 1)) return false;
+    if (!narrow.some((field) => impliesField(field, wanted, stoppers))) return false;
   }
   return true;
 }
 
-function impliesField(field: Field, asked: Field, stoppers: Stoppers): boolean {
-  if (field.path !== asked.path || (field.leaf.absent && !asked.leaf.absent)) return false;
-  stoppers.left -= field.shapes.length * asked.shapes.length;
-  return field.shapes.every((shape) => asked.shapes.some((each) => implies(shape, each)));
+function impliesField(field: Field, wanted: Field, stoppers: Stoppers): boolean {
+  if (field.path !== wanted.path || (field.leaf.absent && !wanted.leaf.absent)) return false;
+  stoppers.comparisonsLeft -= field.shapes.length * wanted.shapes.length;
+  return field.shapes.every((shape) => wanted.shapes.some((each) => implies(shape, each)));
 }

@@ -1,6 +1,6 @@
 /**
  * What an alternative accepts, as far as two of them can be compared: whether no value meets both, and whether every value that meets
- * one meets the other. Both answers are certain when they are yes; a no may also mean that nobody knows.
+ * one meets the other. A yes is certain; a no may also mean that it could not be decided.
  */
 import type { Json } from "../../model.ts";
 import type { Alternative } from "../match/operators.ts";
@@ -22,7 +22,7 @@ interface Range {
   readonly toOpen: boolean;
 }
 
-export interface Shape {
+export interface AcceptedValues {
   readonly op: string;
   readonly want: Json;
   /** JSON types of what is accepted. */
@@ -31,13 +31,13 @@ export interface Shape {
   /** The one value that is accepted. */
   readonly exact?: { readonly value: Json };
   /** Every value is accepted but those that one of these accepts. */
-  readonly except?: readonly Shape[];
+  readonly except?: readonly AcceptedValues[];
   readonly range?: Range;
   readonly starts: Affix;
   readonly ends: Affix;
-  /** The whole text but for letter case. */
+  /** The whole text, in any letter case. */
   readonly whole?: string;
-  /** Nothing more is asked than to begin, or to end, so. */
+  /** Set when the beginning, or the end, is all that is required. */
   readonly only?: "starts" | "ends";
 }
 
@@ -46,7 +46,7 @@ const FREE = { starts: NOTHING, ends: NOTHING } as const;
 const isObject = (value: unknown): value is Readonly<Record<string, Json>> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
-export function exactShape(value: Json): Shape {
+export function acceptedExactly(value: Json): AcceptedValues {
   return {
     op: "equals",
     want: value,
@@ -57,7 +57,7 @@ export function exactShape(value: Json): Shape {
   };
 }
 
-export function prefixShape(text: string): Shape {
+export function acceptedPrefix(text: string): AcceptedValues {
   return {
     ...textShape("prefix", text, (value) => typeof value === "string" && value.startsWith(text)),
     starts: { text, anyCase: false },
@@ -65,7 +65,7 @@ export function prefixShape(text: string): Shape {
   };
 }
 
-export const NUMBERS: Shape = {
+export const NUMBERS: AcceptedValues = {
   op: "numeric",
   want: null,
   kinds: ["number"],
@@ -75,24 +75,24 @@ export const NUMBERS: Shape = {
 };
 
 /** What an alternative other than absence accepts. */
-export function shapeOf({ op, want, exact, test }: Alternative): Shape {
-  return exact ? exactShape(want) : operatorShape(op, want, test);
+export function acceptedBy({ op, want, exact, test }: Alternative): AcceptedValues {
+  return exact ? acceptedExactly(want) : operatorShape(op, want, test);
 }
 
 /** What the alternatives of a leaf accept, absence left out. */
-export function shapesOf(leaf: Leaf): Shape[] {
-  return leaf.alternatives.filter(({ absent }) => !absent).map(shapeOf);
+export function acceptedValuesOf(leaf: Leaf): AcceptedValues[] {
+  return leaf.alternatives.filter(({ absent }) => !absent).map(acceptedBy);
 }
 
-function textShape(op: string, want: Json, test: Shape["test"]): Shape {
+function textShape(op: string, want: Json, test: AcceptedValues["test"]): AcceptedValues {
   return { op, want, kinds: ["string"], test, ...FREE };
 }
 
-function operatorShape(op: string, want: Json, test: Shape["test"]): Shape {
+function operatorShape(op: string, want: Json, test: AcceptedValues["test"]): AcceptedValues {
   const shape = textShape(op, want, test);
   switch (op) {
     case "exactly":
-      return exactShape(want);
+      return acceptedExactly(want);
     case "prefix":
     case "suffix": {
       const affix = affixOf(want);
@@ -125,7 +125,7 @@ function affixOf(want: Json): Affix | undefined {
 }
 
 /** The literal texts before the first and after the last star. */
-function wildcardShape(shape: Shape, want: string): Shape {
+function wildcardShape(shape: AcceptedValues, want: string): AcceptedValues {
   const pieces = [""];
   for (const [piece] of want.matchAll(/\\[\s\S]|[\s\S]/g)) {
     if (piece === "*") pieces.push("");
@@ -133,16 +133,16 @@ function wildcardShape(shape: Shape, want: string): Shape {
   }
   const first = pieces[0] ?? "";
   const last = pieces.at(-1) ?? "";
-  if (pieces.length === 1) return exactShape(first);
+  if (pieces.length === 1) return acceptedExactly(first);
   const ends = { starts: { text: first, anyCase: false }, ends: { text: last, anyCase: false } };
   if (pieces.length > 2 || (first !== "" && last !== "")) return { ...shape, ...ends };
   return { ...shape, ...ends, only: last === "" ? "starts" : "ends" };
 }
 
-function numericShape(shape: Shape, want: Json): Shape {
+function numericShape(shape: AcceptedValues, want: Json): AcceptedValues {
   if (!Array.isArray(want)) return shape;
   const [sign, bound] = want;
-  if (sign === "=" && typeof bound === "number") return exactShape(bound);
+  if (sign === "=" && typeof bound === "number") return acceptedExactly(bound);
   const range = { from: -Infinity, fromOpen: false, to: Infinity, toOpen: false };
   for (let at = 0; at < want.length; at += 2) {
     const [comparison, limit] = want.slice(at);
@@ -154,8 +154,8 @@ function numericShape(shape: Shape, want: Json): Shape {
 }
 
 /** `rest` accepts what any of the excepted accept: each is tested by all of them, which is as good for what is asked below. */
-function excepted(want: Json, rest: Shape["test"]): Shape[] {
-  if (!isObject(want)) return [want].flat().map((value) => exactShape(value as Json));
+function excepted(want: Json, rest: AcceptedValues["test"]): AcceptedValues[] {
+  if (!isObject(want)) return [want].flat().map((value) => acceptedExactly(value as Json));
   return Object.entries(want).flatMap(([op, texts]) =>
     [texts].flat().map((text) => operatorShape(op, text as Json, rest)),
   );
@@ -164,7 +164,7 @@ function excepted(want: Json, rest: Shape["test"]): Shape[] {
 // ---------------------------------------------------------------- comparing
 
 /** Whether certainly no value meets both. */
-export function disjoint(a: Shape, b: Shape): boolean {
+export function disjoint(a: AcceptedValues, b: AcceptedValues): boolean {
   if (!a.kinds.some((kind) => b.kinds.includes(kind))) return true;
   if (a.exact) return !b.test(a.exact.value);
   if (b.exact) return !a.test(b.exact.value);
@@ -175,7 +175,7 @@ export function disjoint(a: Shape, b: Shape): boolean {
 }
 
 /** Whether certainly every value that meets `a` meets `b`. */
-export function implies(a: Shape, b: Shape): boolean {
+export function implies(a: AcceptedValues, b: AcceptedValues): boolean {
   if (a.exact) return b.test(a.exact.value);
   if (!a.kinds.every((kind) => b.kinds.includes(kind))) return false;
   if (a.op === b.op && isSame(a.want, b.want)) return true;
@@ -191,14 +191,14 @@ const isSame = (a: Json, b: Json): boolean =>
   a === b || (typeof a === "object" && JSON.stringify(a) === JSON.stringify(b));
 
 /** A text that is known but for letter case decides about conditions that do not see it; about others by its length and letters. */
-function wholeMisses(a: Shape, b: Shape): boolean {
+function wholeMisses(a: AcceptedValues, b: AcceptedValues): boolean {
   if (a.whole === undefined) return false;
   if (foldsCase(b)) return !b.test(a.whole);
   const { whole } = a;
   return [b.starts, b.ends].some(({ text }) => isPlain(whole) && isPlain(text) && text.length > whole.length);
 }
 
-const foldsCase = (shape: Shape): boolean =>
+const foldsCase = (shape: AcceptedValues): boolean =>
   shape.whole !== undefined || (shape.only !== undefined && shape[shape.only].anyCase);
 
 /** Beyond ASCII letter case is a matter of tables, and then nothing is certain here. */

@@ -1,10 +1,9 @@
 /** A rule's pattern as it is written: where its keys and values stand, and the words for them. */
+import type { Path } from "../../errors.ts";
 import type { Alternative } from "../match/operators.ts";
 import type { Leaf } from "../match/pattern.ts";
 import type { CompiledRule } from "../match/rules.ts";
 import { quoted } from "../words.ts";
-
-export type Path = readonly (string | number)[];
 
 /** A key of the pattern; dotted ones name several parts of the field's path, from `from` on. */
 export interface Key {
@@ -15,7 +14,7 @@ export interface Key {
 }
 
 /** The keys that lead to a leaf, outermost first. */
-export function keysOf({ at }: Leaf): Key[] {
+export function keysOf({ patternPath: at }: Leaf): Key[] {
   const keys: Key[] = [];
   let from = 0;
   for (const [i, step] of at.entries()) {
@@ -30,17 +29,23 @@ export function keysOf({ at }: Leaf): Key[] {
 /** The key that names that part of the leaf's path. */
 export function keyOf(leaf: Leaf, part: number): Key {
   const keys = keysOf(leaf);
-  return keys.find(({ from, parts }) => part < from + parts.length) ?? { at: leaf.at, parts: leaf.path, from: 0 };
+  return (
+    keys.find(({ from, parts }) => part < from + parts.length) ?? {
+      at: leaf.patternPath,
+      parts: leaf.fieldPath,
+      from: 0,
+    }
+  );
 }
 
 /** Where in the pattern the alternative of that number stands: a bare value stands for itself. */
 export function alternativeAt(rule: CompiledRule, leaf: Leaf, index: number): Path {
-  const member = leaf.at.reduce<unknown>(
+  const member = leaf.patternPath.reduce<unknown>(
     (value, step) =>
       typeof value === "object" && value !== null ? (value as Record<string, unknown>)[step] : undefined,
     rule.rule.match,
   );
-  return Array.isArray(member) ? [...leaf.at, index] : leaf.at;
+  return Array.isArray(member) ? [...leaf.patternPath, index] : leaf.patternPath;
 }
 
 /** `"main"`, `prefix "release/"`. */

@@ -15,10 +15,10 @@ import {
 } from "../../model.ts";
 import { MIGRATION } from "../own-events.ts";
 import type { CompiledMachine } from "./file/compile.ts";
-import { type Call, type Effect, isInside, nameOf, type StateNode, stateValue } from "./file/tree.ts";
+import { type Call, type Effect, isInside, type StateNode, stateLabel, stateValue } from "./file/tree.ts";
 import { reference } from "./run/lower.ts";
-import { nothingDone, type StepResult } from "./run/step.ts";
-import { assign, contextTooLarge, perform, startTurn, type Turn } from "./run/step-run.ts";
+import { type StepResult, unchangedStep } from "./run/step.ts";
+import { assignedContext, contextTooLarge, perform, type StepRun, startStepRun } from "./run/step-run.ts";
 
 /** What a migration starts from. */
 export interface MigrationInput {
@@ -35,7 +35,7 @@ export type MigrationResult =
       instance: Instance;
       timersSet: { id: string; dueAtMs: number }[];
       timersCancelled: string[];
-      /** What happens beside: timers that start anew, places that are remembered no more. */
+      /** What else changes: timers that start again, history that is forgotten. */
       notes: string[];
       problems: TraceProblem[];
     }
@@ -48,10 +48,10 @@ export function migrateInstance(
   event: JsonObject,
   nowMs: number,
 ): MigrationResult {
-  const before = from.engine.active(instance.state);
+  const before = from.interpreter.activeStates(instance.state);
   if (before === undefined)
     return { ok: false, reasons: [`Its state ${JSON.stringify(instance.state)} is not one of the definition it has`] };
-  const turn = startTurn({
+  const run = startStepRun({
     machine: to.id,
     vars: to.vars,
     view: event,
@@ -59,26 +59,26 @@ export function migrateInstance(
     timers: instance.timers,
     calls: instance.calls,
   });
-  const pass: MigrationPass = { from, to, instance, reasons: [], notes: [], turn };
-  const places = placesOf(pass, before);
+  const pass: MigrationPass = { from, to, instance, reasons: [], notes: [], run };
+  const states = activeStatesOf(pass, before);
   const context = contextOf(pass);
   if (pass.reasons.length > 0) return { ok: false, reasons: pass.reasons };
-  checkEntered(pass, places);
-  checkCalls(pass, places);
-  const armed = timersOf(pass, places, { timers, context, event });
+  checkEntered(pass, states);
+  checkCalls(pass, states);
+  const armed = timersOf(pass, states, { timers, context, event });
   if (pass.reasons.length > 0) return { ok: false, reasons: pass.reasons };
   const version = instance.version + 1;
-  const kept = Object.entries(instance.timers).filter(([id]) => armed.kept.has(id));
+  const staying = Object.entries(instance.timers).filter(([id]) => armed.kept.has(id));
   const { history: _, ...rest } = instance;
   const history = historyOf(pass);
   const next: Instance = {
     ...rest,
     definition: to.hash,
     version,
-    state: stateValue(to.tree.root, new Set(places.active), ({ states }) => states.values()),
+    state: stateValue(to.tree.root, new Set(states.active), ({ states }) => states.values()),
     context,
     ...(Object.keys(history).length > 0 ? { history } : {}),
-    timers: Object.fromEntries([...kept, ...armed.set.map(({ id }): [string, number] => [id, version])]),
+    timers: Object.fromEntries([...staying, ...armed.set.map(({ id }): [string, number] => [id, version])]),
     updatedAtMs: nowMs,
   };
   const timersCancelled = Object.keys(instance.timers).filter((id) => !Object.hasOwn(next.timers, id));
@@ -88,7 +88,7 @@ export function migrateInstance(
     timersSet: armed.set,
     timersCancelled,
     notes: pass.notes,
-    problems: turn.problems,
+    problems: run.problems,
   };
 }
 
@@ -100,7 +100,7 @@ export interface MigrationOrder {
   readonly timers: readonly SetTimer[];
 }
 
-/** A migration as the step it is. One that cannot be made changes nothing and tells every reason. */
+/** A migration as a step. One that cannot be made changes nothing and gives every reason. */
 export function migrationStep(
   { definition }: { definition(hash: string): CompiledMachine | undefined },
   { machine, key, migration }: InstanceKey & { readonly migration: MigrationOrder },
@@ -108,17 +108,17 @@ export function migrationStep(
 ): StepResult {
   const at = { machine, key };
   const { definition: hash, timers } = migration;
-  const refusal = refusalOf(before, hash);
-  if (!before || refusal !== undefined) return stays(at, before, refusal ?? "no instance", []);
+  const ignored = ignoredReason(before, hash);
+  if (!before || ignored !== undefined) return unmigratedStep(at, before, ignored ?? "no instance", []);
   const [from, to] = [definition(before.definition), definition(hash)];
   if (!from || !to) {
     const reason = `The definition ${from ? hash : before.definition} is not there`;
-    return stays(at, before, "no definition", [reason]);
+    return unmigratedStep(at, before, "no definition", [reason]);
   }
   const migrated = migrateInstance({ from, instance: before, timers }, to, event as unknown as JsonObject, nowMs);
-  if (!migrated.ok) return stays(at, before, "cannot migrate", migrated.reasons);
+  if (!migrated.ok) return unmigratedStep(at, before, "cannot migrate", migrated.reasons);
   const { instance, timersSet, timersCancelled, notes, problems } = migrated;
-  const still = stays(at, before, "", []);
+  const still = unmigratedStep(at, before, "", []);
   const { ignored: _, ...transition } = still.transition;
   return {
     ...still,
@@ -131,20 +131,20 @@ export function migrationStep(
   };
 }
 
-function refusalOf(before: Instance | undefined, hash: string): string | undefined {
+function ignoredReason(before: Instance | undefined, hash: string): string | undefined {
   if (!before) return "no instance";
   if (before.status !== "active") return before.status === "done" ? "final state" : "error state";
   return before.definition === hash ? "migrated already" : undefined;
 }
 
-function stays(
+function unmigratedStep(
   { machine, key }: InstanceKey,
   before: Instance | undefined,
   ignored: string,
   reasons: readonly string[],
 ): StepResult {
   const problems = reasons.map((reason) => ({ code: "SB0407", machine, message: `"${key}" stays: ${reason}` }));
-  return { ...nothingDone({ machine, key, signal: MIGRATION }, before, ignored), problems };
+  return { ...unchangedStep({ machine, key, signal: MIGRATION }, before, ignored), problems };
 }
 
 // ---------------------------------------------------------------- the migration
@@ -155,16 +155,16 @@ interface MigrationPass {
   readonly instance: Instance;
   readonly reasons: string[];
   readonly notes: string[];
-  readonly turn: Turn;
+  readonly run: StepRun;
 }
 
 // ---------------------------------------------------------------- states
 
-interface Places {
+interface ActiveStates {
   /** The active states of the new definition, in document order. */
   readonly active: readonly StateNode[];
   /** Those that were active under the old definition → what they were there. */
-  readonly known: ReadonlyMap<StateNode, StateNode>;
+  readonly oldStates: ReadonlyMap<StateNode, StateNode>;
 }
 
 /** The new name of an old state: `migrate.states` names it or one that it lies in, else it is the same. */
@@ -184,21 +184,21 @@ function nodeAt({ tree }: CompiledMachine, id: string): StateNode | undefined {
   return node;
 }
 
-function placesOf(pass: MigrationPass, before: readonly StateNode[]): Places {
+function activeStatesOf(pass: MigrationPass, before: readonly StateNode[]): ActiveStates {
   const { to, reasons } = pass;
-  const known = new Map<StateNode, StateNode>();
+  const oldStates = new Map<StateNode, StateNode>();
   const active = new Set<StateNode>([to.tree.root]);
   for (const old of before) {
     const { id, node } = counterpart(pass, old);
     const place = node?.type === "history" ? undefined : node;
-    if (place !== undefined) known.set(place, old);
+    if (place !== undefined) oldStates.set(place, old);
     if (old.type !== "atomic" && old.type !== "final") continue;
     const reason = reasonAgainst(pass, old, { id, place });
     if (reason !== undefined) reasons.push(reason);
     else for (let at = place; at; at = at.parent) active.add(at);
   }
   complete(to.tree.root, active, reasons);
-  return { active: to.tree.nodes.filter((node) => active.has(node)), known };
+  return { active: to.tree.nodes.filter((node) => active.has(node)), oldStates: oldStates };
 }
 
 function reasonAgainst(
@@ -206,17 +206,17 @@ function reasonAgainst(
   old: StateNode,
   { id, place }: { id: string; place: StateNode | undefined },
 ): string | undefined {
-  if (place === undefined) return lost(pass, old, id);
+  if (place === undefined) return missingStateReason(pass, old, id);
   if (place.type !== "final" || old.type === "final") return undefined;
   return `"${id}" is final now, and a migration ends nothing; say under migrate.states where "${old.id}" goes`;
 }
 
-function lost({ to }: MigrationPass, old: StateNode, id: string): string {
-  const near = nearest(
+function missingStateReason({ to }: MigrationPass, old: StateNode, id: string): string {
+  const suggestion = nearest(
     id,
     to.tree.nodes.map((node) => node.id),
   );
-  const advice = near === undefined || near === "" ? "" : `, such as "${near}"`;
+  const advice = suggestion === undefined || suggestion === "" ? "" : `, such as "${suggestion}"`;
   return `The state "${old.id}" is no longer there; say under migrate.states where it goes${advice}`;
 }
 
@@ -225,7 +225,7 @@ function complete(node: StateNode, active: Set<StateNode>, reasons: string[]): v
   const children = [...node.states.values()].filter((child) => child.type !== "history");
   const inside = children.filter((child) => active.has(child));
   if (node.type === "compound" && inside.length > 1)
-    reasons.push(`${nameOf(node)} can be in one of ${inside.map(nameOf).join(" and ")}, not in both`);
+    reasons.push(`${stateLabel(node)} can be in one of ${inside.map(stateLabel).join(" and ")}, not in both`);
   const entered = node.type === "parallel" ? children : inside.length === 0 && node.initial ? [node.initial] : inside;
   for (const child of entered) {
     active.add(child);
@@ -256,16 +256,18 @@ function historyOf(pass: MigrationPass): Record<string, string[]> {
 // ---------------------------------------------------------------- what states do
 
 const callsIn = ({ entry }: StateNode): Call[] => entry.filter((effect) => effect.kind === "call");
-const armsIn = ({ entry }: Pick<StateNode, "entry">): Arm[] => entry.filter((effect) => effect.kind === "arm");
+const armsIn = ({ entry }: Pick<StateNode, "entry">): Arm[] => entry.filter((effect) => effect.kind === "setTimer");
 
 /** A state that would be active without having been entered must have nothing to do on entry but to wait. */
-function checkEntered({ reasons }: MigrationPass, { active, known }: Places): void {
+function checkEntered({ reasons }: MigrationPass, { active, oldStates: known }: ActiveStates): void {
   for (const node of active) {
     if (known.has(node) || node.parent === undefined) continue;
-    const skipped = node.entry.filter(({ kind }) => kind !== "arm" && kind !== "log");
+    const skipped = node.entry.filter(({ kind }) => kind !== "setTimer" && kind !== "log");
     if (skipped.length > 0)
-      reasons.push(`${nameOf(node)} would be active without what it does on entry (${skipped.map(wordOf).join(", ")})`);
-    if (node.type === "final") reasons.push(`${nameOf(node)} would be reached without a transition`);
+      reasons.push(
+        `${stateLabel(node)} would be active without what it does on entry (${skipped.map(wordOf).join(", ")})`,
+      );
+    if (node.type === "final") reasons.push(`${stateLabel(node)} would be reached without a transition`);
   }
 }
 
@@ -274,22 +276,23 @@ function wordOf(effect: Effect): string {
   return effect.kind;
 }
 
-/** Whoever waits for an answer must go on waiting for it, and whoever would wait must have asked. */
-function checkCalls({ instance, reasons }: MigrationPass, { active, known }: Places): void {
+/** A call that is awaited must be awaited after the migration too, and no state may await a call that was never started. */
+function checkCalls({ instance, reasons }: MigrationPass, { active, oldStates: known }: ActiveStates): void {
   const awaited = new Set(active.flatMap(callsIn).map(({ id }) => id));
   for (const id of Object.keys(instance.calls))
     if (!awaited.has(id))
       reasons.push(`It waits for the call "${id}", which no state would take the answer of; give it the same id`);
   for (const [node, old] of known) {
-    const asked = new Set(callsIn(old).map(({ id }) => id));
+    const startedIds = new Set(callsIn(old).map(({ id }) => id));
     for (const { id, action } of callsIn(node))
-      if (!asked.has(id)) reasons.push(`The call "${id}" (${action}) of ${nameOf(node)} would never be started`);
+      if (!startedIds.has(id))
+        reasons.push(`The call "${id}" (${action}) of ${stateLabel(node)} would never be started`);
   }
 }
 
 // ---------------------------------------------------------------- timers
 
-interface Given {
+interface TimerInput {
   readonly timers: MigrationInput["timers"];
   readonly context: JsonObject;
   readonly event: JsonObject;
@@ -301,7 +304,7 @@ interface Armed {
 }
 
 /** Timers that stay as they are, and those that are set: under a new name with their old due time, or anew from now. */
-function timersOf(pass: MigrationPass, { active, known }: Places, given: Given): Armed {
+function timersOf(pass: MigrationPass, { active, oldStates: known }: ActiveStates, input: TimerInput): Armed {
   const armed: Armed = { kept: new Set(), set: [] };
   const { timers: running } = pass.instance;
   for (const node of active) {
@@ -311,49 +314,49 @@ function timersOf(pass: MigrationPass, { active, known }: Places, given: Given):
     const added = arms.filter(({ id }) => !before.includes(id));
     const leftOver = before.filter((id) => Object.hasOwn(running, id) && !arms.some((arm) => arm.id === id));
     // One timer there and one here: it is the same under another name, also when its duration, and so its name, was changed.
-    const isRenamed = added.length === 1 && leftOver.length === 1 && rename(pass, leftOver, added, { given, armed });
-    if (!isRenamed) for (const effect of added) armNow(pass, node, effect, { given, armed });
+    const isRenamed = added.length === 1 && leftOver.length === 1 && rename(pass, leftOver, added, { input, armed });
+    if (!isRenamed) for (const effect of added) setFromNow(pass, node, effect, { input, armed });
   }
   return armed;
 }
 
 const NOTHING: Pick<StateNode, "entry"> = { entry: [] };
-type Arm = Extract<Effect, { kind: "arm" }>;
+type Arm = Extract<Effect, { kind: "setTimer" }>;
 
 function rename(
   { instance, notes }: MigrationPass,
   [old]: readonly string[],
   [now]: readonly Arm[],
-  { given, armed }: { given: Given; armed: Armed },
+  { input, armed }: { input: TimerInput; armed: Armed },
 ): boolean {
-  const row = given.timers.find(({ id, step }) => id === old && step === instance.timers[id]);
+  const row = input.timers.find(({ id, step }) => id === old && step === instance.timers[id]);
   if (row === undefined || now === undefined) return false;
   armed.set.push({ id: now.id, dueAtMs: row.dueAtMs });
   notes.push(`The timer "${row.id}" is called "${now.id}" now and stays due when it was`);
   return true;
 }
 
-function armNow(
-  { turn, notes }: MigrationPass,
+function setFromNow(
+  { run, notes }: MigrationPass,
   node: StateNode,
   effect: Arm,
-  to: { given: Given; armed: Armed },
+  to: { input: TimerInput; armed: Armed },
 ): void {
-  const { context, event } = to.given;
-  perform(turn, effect, { context, event });
-  const dueAtMs = turn.armed.get(effect.id);
+  const { context, event } = to.input;
+  perform(run, effect, { context, event });
+  const dueAtMs = run.timersSet.get(effect.id);
   if (dueAtMs === undefined) return;
   to.armed.set.push({ id: effect.id, dueAtMs });
-  notes.push(`The timer "${effect.id}" of ${nameOf(node)} runs from now`);
+  notes.push(`The timer "${effect.id}" of ${stateLabel(node)} runs from now`);
 }
 
 // ---------------------------------------------------------------- context
 
 /** What it has, with `migrate.context` over it. Every key that the new definition begins with must then be there. */
-function contextOf({ to, instance, turn, reasons }: MigrationPass): JsonObject {
-  const sight = { context: instance.context, event: turn.view };
-  const context = assign(turn, to.migration.context, sight);
-  reasons.push(...turn.problems.map(({ message }) => `migrate.${message}`));
+function contextOf({ to, instance, run, reasons }: MigrationPass): JsonObject {
+  const scope = { context: instance.context, event: run.view };
+  const context = assignedContext(run, to.migration.context, scope);
+  reasons.push(...run.problems.map(({ message }) => `migrate.${message}`));
   for (const { key } of to.tree.context)
     if (!Object.hasOwn(context, key)) reasons.push(`context.${key} is new; say under migrate.context what it becomes`);
   if (Buffer.byteLength(JSON.stringify(context)) > LIMITS.contextBytes) reasons.push(contextTooLarge());

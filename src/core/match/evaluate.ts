@@ -61,9 +61,9 @@ function chooseElement(node: Node, list: readonly unknown[]): Met | undefined {
 /** How a field's value, or one of a list, meets one of the alternatives. Objects are never values. */
 export function leafMetBy(leaf: Leaf, value: unknown): Met {
   if (value === undefined) return leaf.absent ? "absent" : "not";
-  const found = scalarMet(leaf, value);
-  if (found === "present") return "present";
-  return leaf.absent && found === "absent" ? "absent" : "not";
+  const met = scalarMet(leaf, value);
+  if (met === "present") return "present";
+  return leaf.absent && met === "absent" ? "absent" : "not";
 }
 
 /** present: some scalar meets the leaf; not: there are scalars, none does; absent: there is none. */

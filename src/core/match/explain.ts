@@ -1,6 +1,6 @@
 /** The reason why (not): the conditions of a pattern as written, each with what was wanted and found. Computed on demand only. */
 import { nearest } from "../../errors.ts";
-import type { CondNode, Event, Json, Place } from "../../model.ts";
+import type { ConditionNode, Event, Json, Place } from "../../model.ts";
 import { childrenMetBy, leafMetBy, matches, objectsOf, ownValue, scalarsOf } from "./evaluate.ts";
 import { hintFor } from "./hints.ts";
 import type { Alternative } from "./operators.ts";
@@ -17,7 +17,7 @@ const GOT_ITEMS_MAX = 10;
 const ELEMENTS_TRIED_MAX = 100;
 
 /** The tree of conditions as written, in agreement with `matches`; `place` gets paths inside the pattern. */
-export function explainPattern(pattern: Pattern, event: Event, place: PlaceOf): CondNode {
+export function explainPattern(pattern: Pattern, event: Event, place: PlaceOf): ConditionNode {
   const best = bestOf(pattern.conjunctions, event, new Map());
   const matched = matches(pattern, event);
   const context: Context = { event, place, chosen: best?.conjunction };
@@ -28,7 +28,7 @@ export function explainPattern(pattern: Pattern, event: Event, place: PlaceOf): 
 }
 
 /** The least number of conditions that would have to change; 0 when the condition holds. */
-export function distance(node: CondNode): number {
+export function distance(node: ConditionNode): number {
   if (node.ok) return 0;
   const children = node.children ?? [];
   if (node.kind === "leaf" || node.kind === "cel" || children.length === 0) return 1;
@@ -43,7 +43,7 @@ export function distance(node: CondNode): number {
 }
 
 /** A failed condition that did no harm is drawn grey: everything failed below what holds. */
-export function markHarmless(node: CondNode, harmless: boolean): CondNode {
+export function markHarmless(node: ConditionNode, harmless: boolean): ConditionNode {
   const inner = harmless || node.ok;
   const counts = node.ok || !harmless;
   if (node.children === undefined) return { ...node, counts };
@@ -132,21 +132,21 @@ interface Context {
   chosen: Conjunction | undefined;
 }
 
-function showAll(all: All, choices: Choices, context: Context): CondNode {
+function showAll(all: All, choices: Choices, context: Context): ConditionNode {
   const children = all.children.map((child) =>
     child.kind === "leaf" ? showLeaf(child, choices, context) : showAny(child, choices, context),
   );
-  return node({ kind: "all", ok: children.every(({ ok }) => ok), children }, context.place(all.at));
+  return node({ kind: "all", ok: children.every(({ ok }) => ok), children }, context.place(all.patternPath));
 }
 
-function showAny(any: Any, choices: Choices, context: Context): CondNode {
+function showAny(any: Any, choices: Choices, context: Context): ConditionNode {
   const children = any.children.map((branch) => {
     if (context.chosen !== undefined && belongsTo(branch, context.chosen)) return showAll(branch, choices, context);
-    // A branch that was not chosen is shown at its best beside what is chosen already.
+    // A branch that was not chosen is shown as its nearest miss, with the elements that are chosen already.
     const own = bestOf(conjunctionsOf(branch), context.event, choices);
     return showAll(branch, own?.choices ?? choices, { ...context, chosen: own?.conjunction });
   });
-  return node({ kind: "any", ok: children.some(({ ok }) => ok), children }, context.place(any.at));
+  return node({ kind: "any", ok: children.some(({ ok }) => ok), children }, context.place(any.patternPath));
 }
 
 function belongsTo(branch: All, conjunction: Conjunction): boolean {
@@ -157,43 +157,43 @@ function belongsTo(branch: All, conjunction: Conjunction): boolean {
   );
 }
 
-function showLeaf(leaf: Leaf, choices: Choices, context: Context): CondNode {
-  const found = lookUp(leaf.path, context.event, choices);
-  const at = context.place(leaf.at);
+function showLeaf(leaf: Leaf, choices: Choices, context: Context): ConditionNode {
+  const lookup = lookUpField(leaf.fieldPath, context.event, choices);
+  const at = context.place(leaf.patternPath);
   if (leaf.alternatives.every(({ exact }) => exact)) {
     const [only] = leaf.alternatives;
-    if (leaf.alternatives.length === 1 && only !== undefined) return showAlternatives(leaf, [only], found, at);
-    return showAlternatives(leaf, leaf.alternatives, found, at);
+    if (leaf.alternatives.length === 1 && only !== undefined) return showAlternatives(leaf, [only], lookup, at);
+    return showAlternatives(leaf, leaf.alternatives, lookup, at);
   }
-  if (leaf.alternatives.length === 1) return showAlternatives(leaf, leaf.alternatives, found, at);
-  const children = leaf.alternatives.map((each) => showAlternatives(leaf, [each], found, at));
+  if (leaf.alternatives.length === 1) return showAlternatives(leaf, leaf.alternatives, lookup, at);
+  const children = leaf.alternatives.map((each) => showAlternatives(leaf, [each], lookup, at));
   return node({ kind: "any", ok: children.some(({ ok }) => ok), children }, at);
 }
 
 function showAlternatives(
   leaf: Leaf,
   alternatives: readonly Alternative[],
-  found: Found,
+  lookup: FieldLookup,
   place: Place | undefined,
-): CondNode {
+): ConditionNode {
   const ok = alternatives.some((each) =>
-    each.absent ? found.values.length === 0 : found.values.some((value) => each.test(value)),
+    each.absent ? lookup.values.length === 0 : lookup.values.some((value) => each.test(value)),
   );
   const [first] = alternatives;
   const several = alternatives.length > 1;
-  const shown: Partial<CondNode> = {
-    path: leaf.path.join("."),
+  const shown: Partial<ConditionNode> = {
+    path: leaf.fieldPath.join("."),
     op: several ? "in" : (first?.op ?? ""),
     want: several ? alternatives.map(({ want }) => want) : (first?.want ?? null),
   };
-  if (found.values.length === 0) shown.missing = true;
-  else shown.got = small(found.values.length === 1 ? (found.values[0] ?? null) : [...found.values]);
-  const hint = ok ? undefined : (missingHint(leaf.path, found) ?? hintFor(alternatives, found.values));
+  if (lookup.values.length === 0) shown.missing = true;
+  else shown.got = small(lookup.values.length === 1 ? (lookup.values[0] ?? null) : [...lookup.values]);
+  const hint = ok ? undefined : (missingHint(leaf.fieldPath, lookup) ?? hintFor(alternatives, lookup.values));
   if (hint !== undefined) shown.hint = hint;
   return node({ kind: "leaf", ok, ...shown }, place);
 }
 
-function node(shown: Omit<CondNode, "counts">, place: Place | undefined): CondNode {
+function node(shown: Omit<ConditionNode, "counts">, place: Place | undefined): ConditionNode {
   return place === undefined ? { counts: true, ...shown } : { counts: true, ...shown, place };
 }
 
@@ -208,40 +208,40 @@ const cut = (text: string): string => `${[...text.slice(0, 2 * GOT_CHARS_MAX)].s
 
 // ---------------------------------------------------------------- finding the value
 
-interface Found {
+interface FieldLookup {
   values: readonly Json[];
   /** How many names of the path lead somewhere, and what is there. */
   depth: number;
   last: unknown;
 }
 
-function lookUp(path: readonly string[], event: Event, choices: Choices): Found {
-  let holders: unknown[] = [event];
+function lookUpField(path: readonly string[], event: Event, choices: Choices): FieldLookup {
+  let values: unknown[] = [event];
   for (const [depth, key] of path.entries()) {
-    const objects = holders.flatMap((holder) => chosenOf(holder, choices));
+    const objects = values.flatMap((holder) => elementsOf(holder, choices));
     const below = objects.map((holder) => ownValue(holder, key)).filter((value) => value !== undefined);
-    if (below.length === 0) return { values: [], depth, last: objects[0] ?? holders[0] };
-    holders = below;
+    if (below.length === 0) return { values: [], depth, last: objects[0] ?? values[0] };
+    values = below;
   }
-  return { values: scalarsOf(holders), depth: path.length, last: holders[0] };
+  return { values: scalarsOf(values), depth: path.length, last: values[0] };
 }
 
-function chosenOf(holder: unknown, choices: Choices): unknown[] {
-  if (!Array.isArray(holder)) return [holder];
-  const chosen = choices.get(holder);
-  return chosen === undefined || chosen === null ? objectsOf(holder) : [chosen];
+function elementsOf(value: unknown, choices: Choices): unknown[] {
+  if (!Array.isArray(value)) return [value];
+  const element = choices.get(value);
+  return element === undefined || element === null ? objectsOf(value) : [element];
 }
 
-function missingHint(path: readonly string[], found: Found): string | undefined {
-  if (found.values.length > 0) return undefined;
-  const holder = path.slice(0, found.depth).join(".") || "the event";
-  if (found.depth === path.length) {
-    if (Array.isArray(found.last)) return `\`${path.join(".")}\` is a list without values of its own`;
+function missingHint(path: readonly string[], lookup: FieldLookup): string | undefined {
+  if (lookup.values.length > 0) return undefined;
+  const holder = path.slice(0, lookup.depth).join(".") || "the event";
+  if (lookup.depth === path.length) {
+    if (Array.isArray(lookup.last)) return `\`${path.join(".")}\` is a list without values of its own`;
     return `\`${path.join(".")}\` is an object, name one of its fields`;
   }
-  if (typeof found.last !== "object" || found.last === null || Array.isArray(found.last))
+  if (typeof lookup.last !== "object" || lookup.last === null || Array.isArray(lookup.last))
     return `\`${holder}\` has no fields`;
-  const key = path[found.depth] ?? "";
-  const similar = nearest(key, Object.keys(found.last));
+  const key = path[lookup.depth] ?? "";
+  const similar = nearest(key, Object.keys(lookup.last));
   return similar === undefined ? `\`${holder}\` has no \`${key}\`` : `\`${holder}\` has \`${similar}\``;
 }

@@ -1,4 +1,4 @@
-/** What a person probably overlooked, for a condition whose value is there but not the wanted one. */
+/** Hints for a condition whose value is there but does not meet it. */
 import type { Json } from "../../model.ts";
 import type { Alternative } from "./operators.ts";
 import { fold } from "./text.ts";
@@ -47,14 +47,14 @@ function sameButCase(op: string, want: string, value: string): boolean {
 }
 
 function hintAboutType(want: Json, value: Json): string | undefined {
-  const wanted = nameOf(want);
-  const found = nameOf(value);
-  if (wanted === found) return undefined;
+  const wantedType = typeLabel(want);
+  const actualType = typeLabel(value);
+  if (wantedType === actualType) return undefined;
   const same = String(want) === String(value) ? " with the same letters" : "";
-  return `The value is ${found}${same}, the pattern wants ${wanted}`;
+  return `The value is ${actualType}${same}, the pattern wants ${wantedType}`;
 }
 
-function nameOf(value: Json): string {
+function typeLabel(value: Json): string {
   if (value === null) return "null";
   if (typeof value === "string") return "a text";
   if (typeof value === "number") return "a number";

@@ -1,5 +1,5 @@
 /** The alternatives of a pattern's leaf: what each operator accepts, and precise words for what it cannot mean. */
-import { type Diagnostic, nearest } from "../../errors.ts";
+import { type Diagnostic, nearest, newDiagnostic, type Path } from "../../errors.ts";
 import type { Json } from "../../model.ts";
 import { cidr } from "./address.ts";
 import { fold, wildcard } from "./text.ts";
@@ -16,25 +16,26 @@ export interface Alternative {
 }
 
 /**
- * How an index finds the alternative: every value that meets it lies where the probe points. Of some kinds all that lies there meets it.
+ * How an index finds the alternative: every value that meets it is at the place where the probe points. For some kinds every value at that place meets it.
  * `block` is the beginning of an address in bits, `pieces` are texts inside the value, `any` is every value, `absence` none.
  */
 export type Probe =
   | { readonly by: "value"; readonly key: Json }
   | { readonly by: "folded" | "prefix" | "suffix" | "foldedPrefix" | "foldedSuffix" | "block"; readonly key: string }
   | { readonly by: "pieces"; readonly key: readonly string[] }
-  | { readonly by: "range"; readonly key: Range }
+  | { readonly by: "range"; readonly key: NumberRange }
   | { readonly by: "any" | "absence"; readonly key: null };
 
 /** Both ends belong to it, also where the comparison excludes them. */
-export interface Range {
+export interface NumberRange {
   readonly from: number;
   readonly to: number;
 }
 
-type Path = readonly (string | number)[];
 type Test = (value: Json) => boolean;
-type Made = { ok: true; test: Test; probe: Probe } | { ok: false; message: string; at?: Path; suggestion?: string };
+type OperatorResult =
+  | { ok: true; test: Test; probe: Probe }
+  | { ok: false; message: string; at?: Path; suggestion?: string | undefined };
 
 export const OPERATORS = [
   "exactly",
@@ -53,15 +54,14 @@ const IN_ANYTHING_BUT = ["prefix", "suffix", "equals-ignore-case", "wildcard"] a
 export const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
-/** The alternative that a member of a leaf's list means; a problem is added instead when it means nothing. */
-export function alternative(written: unknown, path: Path, problems: Diagnostic[]): Alternative | undefined {
+/** The alternative that a member of a leaf's list means; a diagnostic is added instead when it means nothing. */
+export function readAlternative(written: unknown, path: Path, diagnostics: Diagnostic[]): Alternative | undefined {
   const refuse = (message: string, at: Path = [], suggestion?: string): undefined => {
-    const problem: Diagnostic = { code: "SB0104", severity: "error", message, path: [...path, ...at] };
-    problems.push(suggestion === undefined ? problem : { ...problem, suggestion });
+    diagnostics.push(newDiagnostic("SB0104", message, { path: [...path, ...at], suggestion }));
   };
   if (!isObject(written)) {
-    const unfit = unfitScalar(written);
-    if (unfit !== undefined) return refuse(unfit);
+    const problem = scalarProblem(written);
+    if (problem !== undefined) return refuse(problem);
     const want = written as Json;
     return { op: "equals", want, absent: false, exact: true, ...equal(want) };
   }
@@ -74,8 +74,8 @@ export function alternative(written: unknown, path: Path, problems: Diagnostic[]
   const operand = written[op];
   const make = Object.hasOwn(MAKERS, op) ? MAKERS[op as keyof typeof MAKERS] : undefined;
   if (make === undefined) {
-    const meant = nearest(op, OPERATORS);
-    return refuse(`"${op}" is not an operator, known are ${OPERATORS.join(", ")}`, [], meant);
+    const suggestion = nearest(op, OPERATORS);
+    return refuse(`"${op}" is not an operator, known are ${OPERATORS.join(", ")}`, [], suggestion);
   }
   const made = make(operand);
   if (!made.ok) return refuse(made.message, [op, ...(made.at ?? [])], made.suggestion);
@@ -84,14 +84,14 @@ export function alternative(written: unknown, path: Path, problems: Diagnostic[]
 }
 
 /** Why a bare value cannot stand for itself. */
-function unfitScalar(value: unknown): string | undefined {
+function scalarProblem(value: unknown): string | undefined {
   if (value === null || typeof value === "string" || typeof value === "boolean") return undefined;
-  if (typeof value === "number") return unfitNumber(value);
+  if (typeof value === "number") return numberProblem(value);
   if (Array.isArray(value)) return "A list inside a list of alternatives has no meaning, write its members one by one";
   return "A condition is a text, a number, true, false, null or an operator such as { prefix: … }";
 }
 
-function unfitNumber(value: number): string | undefined {
+function numberProblem(value: number): string | undefined {
   if (!Number.isFinite(value)) return `${value} is not a number that JSON knows`;
   if (Number.isInteger(value) && !Number.isSafeInteger(value))
     return `${value} is too large to be compared exactly, the limit is ${Number.MAX_SAFE_INTEGER}`;
@@ -101,26 +101,26 @@ function unfitNumber(value: number): string | undefined {
 // ---------------------------------------------------------------- one maker per operator
 
 const MAKERS = {
-  exactly: (operand: unknown): Made =>
+  exactly: (operand: unknown): OperatorResult =>
     typeof operand === "string" ? { ok: true, ...equal(operand) } : unmet('"exactly" takes a text'),
-  prefix: (operand: unknown): Made => affix("prefix", operand),
-  suffix: (operand: unknown): Made => affix("suffix", operand),
-  "equals-ignore-case": (operand: unknown): Made =>
+  prefix: (operand: unknown): OperatorResult => affix("prefix", operand),
+  suffix: (operand: unknown): OperatorResult => affix("suffix", operand),
+  "equals-ignore-case": (operand: unknown): OperatorResult =>
     typeof operand === "string" ? folded("folded", operand) : unmet('"equals-ignore-case" takes a text'),
-  wildcard: (operand: unknown): Made => {
+  wildcard: (operand: unknown): OperatorResult => {
     if (typeof operand !== "string")
       return unmet('"wildcard" takes a text in which * stands for any run of characters');
     const made = wildcard(operand);
     return made.ok ? metByText((value) => made.test(value), wildcardProbe(made.pieces)) : unmet(made.detail);
   },
-  "anything-but": (operand: unknown): Made => anythingBut(operand),
-  numeric: (operand: unknown): Made => numeric(operand),
-  cidr: (operand: unknown): Made => {
+  "anything-but": (operand: unknown): OperatorResult => anythingBut(operand),
+  numeric: (operand: unknown): OperatorResult => numeric(operand),
+  cidr: (operand: unknown): OperatorResult => {
     if (typeof operand !== "string") return unmet('"cidr" takes a block of addresses such as 10.0.0.0/8');
     const made = cidr(operand);
     return made.ok ? metByText((value) => made.test(value), { by: "block", key: made.bits }) : unmet(made.detail);
   },
-  exists: (operand: unknown): Made => {
+  exists: (operand: unknown): OperatorResult => {
     if (typeof operand !== "boolean") return unmet('"exists" takes true or false');
     return met(() => operand, { by: operand ? "any" : "absence", key: null });
   },
@@ -131,13 +131,13 @@ const equal = (want: Json): { test: Test; probe: Probe } => ({
   test: (value) => value === want,
   probe: { by: "value", key: want },
 });
-const met = (test: Test, probe: Probe): Made => ({ ok: true, test, probe });
-const metByText = (test: (value: string) => boolean, probe: Probe): Made =>
+const met = (test: Test, probe: Probe): OperatorResult => ({ ok: true, test, probe });
+const metByText = (test: (value: string) => boolean, probe: Probe): OperatorResult =>
   met((value) => typeof value === "string" && test(value), probe);
-const unmet = (message: string, at: Path = []): Made => ({ ok: false, message, at });
+const unmet = (message: string, at: Path = []): OperatorResult => ({ ok: false, message, at });
 
 /** A condition on the value with its letter case folded. */
-function folded(by: "folded" | "foldedPrefix" | "foldedSuffix", text: string): Made {
+function folded(by: "folded" | "foldedPrefix" | "foldedSuffix", text: string): OperatorResult {
   const key = fold(text);
   if (by === "folded") return metByText((value) => fold(value) === key, { by, key });
   if (by === "foldedPrefix") return metByText((value) => fold(value).startsWith(key), { by, key });
@@ -145,7 +145,7 @@ function folded(by: "folded" | "foldedPrefix" | "foldedSuffix", text: string): M
 }
 
 /** `prefix` and `suffix`, also as { prefix: { equals-ignore-case: … } }. */
-function affix(op: "prefix" | "suffix", operand: unknown): Made {
+function affix(op: "prefix" | "suffix", operand: unknown): OperatorResult {
   if (typeof operand === "string") {
     const probe: Probe = { by: op, key: operand };
     if (op === "prefix") return metByText((value) => value.startsWith(operand), probe);
@@ -162,43 +162,42 @@ function wildcardProbe(pieces: readonly string[]): Probe {
 }
 
 /** Every value but those named: numbers, true, false and null are values too; the lack of one is not. */
-function anythingBut(operand: unknown): Made {
+function anythingBut(operand: unknown): OperatorResult {
   if (isObject(operand)) return anythingButText(operand);
   const listed: unknown[] = Array.isArray(operand) ? operand : [operand];
   if (listed.length === 0) return unmet('"anything-but" needs at least one value');
   const texts = listed.every((value) => typeof value === "string");
   if (!texts && !listed.every((value) => typeof value === "number"))
     return unmet('"anything-but" takes texts or numbers, and not both; write two rules or { exists: … } for others');
-  const unfit = listed.map(unfitScalar).find((message) => message !== undefined);
-  if (unfit !== undefined) return unmet(unfit);
+  const problem = listed.map(scalarProblem).find((message) => message !== undefined);
+  if (problem !== undefined) return unmet(problem);
   const excluded = new Set<unknown>(listed);
   return met((value) => !excluded.has(value), ANY);
 }
 
-function anythingButText(operand: Record<string, unknown>): Made {
+function anythingButText(operand: Record<string, unknown>): OperatorResult {
   const [op = "", ...more] = Object.keys(operand);
-  const known = IN_ANYTHING_BUT.find((name) => name === op);
-  if (known === undefined || more.length > 0)
+  const operator = IN_ANYTHING_BUT.find((name) => name === op);
+  if (operator === undefined || more.length > 0)
     return {
-      ...unmet(`"anything-but" takes values, or one of ${IN_ANYTHING_BUT.join(", ")}`),
-      ...withSuggestion(nearest(op, IN_ANYTHING_BUT)),
-    } as Made;
-  const value = operand[known];
+      ok: false,
+      message: `"anything-but" takes values, or one of ${IN_ANYTHING_BUT.join(", ")}`,
+      suggestion: nearest(op, IN_ANYTHING_BUT),
+    };
+  const value = operand[operator];
   const texts: unknown[] = Array.isArray(value) ? value : [value];
-  if (texts.length === 0) return unmet(`"${known}" needs at least one text`, [known]);
+  if (texts.length === 0) return unmet(`"${operator}" needs at least one text`, [operator]);
   const tests: Test[] = [];
   for (const text of texts) {
-    if (typeof text !== "string") return unmet(`"${known}" inside "anything-but" takes texts`, [known]);
-    if (text === "" && known !== "equals-ignore-case" && known !== "wildcard")
-      return unmet(`An empty ${known} excludes every text, leave it out`, [known]);
-    const made = MAKERS[known](text);
-    if (!made.ok) return { ...made, at: [known] };
+    if (typeof text !== "string") return unmet(`"${operator}" inside "anything-but" takes texts`, [operator]);
+    if (text === "" && operator !== "equals-ignore-case" && operator !== "wildcard")
+      return unmet(`An empty ${operator} excludes every text, leave it out`, [operator]);
+    const made = MAKERS[operator](text);
+    if (!made.ok) return { ...made, at: [operator] };
     tests.push(made.test);
   }
   return met((candidate) => !tests.some((test) => test(candidate)), ANY);
 }
-
-const withSuggestion = (suggestion: string | undefined) => (suggestion === undefined ? {} : { suggestion });
 
 const COMPARISONS: Readonly<Record<string, (value: number, bound: number) => boolean>> = {
   "=": (value, bound) => value === bound,
@@ -211,7 +210,7 @@ const COMPARISONS: Readonly<Record<string, (value: number, bound: number) => boo
 export const COMPARISON_SIGNS: ReadonlySet<unknown> = new Set(Object.keys(COMPARISONS));
 
 /** `[">", 5]` or `[">=", 1, "<", 10]`. Texts that look like numbers are not numbers. */
-function numeric(operand: unknown): Made {
+function numeric(operand: unknown): OperatorResult {
   if (!Array.isArray(operand) || operand.length === 0)
     return unmet('"numeric" takes a list such as [">", 5] or [">=", 1, "<", 10]');
   const [sign, bound, upperSign, upper, ...more] = operand as unknown[];
@@ -229,10 +228,10 @@ function numeric(operand: unknown): Made {
   return metByNumber((value) => first.holds(value) && second.holds(value), { from: Number(bound), to: Number(upper) });
 }
 
-const metByNumber = (test: (value: number) => boolean, key: Range): Made =>
+const metByNumber = (test: (value: number) => boolean, key: NumberRange): OperatorResult =>
   met((value) => typeof value === "number" && test(value), { by: "range", key });
 
-function rangeOf(sign: string, bound: number): Range {
+function rangeOf(sign: string, bound: number): NumberRange {
   if (sign === "=") return { from: bound, to: bound };
   return sign.startsWith("<") ? { from: -Infinity, to: bound } : { from: bound, to: Infinity };
 }
@@ -241,8 +240,8 @@ function comparison(sign: unknown, bound: unknown, at: number) {
   const holds = typeof sign === "string" && Object.hasOwn(COMPARISONS, sign) ? COMPARISONS[sign] : undefined;
   if (holds === undefined) return refused(`"${String(sign)}" is not a comparison, known are = < <= > >=`, at);
   if (typeof bound !== "number") return refused(`"${sign}" needs a number after it`, at);
-  const unfit = unfitNumber(bound);
-  if (unfit !== undefined) return refused(unfit, at + 1);
+  const problem = numberProblem(bound);
+  if (problem !== undefined) return refused(problem, at + 1);
   return { ok: true as const, holds: (value: number) => holds(value, bound) };
 }
 

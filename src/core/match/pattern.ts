@@ -2,19 +2,17 @@
  * Event patterns as EventBridge has them, read and checked: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-event-patterns.html
  * plus shorthand: a bare value is a list of one, dotted keys are nesting. `$or` is multiplied out here, once.
  */
-import type { Diagnostic } from "../../errors.ts";
+import { type Diagnostic, newDiagnostic, type Path } from "../../errors.ts";
 import { LIMITS } from "../../model.ts";
-import { type Alternative, alternative, COMPARISON_SIGNS, isObject, OPERATORS } from "./operators.ts";
-
-type Path = readonly (string | number)[];
+import { type Alternative, COMPARISON_SIGNS, isObject, OPERATORS, readAlternative } from "./operators.ts";
 
 /** A field with the alternatives of which one must be met. */
 export interface Leaf {
   readonly kind: "leaf";
   /** Where in the event. */
-  readonly path: readonly string[];
+  readonly fieldPath: readonly string[];
   /** Where in the pattern as written. */
-  readonly at: Path;
+  readonly patternPath: Path;
   readonly alternatives: readonly Alternative[];
   /** Whether the lack of a value meets it. */
   readonly absent: boolean;
@@ -23,13 +21,13 @@ export interface Leaf {
 /** What was written, in its order: all of these, and `$or` as any of those. */
 export interface All {
   readonly kind: "all";
-  readonly at: Path;
+  readonly patternPath: Path;
   readonly children: readonly (Leaf | Any)[];
 }
 
 export interface Any {
   readonly kind: "any";
-  readonly at: Path;
+  readonly patternPath: Path;
   readonly children: readonly All[];
 }
 
@@ -51,106 +49,121 @@ export interface Pattern {
   readonly conjunctions: readonly Conjunction[];
 }
 
-/** More combinations are a rule nobody can read; EventBridge has the same limits. */
+/** EventBridge has the same limits. */
 const CONJUNCTIONS_MAX = 1_000;
 const PATHS_MAX = 256;
 const DEPTH_MAX = 50;
 
-interface Reading {
-  problems: Diagnostic[];
+interface PatternPass {
+  diagnostics: Diagnostic[];
   conditions: number;
 }
 
 // `slice` and `concat` give lists of exactly their length. A growing list keeps room for a dozen more, and a large policy has millions of lists.
 
-/** The pattern of what can be read, and every problem (SB0104, SB0108) with its path inside `match`. */
-export function compilePattern(match: unknown): { pattern: Pattern; problems: Diagnostic[] } {
-  const reading: Reading = { problems: [], conditions: 0 };
-  const written = readAll(match, { path: [], at: [] }, reading);
-  const { problems } = reading;
-  if (reading.conditions > LIMITS.conditionsPerRule)
-    problems.push(
-      tooMuch(`A pattern has at most ${LIMITS.conditionsPerRule} conditions, this one has ${reading.conditions}`),
+/** The pattern of what can be read, and every diagnostic (SB0104, SB0108) with its path inside `match`. */
+export function compilePattern(match: unknown): { pattern: Pattern; diagnostics: Diagnostic[] } {
+  const pass: PatternPass = { diagnostics: [], conditions: 0 };
+  const written = readAll(match, { fieldPath: [], patternPath: [] }, pass);
+  const { diagnostics } = pass;
+  if (pass.conditions > LIMITS.conditionsPerRule)
+    diagnostics.push(
+      tooMuch(`A pattern has at most ${LIMITS.conditionsPerRule} conditions, this one has ${pass.conditions}`),
     );
   const count = countConjunctions(written);
   if (count > CONJUNCTIONS_MAX) {
-    problems.push(
+    diagnostics.push(
       tooMuch(`$or multiplies out to ${count} combinations, the limit is ${CONJUNCTIONS_MAX}; make it several rules`),
     );
-    return { pattern: { written, conjunctions: [] }, problems };
+    return { pattern: { written, conjunctions: [] }, diagnostics };
   }
   const conjunctions = conjunctionsOf(written);
   const paths = Math.max(
-    ...conjunctions.map(({ leaves }) => new Set([...leaves].map(({ path }) => path.join("\n"))).size),
+    ...conjunctions.map(({ leaves }) => new Set([...leaves].map(({ fieldPath: path }) => path.join("\n"))).size),
   );
-  if (paths > PATHS_MAX) problems.push(tooMuch(`A pattern names at most ${PATHS_MAX} fields, this one names ${paths}`));
-  return { pattern: { written, conjunctions }, problems };
+  if (paths > PATHS_MAX)
+    diagnostics.push(tooMuch(`A pattern names at most ${PATHS_MAX} fields, this one names ${paths}`));
+  return { pattern: { written, conjunctions }, diagnostics };
 }
 
-const tooMuch = (message: string): Diagnostic => ({ code: "SB0108", severity: "error", message, path: [] });
+const tooMuch = (message: string) => newDiagnostic("SB0108", message, { path: [] });
 
 // ---------------------------------------------------------------- reading
 
-interface Here {
-  path: readonly string[];
-  at: Path;
+interface PatternLocation {
+  fieldPath: readonly string[];
+  patternPath: Path;
 }
 
-function refuse(reading: Reading, at: Path, message: string, rest: Partial<Diagnostic> = {}): void {
-  reading.problems.push({ code: "SB0104", severity: "error", message, path: at, ...rest });
+function addDiagnostic(pass: PatternPass, at: Path, message: string, rest: Partial<Diagnostic> = {}): void {
+  pass.diagnostics.push(newDiagnostic("SB0104", message, { path: at, ...rest }));
 }
 
-function readAll(value: unknown, here: Here, reading: Reading): All {
+function readAll(value: unknown, here: PatternLocation, pass: PatternPass): All {
   const children: (Leaf | Any)[] = [];
-  if (!isObject(value)) refuse(reading, here.at, "A pattern is a mapping of fields to the values that match");
+  if (!isObject(value))
+    addDiagnostic(pass, here.patternPath, "A pattern is a mapping of fields to the values that match");
   else if (Object.keys(value).length === 0)
-    refuse(reading, here.at, "An empty pattern has no meaning, name a field or leave it out");
-  else if (here.path.length > DEPTH_MAX) refuse(reading, here.at, `A pattern is at most ${DEPTH_MAX} levels deep`);
+    addDiagnostic(pass, here.patternPath, "An empty pattern has no meaning, name a field or leave it out");
+  else if (here.fieldPath.length > DEPTH_MAX)
+    addDiagnostic(pass, here.patternPath, `A pattern is at most ${DEPTH_MAX} levels deep`);
   else {
     for (const [key, member] of Object.entries(value)) {
-      const at = here.at.concat(key);
-      if (key === "$or") children.push(readAny(member, { path: here.path, at }, reading));
-      else children.push(...readMember(key, member, { path: here.path, at }, reading));
+      const inside = { fieldPath: here.fieldPath, patternPath: here.patternPath.concat(key) };
+      if (key === "$or") children.push(readAny(member, inside, pass));
+      else children.push(...readMember(key, member, inside, pass));
     }
   }
-  return { kind: "all", at: here.at, children: children.slice() };
+  return { kind: "all", patternPath: here.patternPath, children: children.slice() };
 }
 
-function readAny(value: unknown, here: Here, reading: Reading): Any {
+function readAny(value: unknown, here: PatternLocation, pass: PatternPass): Any {
   if (!Array.isArray(value) || value.length < 2) {
-    refuse(reading, here.at, "$or takes a list of at least two patterns");
-    return { kind: "any", at: here.at, children: [] };
+    addDiagnostic(pass, here.patternPath, "$or takes a list of at least two patterns");
+    return { kind: "any", patternPath: here.patternPath, children: [] };
   }
-  const children = value.map((member, i) => readAll(member, { path: here.path, at: here.at.concat(i) }, reading));
-  return { kind: "any", at: here.at, children };
+  const children = value.map((member, i) =>
+    readAll(member, { ...here, patternPath: here.patternPath.concat(i) }, pass),
+  );
+  return { kind: "any", patternPath: here.patternPath, children };
 }
 
-function readMember(key: string, member: unknown, here: Here, reading: Reading): readonly (Leaf | Any)[] {
+function readMember(key: string, member: unknown, here: PatternLocation, pass: PatternPass): readonly (Leaf | Any)[] {
   const names = key.split(".");
   if (names.length > 1 && names.includes("")) {
-    refuse(reading, here.at, `"${key}" has an empty part between its dots`, { atKey: true });
+    addDiagnostic(pass, here.patternPath, `"${key}" has an empty part between its dots`, { atKey: true });
     return [];
   }
-  const path = here.path.concat(names);
+  const fieldPath = here.fieldPath.concat(names);
   if (isObject(member)) {
     const operator = bareOperator(member);
-    if (operator === undefined) return readAll(member, { path, at: here.at }, reading).children;
+    if (operator === undefined) return readAll(member, { ...here, fieldPath }, pass).children;
     const message = `A mapping here names fields inside "${key}"; an operator stands in a list: [{ ${operator}: … }]`;
-    refuse(reading, [...here.at, operator], message, { atKey: true });
+    addDiagnostic(pass, [...here.patternPath, operator], message, { atKey: true });
     return [];
   }
   const listed: unknown[] = Array.isArray(member) ? member : [member];
   if (listed.length === 0) {
-    refuse(reading, here.at, `"${key}" has an empty list, which nothing could match`);
+    addDiagnostic(pass, here.patternPath, `"${key}" has an empty list, which nothing could match`);
     return [];
   }
   const alternatives = listed
-    .map((written, i) => alternative(written, Array.isArray(member) ? here.at.concat(i) : here.at, reading.problems))
+    .map((written, i) =>
+      readAlternative(written, Array.isArray(member) ? here.patternPath.concat(i) : here.patternPath, pass.diagnostics),
+    )
     .filter((made) => made !== undefined)
     .slice();
-  reading.conditions += listed.length;
+  pass.conditions += listed.length;
   if (alternatives.length === 0) return [];
-  return [{ kind: "leaf", path, at: here.at, alternatives, absent: alternatives.some(({ absent }) => absent) }];
+  return [
+    {
+      kind: "leaf",
+      fieldPath,
+      patternPath: here.patternPath,
+      alternatives,
+      absent: alternatives.some(({ absent }) => absent),
+    },
+  ];
 }
 
 /**
@@ -195,14 +208,14 @@ function leafSets(all: All): (readonly Leaf[])[] {
 function nodeOf(leaves: readonly Leaf[], depth: number): Node {
   const below = new Map<string, Leaf[]>();
   for (const leaf of leaves) {
-    const key = leaf.path[depth];
+    const key = leaf.fieldPath[depth];
     if (key === undefined) continue;
     const group = below.get(key);
     if (group === undefined) below.set(key, [leaf]);
     else group.push(leaf);
   }
   return {
-    leaves: leaves.filter(({ path }) => path.length === depth).slice(),
+    leaves: leaves.filter(({ fieldPath }) => fieldPath.length === depth).slice(),
     keys: [...below.keys()].slice(),
     children: [...below.values()].map((group) => nodeOf(group, depth + 1)),
   };

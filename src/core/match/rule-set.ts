@@ -1,22 +1,23 @@
 /** Which rules an event concerns, in the order of the rules; and on demand the reason why (not). */
 import {
-  type CondNode,
+  type ConditionNode,
   type Event,
+  type Explanation,
   type Json,
   type JsonObject,
   LIMITS,
-  type RuleOutcome,
+  type RuleExplanation,
   type TraceProblem,
 } from "../../model.ts";
 import type { Expression, Scope } from "../expr.ts";
 import { distance, explainPattern } from "./explain.ts";
-import { type RuleIndex, ruleIndex } from "./index/index.ts";
+import { createRuleIndex, type RuleIndex } from "./index/index.ts";
 import type { CompiledRule } from "./rules.ts";
 
 export interface RuleMatches {
   /** In the order of the rules. `items`: what forEach gave; one null without it. */
   matched: { rule: CompiledRule; items: readonly Json[] }[];
-  /** How many rules of this event type were asked. */
+  /** How many rules of this event type were considered. */
   considered: number;
   problems: TraceProblem[];
 }
@@ -25,14 +26,14 @@ export interface RuleSet {
   readonly rules: readonly CompiledRule[];
   match(event: Event, vars: JsonObject): RuleMatches;
   /** Matched first, then nearest misses first. `notConsidered`: rules for other event types. */
-  explain(event: Event, vars: JsonObject): { rules: RuleOutcome[]; notConsidered: string[] };
-  /** Whether some rule takes events of this type. */
+  explain(event: Event, vars: JsonObject): { rules: RuleExplanation[]; notConsidered: string[] };
+  /** Whether some rule selects events of this type. */
   listensTo(type: string): boolean;
 }
 
-/** Rules in the order they are asked. A rule with `stop` that matches ends the asking; one that is only observed stops nothing. */
-export function ruleSet(rules: readonly CompiledRule[]): RuleSet {
-  const index = ruleIndex();
+/** Rules in their order. After a rule with `stop` that matches no further rule is considered; an observed rule stops nothing. */
+export function createRuleSet(rules: readonly CompiledRule[]): RuleSet {
+  const index = createRuleIndex();
   index.add(rules.map((rule, rank) => ({ rule, rank })));
   return {
     rules,
@@ -40,10 +41,10 @@ export function ruleSet(rules: readonly CompiledRule[]): RuleSet {
     match: (event, vars) => matchRules(index, event, vars),
     explain: (event, vars) => {
       const considered = index.ofType(event.type);
-      const asked = new Set(considered);
+      const consideredRules = new Set(considered);
       return {
         rules: explainRules(considered, event, vars),
-        notConsidered: rules.filter((rule) => !asked.has(rule)).map(({ id }) => id),
+        notConsidered: rules.filter((rule) => !consideredRules.has(rule)).map(({ id }) => id),
       };
     },
   };
@@ -56,10 +57,10 @@ function matchRules(index: RuleIndex, event: Event, vars: JsonObject): RuleMatch
   const scope: Scope = { event, vars };
   let last: number | undefined;
   for (const { rule, rank } of index.match(event)) {
-    const asked = askFurther(rule, scope);
-    if (asked.problem !== undefined) result.problems.push(asked.problem);
-    if (asked.items === undefined) continue;
-    result.matched.push({ rule, items: asked.items });
+    const conditions = evaluateConditions(rule, scope);
+    if (conditions.problem !== undefined) result.problems.push(conditions.problem);
+    if (conditions.items === undefined) continue;
+    result.matched.push({ rule, items: conditions.items });
     if (!stops(rule)) continue;
     last = rank;
     break;
@@ -70,7 +71,7 @@ function matchRules(index: RuleIndex, event: Event, vars: JsonObject): RuleMatch
 
 const stops = (rule: CompiledRule): boolean => rule.stop && rule.mode === "live";
 
-interface Asked {
+interface ConditionResult {
   /** Undefined: the rule does not match. */
   items?: readonly Json[];
   problem?: TraceProblem;
@@ -79,13 +80,13 @@ interface Asked {
 }
 
 /** `when` and `forEach` of a rule whose pattern matches. A condition that cannot be evaluated is not met. */
-function askFurther(rule: CompiledRule, scope: Scope): Asked {
+function evaluateConditions(rule: CompiledRule, scope: Scope): ConditionResult {
   if (rule.when !== undefined) {
-    const met = rule.when.evaluate(scope);
-    if (!met.ok) return { problem: problemIn(rule, "when", "SB0402", met.detail) };
-    if (typeof met.value !== "boolean")
-      return { problem: problemIn(rule, "when", "SB0402", "when must give true or false"), when: met.value };
-    if (!met.value) return { when: false };
+    const when = rule.when.evaluate(scope);
+    if (!when.ok) return { problem: problemIn(rule, "when", "SB0402", when.detail) };
+    if (typeof when.value !== "boolean")
+      return { problem: problemIn(rule, "when", "SB0402", "when must give true or false"), when: when.value };
+    if (!when.value) return { when: false };
   }
   if (rule.forEach === undefined) return { items: ONCE };
   const list = rule.forEach.evaluate(scope);
@@ -105,8 +106,21 @@ function problemIn(rule: CompiledRule, key: string, code: TraceProblem["code"], 
 
 // ---------------------------------------------------------------- explaining
 
-function explainRules(rules: readonly CompiledRule[], event: Event, vars: JsonObject): RuleOutcome[] {
-  const outcomes: RuleOutcome[] = [];
+/** How many of the rules for other types of events are named. */
+const IDS_SHOWN_MAX = 20;
+
+/** Why the rules match the event or not, without what was decided about it. */
+export function explainEvent(
+  { revision, rules, vars }: { revision: string; rules: RuleSet; vars: JsonObject },
+  event: Event,
+): Explanation {
+  const { rules: outcomes, notConsidered } = rules.explain(event, vars);
+  const others = { count: notConsidered.length, ids: notConsidered.slice(0, IDS_SHOWN_MAX) };
+  return { event, policy: revision, rules: outcomes, notConsidered: others, deliveries: [] };
+}
+
+function explainRules(rules: readonly CompiledRule[], event: Event, vars: JsonObject): RuleExplanation[] {
+  const outcomes: RuleExplanation[] = [];
   let stopped: string | undefined;
   for (const rule of rules) {
     const outcome = explainRule(rule, event, vars, stopped);
@@ -116,42 +130,48 @@ function explainRules(rules: readonly CompiledRule[], event: Event, vars: JsonOb
   return outcomes.sort((a, b) => a.distance - b.distance);
 }
 
-function explainRule(rule: CompiledRule, event: Event, vars: JsonObject, stopped: string | undefined): RuleOutcome {
-  const children: CondNode[] = [];
+function explainRule(rule: CompiledRule, event: Event, vars: JsonObject, stopped: string | undefined): RuleExplanation {
+  const children: ConditionNode[] = [];
   if (stopped !== undefined) children.push(stoppedNode(rule, stopped));
   if (rule.pattern !== undefined)
     children.push(explainPattern(rule.pattern, event, (path) => rule.place(["match", ...path])));
-  const met = children.every(({ ok }) => ok);
-  children.push(...furtherNodes(rule, { event, vars }));
+  const isMet = children.every(({ ok }) => ok);
+  children.push(...conditionNodes(rule, { event, vars }));
   const place = rule.place([]);
   const placed = place === undefined ? {} : { place };
   const [only] = children;
-  const all: CondNode = { kind: "all", ok: children.every(({ ok }) => ok), counts: true, children, ...placed };
+  const all: ConditionNode = { kind: "all", ok: children.every(({ ok }) => ok), counts: true, children, ...placed };
   const tree = children.length === 1 && only?.kind === "all" ? only : all;
-  return { id: rule.id, ...placed, matched: met && tree.ok, distance: distance(tree), tree };
+  return { id: rule.id, ...placed, matched: isMet && tree.ok, distance: distance(tree), tree };
 }
 
-function stoppedNode(rule: CompiledRule, stopped: string): CondNode {
+function stoppedNode(rule: CompiledRule, stopped: string): ConditionNode {
   const hint = `Rule "${stopped}" matched before and stops the rules after it`;
   const place = rule.place([]);
   return { kind: "leaf", ok: false, counts: true, op: "stop", hint, ...(place === undefined ? {} : { place }) };
 }
 
-/** `when` and `forEach` as conditions, asked whether or not the pattern matches: both may be what is wrong. */
-function furtherNodes(rule: CompiledRule, scope: Scope): CondNode[] {
-  const nodes: CondNode[] = [];
+/** `when` and `forEach` as conditions, evaluated whether or not the pattern matches: each may be what is wrong. */
+function conditionNodes(rule: CompiledRule, scope: Scope): ConditionNode[] {
+  const nodes: ConditionNode[] = [];
   const { forEach: _, ...withoutItems } = rule;
-  if (rule.when !== undefined) nodes.push(celNode(rule, "when", rule.when, askFurther(withoutItems, scope)));
+  if (rule.when !== undefined) nodes.push(celNode(rule, "when", rule.when, evaluateConditions(withoutItems, scope)));
   const { when: __, ...withoutWhen } = rule;
-  if (rule.forEach !== undefined) nodes.push(celNode(rule, "forEach", rule.forEach, askFurther(withoutWhen, scope)));
+  if (rule.forEach !== undefined)
+    nodes.push(celNode(rule, "forEach", rule.forEach, evaluateConditions(withoutWhen, scope)));
   return nodes;
 }
 
-function celNode(rule: CompiledRule, op: "when" | "forEach", { source }: Expression, asked: Asked): CondNode {
-  const cel: CondNode = { kind: "cel", ok: asked.items !== undefined, counts: true, op, want: source };
+function celNode(
+  rule: CompiledRule,
+  op: "when" | "forEach",
+  { source }: Expression,
+  result: ConditionResult,
+): ConditionNode {
+  const cel: ConditionNode = { kind: "cel", ok: result.items !== undefined, counts: true, op, want: source };
   const place = rule.place([op]);
   if (place !== undefined) cel.place = place;
-  if (asked.problem !== undefined) cel.hint = asked.problem.message;
-  if (asked.when !== undefined) cel.got = asked.when;
+  if (result.problem !== undefined) cel.hint = result.problem.message;
+  if (result.when !== undefined) cel.got = result.when;
   return cel;
 }

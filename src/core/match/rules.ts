@@ -1,20 +1,19 @@
 /** A rule as written, checked and made ready. */
-import { type Diagnostic, nearest } from "../../errors.ts";
-import { actionParts, LIMITS, type Place, type Rule, type Send } from "../../model.ts";
-import { checker } from "../check.ts";
+import { type Diagnostic, nearest, newDiagnostic, type Path } from "../../errors.ts";
+import { LIMITS, type Place, type Rule, type Send } from "../../model.ts";
+import { unknownAction } from "../actions.ts";
+import { validatorFor } from "../check.ts";
 import { compileExpression, type Expression } from "../expr.ts";
 import { type ActionForm, compileValue, type Renderer } from "../render.ts";
 import { compilePattern, type Pattern } from "./pattern.ts";
-import { selectorProblems } from "./selector.ts";
-
-type Path = readonly (string | number)[];
+import { eventNameTooLong, selectorDiagnostics } from "./selector.ts";
 
 /** What a rule may refer to. */
 export interface CompileEnv {
   templates: ReadonlyMap<string, string>;
   /** By `connection.action`. */
   actions: ReadonlyMap<string, ActionForm>;
-  /** Ids of machines; undefined = not known, any is taken. */
+  /** Ids of machines; undefined = not known, no machine is refused. */
   machines: ReadonlySet<string> | undefined;
   /** Where a path inside the rule stands in its file. */
   place(path: Path): Place | undefined;
@@ -35,14 +34,14 @@ export interface CompiledRule {
   place: CompileEnv["place"];
 }
 
-/** The rule when it has no error, and every problem with its path inside the rule. Never throws. */
-export function compileRule(rule: Rule, env: CompileEnv): { rule?: CompiledRule; problems: Diagnostic[] } {
-  const problems: Diagnostic[] = [...selectorProblems(rule.event)];
-  const add = (found: readonly Diagnostic[], at: Path) => {
-    for (const problem of found) problems.push({ ...problem, path: [...at, ...(problem.path ?? [])] });
+/** The rule when it has no error, and every diagnostic with its path inside the rule. Never throws. */
+export function compileRule(rule: Rule, env: CompileEnv): { rule?: CompiledRule; diagnostics: Diagnostic[] } {
+  const diagnostics: Diagnostic[] = [...selectorDiagnostics(rule.event)];
+  const add = (added: readonly Diagnostic[], at: Path) => {
+    for (const diagnostic of added) diagnostics.push({ ...diagnostic, path: [...at, ...(diagnostic.path ?? [])] });
   };
   const pattern = rule.match === undefined ? undefined : compilePattern(rule.match);
-  if (pattern !== undefined) add(pattern.problems, ["match"]);
+  if (pattern !== undefined) add(pattern.diagnostics, ["match"]);
   const when = expression(rule.when, "when", add);
   const forEach = expression(rule.forEach, "forEach", add);
   const sends = sendsOf(rule).map(({ send, at }) => compileSend(send, at, env, add));
@@ -50,8 +49,8 @@ export function compileRule(rule: Rule, env: CompileEnv): { rule?: CompiledRule;
     Object.entries(entry).map(([action, params]) => compileAction(action, params, ["do", i], { env, add })),
   );
   if (sends.length === 0 && actions.length === 0)
-    add([{ code: "SB0301", severity: "error", message: `Rule "${rule.id}" does nothing, give it a send or a do` }], []);
-  if (problems.some(({ severity }) => severity === "error")) return { problems };
+    add([newDiagnostic("SB0301", `Rule "${rule.id}" does nothing, give it a send or a do`)], []);
+  if (diagnostics.some(({ severity }) => severity === "error")) return { diagnostics };
   const compiled: CompiledRule = {
     rule,
     id: rule.id,
@@ -64,16 +63,16 @@ export function compileRule(rule: Rule, env: CompileEnv): { rule?: CompiledRule;
   if (pattern !== undefined) compiled.pattern = pattern.pattern;
   if (when !== undefined) compiled.when = when;
   if (forEach !== undefined) compiled.forEach = forEach;
-  return { rule: compiled, problems };
+  return { rule: compiled, diagnostics };
 }
 
-type Add = (found: readonly Diagnostic[], at: Path) => void;
+type Add = (added: readonly Diagnostic[], at: Path) => void;
 
 function expression(source: string | undefined, key: string, add: Add): Expression | undefined {
   if (source === undefined) return undefined;
   const compiled = compileExpression(source);
   if (compiled.ok) return compiled.expression;
-  add([compiled.problem], [key]);
+  add([compiled.diagnostic], [key]);
   return undefined;
 }
 
@@ -87,27 +86,22 @@ function compileSend(send: Send, at: Path, env: CompileEnv, add: Add): CompiledR
   if (env.machines !== undefined && !env.machines.has(machine))
     add(
       [
-        unknown(
-          "SB0202",
-          `There is no machine "${machine}" in statemachines/`,
-          ["machine"],
-          nearest(machine, env.machines),
-        ),
+        newDiagnostic("SB0202", `There is no machine "${machine}" in statemachines/`, {
+          path: ["machine"],
+          suggestion: nearest(machine, env.machines),
+        }),
       ],
       at,
     );
-  if (event.startsWith("xstate."))
-    add(
-      [unfit(`"${event}" is reserved, events whose names start with "xstate." never come from outside`, ["event"])],
-      at,
-    );
-  if (event.length > LIMITS.eventNameChars) add([tooLong("An event name", event, ["event"])], at);
+  const reserved = `"${event}" is reserved, events whose names start with "xstate." never come from outside`;
+  if (event.startsWith("xstate.")) add([newDiagnostic("SB0102", reserved, { path: ["event"] })], at);
+  if (event.length > LIMITS.eventNameChars) add([eventNameTooLong(event, ["event"])], at);
   const key = compileValue(send.key, { templates: env.templates });
-  add(key.problems, [...at, "key"]);
+  add(key.diagnostics, [...at, "key"]);
   const compiled = { machine, event, key: keyRenderer(key.renderer), inOrder: send.order === "time" };
   if (send.with === undefined) return compiled;
   const values = compileValue(send.with, { templates: env.templates });
-  add(values.problems, [...at, "with"]);
+  add(values.diagnostics, [...at, "with"]);
   return { ...compiled, with: values.renderer };
 }
 
@@ -133,37 +127,14 @@ function compileAction(
   at: Path,
   { env, add }: { env: CompileEnv; add: Add },
 ): CompiledRule["actions"][number] {
-  const known = env.actions.get(action);
-  if (known === undefined) add([unknownAction(action, env.actions)], at);
-  else add(checker(known.params, { templates: true })(params), [...at, action]);
+  const actionType = env.actions.get(action);
+  if (actionType === undefined) add([unknownAction(action, env.actions, [action])], at);
+  else add(validatorFor(actionType.params, { templates: true })(params, `"${action}"`), [...at, action]);
   const options = {
     templates: env.templates,
-    ...(known === undefined ? {} : { schema: known.params, escapes: known.escapes }),
+    ...(actionType === undefined ? {} : { schema: actionType.params, escapes: actionType.escapes }),
   };
   const compiled = compileValue(params, options);
-  add(compiled.problems, [...at, action]);
+  add(compiled.diagnostics, [...at, action]);
   return { action, params: compiled.renderer };
-}
-
-function unknownAction(action: string, actions: ReadonlyMap<string, unknown>): Diagnostic {
-  const { connection } = actionParts(action);
-  const names = [...actions.keys()];
-  const own = names.filter((name) => name.startsWith(`${connection}.`));
-  const message =
-    own.length > 0
-      ? `"${connection}" has no such action "${action}", known are ${own.join(", ")}`
-      : `Action "${action}" is not known, there is no connection "${connection}"`;
-  return { ...unknown("SB0203", message, [action], nearest(action, own.length > 0 ? own : names)), atKey: true };
-}
-
-function unknown(code: Diagnostic["code"], message: string, path: Path, suggestion: string | undefined): Diagnostic {
-  const problem: Diagnostic = { code, severity: "error", message, path };
-  return suggestion === undefined ? problem : { ...problem, suggestion };
-}
-
-const unfit = (message: string, path: Path): Diagnostic => ({ code: "SB0102", severity: "error", message, path });
-
-function tooLong(what: string, text: string, path: Path): Diagnostic {
-  const message = `${what} has at most ${LIMITS.eventNameChars} characters, this one has ${text.length}`;
-  return { code: "SB0108", severity: "error", message, path };
 }

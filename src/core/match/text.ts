@@ -61,9 +61,9 @@ function fits(pieces: readonly string[]): (text: string) => boolean {
     const end = text.length - last.length;
     let at = first.length;
     for (const piece of between) {
-      const found = text.indexOf(piece, at);
-      if (found === -1 || found + piece.length > end) return false;
-      at = found + piece.length;
+      const index = text.indexOf(piece, at);
+      if (index === -1 || index + piece.length > end) return false;
+      at = index + piece.length;
     }
     return true;
   };

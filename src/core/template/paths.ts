@@ -2,22 +2,30 @@
 import { nearest } from "../../errors.ts";
 import type { Json } from "../../model.ts";
 import { SCOPE_NAMES } from "../expr.ts";
-import { type Frame, type Level, MISSING, type Read, type Reading, RenderFailure, refuse } from "./reading.ts";
+import {
+  addDiagnostic,
+  type Frame,
+  type Level,
+  MISSING,
+  type ReadValue,
+  RenderFailure,
+  type TemplatePass,
+} from "./reading.ts";
 import type { PathNode } from "./syntax.ts";
 
 /** Reads a path; `lenient`: a missing value is no failure but undefined. */
-export function readPath(node: PathNode, level: Level, reading: Reading, lenient: boolean): Read {
+export function readPath(node: PathNode, level: Level, pass: TemplatePass, lenient: boolean): ReadValue {
   const path = staticPath(node, level);
-  if (node.data && node.parts[0] !== "root") return readData(node, level, reading);
+  if (node.data && node.parts[0] !== "root") return readData(node, level, pass);
   const holder = levelAt(node, level);
   const [head = "", ...rest] = node.parts;
   if (holder === undefined) {
-    refuse(reading, node.loc, `${node.original} leads out of the template`);
+    addDiagnostic(pass, node.loc, `${node.original} leads out of the template`);
     return () => MISSING;
   }
   const parameter = node.depth === 0 && !node.data ? parameterLevel(head, level) : undefined;
-  if (parameter === undefined && holder.root) checkHead(node, reading);
-  if (path !== undefined && path !== "") reading.reads.add(path);
+  if (parameter === undefined && holder.root) checkHead(node, pass);
+  if (path !== undefined && path !== "") pass.reads.add(path);
   const parts = parameter !== undefined ? rest : node.data ? rest : node.parts;
   const steps = parameter ?? (node.data ? Number.POSITIVE_INFINITY : node.depth);
   const named = parameter === undefined ? undefined : head;
@@ -30,10 +38,14 @@ export function readPath(node: PathNode, level: Level, reading: Reading, lenient
 
 const DATA = ["index", "key", "first", "last"];
 
-function readData(node: PathNode, level: Level, reading: Reading): Read {
+function readData(node: PathNode, level: Level, pass: TemplatePass): ReadValue {
   const [name = ""] = node.parts;
   if (!DATA.includes(name) || node.parts.length > 1 || level.root) {
-    refuse(reading, node.loc, `@${name} is not known here, inside {{#each}} there are @index, @key, @first and @last`);
+    addDiagnostic(
+      pass,
+      node.loc,
+      `@${name} is not known here, inside {{#each}} there are @index, @key, @first and @last`,
+    );
     return () => MISSING;
   }
   return (start) => {
@@ -44,13 +56,18 @@ function readData(node: PathNode, level: Level, reading: Reading): Read {
   };
 }
 
-function checkHead(node: PathNode, reading: Reading): void {
+function checkHead(node: PathNode, pass: TemplatePass): void {
   const head = node.data ? node.parts[1] : node.parts[0];
   if (SCOPE_NAMES.some((name) => name === head)) return;
   const start = "a template starts from event, context, item or vars";
-  if (head === undefined) refuse(reading, node.loc, `{{${node.original}}} names nothing, ${start}`);
+  if (head === undefined) addDiagnostic(pass, node.loc, `{{${node.original}}} names nothing, ${start}`);
   else
-    refuse(reading, node.loc, `"${head}" is not known here, ${start}`, nearest(head, SCOPE_NAMES) ?? `event.${head}`);
+    addDiagnostic(
+      pass,
+      node.loc,
+      `"${head}" is not known here, ${start}`,
+      nearest(head, SCOPE_NAMES) ?? `event.${head}`,
+    );
 }
 
 function levelAt(node: PathNode, level: Level): Level | undefined {

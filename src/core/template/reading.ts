@@ -1,5 +1,5 @@
-/** What the parts of a template share while they are read, and while they are rendered. */
-import type { Diagnostic } from "../../errors.ts";
+/** What the parts of a template share while they are read and while they are rendered. */
+import { type Diagnostic, newDiagnostic } from "../../errors.ts";
 import type { Valued } from "../helpers.ts";
 import type { Loc, ProgramNode } from "./syntax.ts";
 
@@ -14,17 +14,17 @@ export interface Frame {
 }
 
 /** The value, or undefined when it is missing and that is allowed; throws RenderFailure otherwise. */
-export type Read = (frame: Frame) => Valued;
+export type ReadValue = (frame: Frame) => Valued;
 
 export const MISSING: Valued = { value: undefined, own: false };
 
-/** What is known while a template is read. */
-export interface Reading {
+/** What one walk over a template collects. */
+export interface TemplatePass {
   source: string;
   /** The syntax tree of a template file, or undefined when it is not there or does not parse. */
   partial(name: string): { source: string; program: ProgramNode } | undefined;
   partialNames: Iterable<string>;
-  problems: Diagnostic[];
+  diagnostics: Diagnostic[];
   reads: Set<string>;
   nodes: number;
   /** Template files that are being read, outermost first. */
@@ -41,13 +41,18 @@ export interface Level {
   names: ReadonlyMap<string, string | undefined>;
 }
 
-/** Adds a problem: at its offset in the text, or by line when it lies in a template file. */
-export function refuse(reading: Reading, loc: Loc, message: string, suggestion?: string): void {
-  const file = reading.inside.at(-1);
-  const told = file === undefined ? message : `In template "${file}", line ${loc.start.line}: ${message}`;
-  const offset = file === undefined ? offsetOf(reading.source, loc) : (reading.calledAt ?? 0);
-  const problem: Diagnostic = { code: "SB0106", severity: "error", message: told, offset };
-  reading.problems.push(suggestion === undefined ? problem : { ...problem, suggestion });
+/** Adds a diagnostic: at its offset in the text, or by line when it lies in a template file. */
+export function addDiagnostic(pass: TemplatePass, loc: Loc, message: string, suggestion?: string): void {
+  const file = pass.inside.at(-1);
+  pass.diagnostics.push(
+    file === undefined
+      ? newDiagnostic("SB0106", message, { offset: offsetOf(pass.source, loc), suggestion })
+      : newDiagnostic("SB0106", `In template "${file}", line ${loc.start.line}: ${message}`, {
+          offset: pass.calledAt ?? 0,
+          suggestion,
+          template: file,
+        }),
+  );
 }
 
 /** Where a node starts in its text. */

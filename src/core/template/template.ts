@@ -7,14 +7,14 @@ import { type Json, LIMITS } from "../../model.ts";
 import { HELPERS, type Helper, HelperFailure, joined, kindOf, type Valued } from "../helpers.ts";
 import { readPath, staticPath } from "./paths.ts";
 import {
+  addDiagnostic,
   type Frame,
   type Level,
   MISSING,
   offsetOf,
-  type Read,
-  type Reading,
+  type ReadValue,
   RenderFailure,
-  refuse,
+  type TemplatePass,
 } from "./reading.ts";
 import type {
   BlockNode,
@@ -50,13 +50,13 @@ const PARTIALS_DEEP_MAX = 10;
 
 const ROOT_LEVEL: Level = { path: "", root: true, parent: undefined, names: new Map() };
 
-/** A template that is ready, with its problems added to the reading. */
-export function readTemplate(program: ProgramNode, reading: Reading): Template {
-  const write = readProgram(program, ROOT_LEVEL, reading);
+/** A template that is ready, with its diagnostics added to the reading. */
+export function readTemplate(program: ProgramNode, pass: TemplatePass): Template {
+  const write = readProgram(program, ROOT_LEVEL, pass);
   const [only, ...more] = program.body;
   const lone =
     only?.type === "MustacheStatement" && more.length === 0
-      ? readExpression(only, ROOT_LEVEL, { ...reading, problems: [] }, false)
+      ? readExpression(only, ROOT_LEVEL, { ...pass, diagnostics: [] }, false)
       : undefined;
   const frame = (scope: object): Frame => ({ value: scope, parent: undefined, names: {} });
   return {
@@ -67,8 +67,8 @@ export function readTemplate(program: ProgramNode, reading: Reading): Template {
 
 // ---------------------------------------------------------------- statements
 
-function readProgram(program: ProgramNode | undefined, level: Level, reading: Reading): Write {
-  const writes = (program?.body ?? []).map((statement) => readStatement(statement, level, reading));
+function readProgram(program: ProgramNode | undefined, level: Level, pass: TemplatePass): Write {
+  const writes = (program?.body ?? []).map((statement) => readStatement(statement, level, pass));
   return (frame, out) => {
     for (const write of writes) write(frame, out);
   };
@@ -76,25 +76,25 @@ function readProgram(program: ProgramNode | undefined, level: Level, reading: Re
 
 const NOTHING: Write = () => undefined;
 
-function readStatement(statement: StatementNode, level: Level, reading: Reading): Write {
-  reading.nodes += 1;
-  if (reading.nodes === NODES_MAX) refuse(reading, statement.loc, `A template has at most ${NODES_MAX} parts`);
-  if (reading.nodes >= NODES_MAX) return NOTHING;
+function readStatement(statement: StatementNode, level: Level, pass: TemplatePass): Write {
+  pass.nodes += 1;
+  if (pass.nodes === NODES_MAX) addDiagnostic(pass, statement.loc, `A template has at most ${NODES_MAX} parts`);
+  if (pass.nodes >= NODES_MAX) return NOTHING;
   switch (statement.type) {
     case "ContentStatement":
       return (_, out) => put(out, statement.value);
     case "CommentStatement":
       return NOTHING;
     case "MustacheStatement":
-      return readMustache(statement, level, reading);
+      return readMustache(statement, level, pass);
     case "BlockStatement":
-      return readBlock(statement, level, reading);
+      return readBlock(statement, level, pass);
     case "PartialStatement":
-      return readPartial(statement, level, reading);
+      return readPartial(statement, level, pass);
     case "PartialBlockStatement":
     case "Decorator":
     case "DecoratorBlock":
-      refuse(reading, statement.loc, "Inline partials are not available, make it a file in rules/templates/");
+      addDiagnostic(pass, statement.loc, "Inline partials are not available, make it a file in rules/templates/");
       return NOTHING;
   }
 }
@@ -107,12 +107,16 @@ function put(out: Output, text: string): void {
   out.text += text;
 }
 
-function readMustache(node: MustacheNode, level: Level, reading: Reading): Write {
+function readMustache(node: MustacheNode, level: Level, pass: TemplatePass): Write {
   if (!node.escaped) {
-    refuse(reading, node.loc, "Text is escaped for its destination, which {{{ }}} and {{& }} would undo; write {{ }}");
+    addDiagnostic(
+      pass,
+      node.loc,
+      "Text is escaped for its destination, which {{{ }}} and {{& }} would undo; write {{ }}",
+    );
     return NOTHING;
   }
-  const read = readExpression(node, level, reading, false);
+  const read = readExpression(node, level, pass, false);
   const name = nameOf(node);
   return (frame, out) => {
     const { value, own } = read(frame);
@@ -147,32 +151,32 @@ function trying<T>(compute: () => T): T {
 
 const BLOCKS = ["if", "unless", "each", "with"] as const;
 
-function readBlock(node: BlockNode, level: Level, reading: Reading): Write {
+function readBlock(node: BlockNode, level: Level, pass: TemplatePass): Write {
   const name = nameOf(node);
-  const known = BLOCKS.find((block) => block === name);
+  const block = BLOCKS.find((block) => block === name);
   const [subject, ...more] = node.params;
-  if (known === undefined) {
+  if (block === undefined) {
     const advice = "blocks are {{#if}}, {{#unless}}, {{#each}} and {{#with}}";
-    refuse(reading, node.loc, `{{#${name}}} is not known, ${advice}`, nearest(name, BLOCKS));
+    addDiagnostic(pass, node.loc, `{{#${name}}} is not known, ${advice}`, nearest(name, BLOCKS));
     return NOTHING;
   }
   if (subject === undefined || more.length > 0 || hasHash(node)) {
-    refuse(reading, node.loc, `{{#${known}}} takes exactly one value`);
+    addDiagnostic(pass, node.loc, `{{#${block}}} takes exactly one value`);
     return NOTHING;
   }
-  const otherwise = readProgram(node.inverse, level, reading);
-  if (known === "if" || known === "unless") {
-    const read = readExpression(subject, level, reading, true);
-    const then = readProgram(node.program, level, reading);
-    const wanted = known === "if";
+  const otherwise = readProgram(node.inverse, level, pass);
+  if (block === "if" || block === "unless") {
+    const read = readExpression(subject, level, pass, true);
+    const then = readProgram(node.program, level, pass);
+    const wanted = block === "if";
     return (frame, out) => (isTruthy(read(frame).value) === wanted ? then : otherwise)(frame, out);
   }
   // With an {{else}} the author has said what to do when there is nothing.
-  const read = readExpression(subject, level, reading, node.inverse !== undefined);
-  const below = levelBelow(node, subject, known, level);
-  const then = readProgram(node.program, below, reading);
+  const read = readExpression(subject, level, pass, node.inverse !== undefined);
+  const below = levelBelow(node, subject, block, level);
+  const then = readProgram(node.program, below, pass);
   const names = node.program?.blockParams ?? [];
-  return known === "with" ? writeWith(read, then, otherwise, names) : writeEach(read, then, otherwise, names);
+  return block === "with" ? writeWith(read, then, otherwise, names) : writeEach(read, then, otherwise, names);
 }
 
 const hasHash = (node: { hash?: object }): boolean => node.hash !== undefined;
@@ -192,7 +196,7 @@ function levelBelow(node: BlockNode, subject: ExpressionNode, block: "each" | "w
   return { path, root: false, parent: level, names };
 }
 
-function writeWith(read: Read, then: Write, otherwise: Write, names: readonly string[]): Write {
+function writeWith(read: ReadValue, then: Write, otherwise: Write, names: readonly string[]): Write {
   return (frame, out) => {
     const { value } = read(frame);
     if (!isTruthy(value)) return otherwise(frame, out);
@@ -200,7 +204,7 @@ function writeWith(read: Read, then: Write, otherwise: Write, names: readonly st
   };
 }
 
-function writeEach(read: Read, then: Write, otherwise: Write, names: readonly string[]): Write {
+function writeEach(read: ReadValue, then: Write, otherwise: Write, names: readonly string[]): Write {
   return (frame, out) => {
     const { value } = read(frame);
     const entries = entriesOf(value);
@@ -226,40 +230,45 @@ function named(names: readonly string[], values: readonly unknown[]): Record<str
 
 // ---------------------------------------------------------------- partials
 
-function readPartial(node: PartialNode, level: Level, reading: Reading): Write {
+function readPartial(node: PartialNode, level: Level, pass: TemplatePass): Write {
   const name = node.name.type === "PathExpression" ? node.name.original : undefined;
   if (name === undefined || node.params.length > 0 || hasHash(node)) {
-    refuse(reading, node.loc, "A partial is {{> name}} and sees what its place sees");
+    addDiagnostic(pass, node.loc, "A partial is {{> name}} and sees what its place sees");
     return NOTHING;
   }
-  if (reading.inside.includes(name) || reading.inside.length >= PARTIALS_DEEP_MAX) {
-    refuse(reading, node.loc, `Template "${name}" contains itself: ${[...reading.inside, name].join(" > ")}`);
+  if (pass.inside.includes(name) || pass.inside.length >= PARTIALS_DEEP_MAX) {
+    addDiagnostic(pass, node.loc, `Template "${name}" contains itself: ${[...pass.inside, name].join(" > ")}`);
     return NOTHING;
   }
-  const found = reading.partial(name);
-  if (found === undefined) {
-    refuse(reading, node.loc, `There is no template "${name}"`, nearest(name, reading.partialNames));
-    const last = reading.problems.at(-1);
+  const partial = pass.partial(name);
+  if (partial === undefined) {
+    addDiagnostic(pass, node.loc, `There is no template "${name}"`, nearest(name, pass.partialNames));
+    const last = pass.diagnostics.at(-1);
     if (last !== undefined) last.code = "SB0204";
     return NOTHING;
   }
-  const calledAt = reading.calledAt ?? offsetOf(reading.source, node.loc);
-  const inner: Reading = { ...reading, source: found.source, inside: [...reading.inside, name], calledAt };
-  const write = readProgram(found.program, level, inner);
-  reading.nodes = inner.nodes;
+  const calledAt = pass.calledAt ?? offsetOf(pass.source, node.loc);
+  const inner: TemplatePass = { ...pass, source: partial.source, inside: [...pass.inside, name], calledAt };
+  const write = readProgram(partial.program, level, inner);
+  pass.nodes = inner.nodes;
   return write;
 }
 
 // ---------------------------------------------------------------- expressions
 
 /** `lenient`: a missing value is no failure but undefined. */
-function readExpression(node: ExpressionNode | MustacheNode, level: Level, reading: Reading, lenient: boolean): Read {
+function readExpression(
+  node: ExpressionNode | MustacheNode,
+  level: Level,
+  pass: TemplatePass,
+  lenient: boolean,
+): ReadValue {
   switch (node.type) {
     case "PathExpression":
-      return readPath(node, level, reading, lenient);
+      return readPath(node, level, pass, lenient);
     case "SubExpression":
     case "MustacheStatement":
-      return readCall(node, level, reading, lenient);
+      return readCall(node, level, pass, lenient);
     case "NullLiteral":
     case "UndefinedLiteral":
       return () => MISSING;
@@ -272,25 +281,30 @@ function readExpression(node: ExpressionNode | MustacheNode, level: Level, readi
   }
 }
 
-function readCall(node: CallNode | MustacheNode, level: Level, reading: Reading, lenient: boolean): Read {
+function readCall(node: CallNode | MustacheNode, level: Level, pass: TemplatePass, lenient: boolean): ReadValue {
   const name = nameOf(node);
   const isCall = node.params.length > 0 || hasHash(node) || node.type === "SubExpression";
   const helper = Object.hasOwn(HELPERS, name) ? HELPERS[name] : undefined;
   if (node.path.type !== "PathExpression") {
-    refuse(reading, node.loc, "A template names a value: write {{event.title}}");
+    addDiagnostic(pass, node.loc, "A template names a value: write {{event.title}}");
     return () => MISSING;
   }
-  if (!isCall && helper === undefined) return readPath(node.path, level, reading, lenient);
+  if (!isCall && helper === undefined) return readPath(node.path, level, pass, lenient);
   if (helper === undefined) {
-    const known = Object.keys(HELPERS);
-    refuse(reading, node.loc, `"${name}" is not a helper, known are ${known.join(", ")}`, nearest(name, known));
+    const helperNames = Object.keys(HELPERS);
+    addDiagnostic(
+      pass,
+      node.loc,
+      `"${name}" is not a helper, known are ${helperNames.join(", ")}`,
+      nearest(name, helperNames),
+    );
     return () => MISSING;
   }
   if (hasHash(node) || node.params.length < helper.min || node.params.length > helper.max) {
-    refuse(reading, node.loc, `${name} is written ${helper.form}`);
+    addDiagnostic(pass, node.loc, `${name} is written ${helper.form}`);
     return () => MISSING;
   }
-  return readHelper(helper, name, node, level, reading, lenient);
+  return readHelper(helper, name, node, level, pass, lenient);
 }
 
 function readHelper(
@@ -298,11 +312,11 @@ function readHelper(
   name: string,
   node: CallNode | MustacheNode,
   level: Level,
-  reading: Reading,
+  pass: TemplatePass,
   lenient: boolean,
-): Read {
+): ReadValue {
   const reads = node.params.map((param, i) =>
-    readExpression(param, level, reading, lenient || (helper.lenient === true && i === 0 && name === "default")),
+    readExpression(param, level, pass, lenient || (helper.lenient === true && i === 0 && name === "default")),
   );
   return (frame) => {
     const values = reads.map((read) => read(frame));

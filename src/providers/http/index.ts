@@ -1,6 +1,6 @@
 /** Any sender whose signature can be described, any receiver that speaks HTTP: what has no provider of its own. */
 import { Type } from "typebox";
-import { type Json, type JsonObject, LIMITS, STATUSES, type Status } from "../../model.ts";
+import { type Json, type JsonObject, LIMITS, STATUS_WORDS, STATUSES, type Status } from "../../model.ts";
 import type { EventDraft, Normalised, Provider, RawRequest, SourceConfig } from "../../ports/provider.ts";
 import {
   at,
@@ -97,16 +97,9 @@ const TEXT_ATTRIBUTES: readonly TextAttribute[] = ["repo", "branch", "sha", "tit
 /** Words for a status that mean the same wherever they are used; anything else is named in `statuses` or left out. */
 const WORDS: Readonly<Record<string, Status>> = {
   ...(Object.fromEntries(STATUSES.map((status) => [status, status])) as Record<Status, Status>),
+  ...STATUS_WORDS,
   true: "success",
-  passed: "success",
-  succeeded: "success",
   false: "failure",
-  failed: "failure",
-  errored: "error",
-  canceled: "cancelled",
-  aborted: "cancelled",
-  queued: "pending",
-  running: "pending",
 };
 
 function normalise(request: RawRequest, source: SourceConfig<Settings>): Normalised {

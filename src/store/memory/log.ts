@@ -1,8 +1,8 @@
 /** Appending, claiming and committing, in memory. */
-import type { Decision, Delivery, NewEvent } from "../../model.ts";
+import { type Decision, type Delivery, instanceAddress, type NewEvent } from "../../model.ts";
 import type { Appended, ClaimOptions, Committed, Log } from "../../ports/log.ts";
 import { NO_FENCE, receivedAtMs } from "../rows.ts";
-import { addressOf, type MemoryTables, type StoredEvent, tellListeners } from "./tables.ts";
+import { type MemoryTables, type StoredEvent, tellListeners } from "./tables.ts";
 
 export function memoryLog(tables: MemoryTables): Log {
   const { undecided, instances, marks, lane, listeners } = tables;
@@ -24,7 +24,9 @@ export function memoryLog(tables: MemoryTables): Log {
       };
     },
     instances: async (keys) =>
-      keys.flatMap((key) => instances.get(addressOf(key))?.instance ?? []).map((instance) => structuredClone(instance)),
+      keys
+        .flatMap((key) => instances.get(instanceAddress(key))?.instance ?? [])
+        .map((instance) => structuredClone(instance)),
     async commit(decisions, tenure) {
       if (tenure.lane !== 0 || tenure.fence !== lane.fence) return { ok: false, why: "fenced" };
       const refused = refusalOf(tables, decisions);
@@ -95,7 +97,7 @@ function refusalOf({ undecided, instances }: MemoryTables, decisions: readonly D
     if (events.has(event) || !undecided.has(event)) return { ok: false, why: "decided", event };
     events.add(event);
     for (const instance of stepped) {
-      const address = addressOf(instance);
+      const address = instanceAddress(instance);
       const version = versions.get(address) ?? instances.get(address)?.instance.version ?? 0;
       if (instance.version !== version + 1) return { ok: false, why: "stepped", event };
       versions.set(address, instance.version);
@@ -110,12 +112,12 @@ function write(tables: MemoryTables, decision: Decision): void {
   if (record !== undefined) Object.assign(record, { decidedAtMs: decision.decidedAtMs, trace: decision.trace });
   undecided.delete(decision.event);
   for (const instance of decision.instances) {
-    const address = addressOf(instance);
+    const address = instanceAddress(instance);
     instances.set(address, { n: instances.get(address)?.n ?? instances.size + 1, instance });
   }
   // Cancelled before set: a state that is entered again cancels its timer and sets it anew.
-  for (const timer of decision.timersCancelled) timers.delete(addressOf(timer, timer.id));
-  for (const timer of decision.timersSet) timers.set(addressOf(timer, timer.id), timer);
+  for (const timer of decision.timersCancelled) timers.delete(instanceAddress(timer, timer.id));
+  for (const timer of decision.timersSet) timers.set(instanceAddress(timer, timer.id), timer);
   // Added before cancelled: a call may be made and given up by two signals of one event.
   for (const delivery of decision.deliveries) addDelivery(tables, delivery);
   if (decision.deliveries.length + decision.timersSet.length > 0) tellListeners(tables);

@@ -1,8 +1,8 @@
 /** Timers and leases, in memory. */
-import type { Delivery } from "../../model.ts";
+import { type Delivery, instanceAddress } from "../../model.ts";
 import type { DueDeliveries, LeaseOptions, Queue, Settled, Settlement } from "../../ports/queue.ts";
 import { append } from "./log.ts";
-import { addressOf, type MemoryTables, order, tellListeners } from "./tables.ts";
+import { type MemoryTables, order, tellListeners } from "./tables.ts";
 
 export function memoryQueue(tables: MemoryTables): Queue {
   const { timers, deliveries, pending } = tables;
@@ -16,7 +16,7 @@ export function memoryQueue(tables: MemoryTables): Queue {
       return { timers: structuredClone(due), ...(next !== undefined && { nextAtMs: next.dueAtMs }) };
     },
     async fire(timer, event) {
-      const address = addressOf(timer, timer.id);
+      const address = instanceAddress(timer, timer.id);
       const set = timers.get(address);
       if (set?.step !== timer.step || set.dueAtMs !== timer.dueAtMs) return false;
       timers.delete(address);

@@ -1,5 +1,5 @@
 /** What the memory store holds, by what it is found by. Maps keep the order in which things were added. */
-import type { AuditEntry, Delivery, Instance, InstanceKey, Json, Refusal, Timer, Token } from "../../model.ts";
+import type { AuditEntry, Delivery, Instance, Json, Refusal, Timer, Token } from "../../model.ts";
 import type { EventRecord } from "../../ports/questions.ts";
 
 export interface StoredEvent extends EventRecord {
@@ -45,10 +45,6 @@ export function emptyTables() {
 }
 
 export type MemoryTables = ReturnType<typeof emptyTables>;
-
-export function addressOf({ machine, key }: InstanceKey, ...more: string[]): string {
-  return JSON.stringify([machine, key, ...more]);
-}
 
 /** There may be something new to decide or to do. */
 export function tellListeners({ listeners }: MemoryTables): void {

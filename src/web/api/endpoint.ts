@@ -3,7 +3,7 @@ import { type TSchema, Type } from "typebox";
 import type { BodyOf, Endpoint, Endpoints, ParamsOf, QueryOf, ResultOf } from "../../api/endpoint.ts";
 import { namesIn } from "../../api/endpoint.ts";
 import { NO_NUL, NoQuery, PAGE_LIMIT } from "../../api/schemas.ts";
-import { checker } from "../../core/check.ts";
+import { validatorFor } from "../../core/check.ts";
 import { type Diagnostic, SignalboxError } from "../../errors.ts";
 import type { Operations } from "../../operations/operations.ts";
 import type { Page } from "../../ports/questions.ts";
@@ -89,7 +89,7 @@ function requestChecker({ path, query = NoQuery, body }: Endpoint): (request: Ra
     ["query", query],
   ];
   if (body) parts.push(["body", body]);
-  const checks = parts.map(([part, schema]) => ({ part, check: checker(schema) }));
+  const checks = parts.map(([part, schema]) => ({ part, check: validatorFor(schema) }));
   return (request) =>
     checks.flatMap(({ part, check }) =>
       check(request[part]).map((one) => ({ ...one, path: [part, ...(one.path ?? [])] })),

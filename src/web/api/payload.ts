@@ -1,7 +1,7 @@
 /** What a principal without the scope payload:read sees instead of what senders wrote and providers answered. */
 import type { EventView } from "../../api/events.ts";
 import type {
-  CondNode,
+  ConditionNode,
   DeliveryView,
   Event,
   Explanation,
@@ -87,7 +87,7 @@ function withoutParams({ was, now, ...change }: RuleChange): RuleChange {
 }
 
 /** Keeps what the rule wants, and what was found in the envelope; takes what was found in the payload, and hints that quote it. */
-function condition({ got, hint, children, ...node }: CondNode): CondNode {
+function condition({ got, hint, children, ...node }: ConditionNode): ConditionNode {
   const isEnvelope = node.path !== undefined && !/^(event\.)?data\b/.test(node.path);
   return {
     ...node,

@@ -1,24 +1,23 @@
-/** A machine file, checked and compiled: all problems at once, or a machine that step.ts can run. */
+/** A machine file, checked and compiled: all diagnostics at once, or a machine that step.ts can run. */
 import { createHash } from "node:crypto";
-import { type Diagnostic, nearest } from "../../../errors.ts";
+import { type Diagnostic, nearest, newDiagnostic, type Path } from "../../../errors.ts";
 import { type Instance, type Json, type JsonObject, LIMITS } from "../../../model.ts";
-import { checker } from "../../check.ts";
+import { validatorFor } from "../../check.ts";
 import type { ActionForm } from "../../render.ts";
-import { type Engine, engineOf } from "../run/interpreter.ts";
-import { type Reading, readBehaviour } from "./behaviour.ts";
+import { createInterpreter, type Interpreter } from "../run/interpreter.ts";
+import { readBehaviour, type StatesPass } from "./behaviour.ts";
 import { MachineFile } from "./definition.ts";
 import { checkSignalName, readValues } from "./effects.ts";
-import { ourForm } from "./foreign.ts";
+import { inOwnForm } from "./foreign.ts";
 import { outline } from "./outline.ts";
-import { targetsOf } from "./targets.ts";
+import { createTargets } from "./targets.ts";
 import {
-  fits,
+  createDiagnosticList,
+  type DiagnosticList,
   isObject,
+  isSelectedBy,
   type Migration,
-  type Path,
   type Reads,
-  type Report,
-  report,
   type StateNode,
   type Tree,
 } from "./tree.ts";
@@ -49,71 +48,72 @@ export interface CompiledMachine {
   readonly tree: Tree;
   readonly migration: Migration;
   readonly vars: JsonObject;
-  readonly engine: Engine;
+  readonly interpreter: Interpreter;
   starts(signal: string): boolean;
-  /** The signal as its states know it: its own name, or the longest key with a star that it fits; undefined = no state handles it. */
-  known(signal: string): string | undefined;
-  /** Signals that a state of this instance handles now, guards not asked. */
-  accepts(instance: Instance): string[];
+  /** The key of `on` that handles the signal: its own name, or the longest key with a star that selects it; undefined = no state handles it. */
+  handlerKey(signal: string): string | undefined;
+  /** Signals that a state of this instance handles now, without evaluating guards. */
+  acceptedSignals(instance: Instance): string[];
 }
 
-const checkFile = checker(MachineFile);
+const validateFile = validatorFor(MachineFile);
 
-/** No machine when there is a problem that is an error. Never throws for data. */
+/** No machine when there is a diagnostic that is an error. Never throws for data. */
 export function compileMachine(
   definition: unknown,
   env: MachineEnv,
-): { machine?: CompiledMachine; problems: Diagnostic[] } {
+): { machine?: CompiledMachine; diagnostics: Diagnostic[] } {
   if (isDeeperThan(definition, LIMITS.jsonDepth)) {
     const message = `A machine file is nested at most ${LIMITS.jsonDepth} deep`;
-    return { problems: [{ code: "SB0108", severity: "error", message, path: [] }] };
+    return { diagnostics: [newDiagnostic("SB0108", message, { path: [] })] };
   }
-  if (!isObject(definition)) return { problems: checkFile(definition) };
-  const { own, problems: foreign } = ourForm(structuredClone(definition));
-  const misfits = [...foreign, ...checkFile(own)];
-  const found = report();
-  const read = readMachine(own, env, found);
-  const problems = [...misfits, ...beyond(found.problems, misfits)];
-  if (problems.some(({ severity }) => severity === "error")) return { problems };
-  return { machine: compiled(own as JsonObject, env, read), problems };
+  if (!isObject(definition)) return { diagnostics: validateFile(definition) };
+  const { own, diagnostics: foreign } = inOwnForm(structuredClone(definition));
+  const schemaDiagnostics = [...foreign, ...validateFile(own)];
+  const list = createDiagnosticList();
+  const parts = readMachine(own, env, list);
+  const diagnostics = [...schemaDiagnostics, ...withoutFollowUps(list.diagnostics, schemaDiagnostics)];
+  if (diagnostics.some(({ severity }) => severity === "error")) return { diagnostics };
+  return { machine: newMachine(own as JsonObject, env, parts), diagnostics };
 }
 
-interface Read {
+interface MachineParts {
   tree: Tree;
   migration: Migration;
   startOn: string[];
 }
 
-function readMachine(own: Record<string, unknown>, env: MachineEnv, found: Report): Read {
-  checkHead(own, env, found);
-  const outlined = outline(own, found);
-  const targets = targetsOf(env.id, outlined, found);
-  const templates = new Map([...env.templates, ...Object.entries(textsIn(own.templates))]);
+function readMachine(own: Record<string, unknown>, env: MachineEnv, diagnostics: DiagnosticList): MachineParts {
+  checkHead(own, env, diagnostics);
+  const outlines = outline(own, diagnostics);
+  const targets = createTargets(env.id, outlines, diagnostics);
+  const templates = new Map([...env.templates, ...Object.entries(templatesIn(own.templates))]);
   const { actions } = env;
   const reads: Reads[] = [];
-  const reading: Reading = { templates, actions, report: found, reads, targets, timers: new Map(), calls: new Map() };
-  const context = isObject(own.context) ? readValues(own.context, ["context"], reading) : [];
-  for (const state of outlined) readBehaviour(state, reading);
-  keepTemplates(own, templates);
-  const nodes = outlined.map(({ node }) => node);
+  const pass: StatesPass = { templates, actions, diagnostics, reads, targets, timers: new Map(), calls: new Map() };
+  const context = isObject(own.context) ? readValues(own.context, ["context"], pass) : [];
+  for (const state of outlines) readBehaviour(state, pass);
+  embedTemplates(own, templates);
+  const nodes = outlines.map(({ node }) => node);
   const [root] = nodes;
   if (!root) throw new Error("an outline holds at least the machine itself");
   const tree: Tree = { id: env.id, root, nodes, context, reads };
-  return { tree, migration: readMigration(own, tree, reading), startOn: readStart(own, root, found) };
+  return { tree, migration: readMigration(own, tree, pass), startOn: readStart(own, root, diagnostics) };
 }
 
-function readMigration({ migrate }: Record<string, unknown>, { nodes }: Tree, reading: Reading): Migration {
+function readMigration({ migrate }: Record<string, unknown>, { nodes }: Tree, pass: StatesPass): Migration {
   const { states: written, context } = isObject(migrate) ? migrate : {};
   const states = new Map<string, StateNode>();
   for (const [old, id] of Object.entries(isObject(written) ? written : {})) {
     const node = nodes.find((each) => each.id === id && each.parent !== undefined);
     if (node !== undefined) states.set(old, node);
-    else if (typeof id === "string") reading.report.add("SB0201", ["migrate", "states", old], ...noState(id, nodes));
+    else if (typeof id === "string")
+      pass.diagnostics.add("SB0201", ["migrate", "states", old], ...unknownState(id, nodes));
   }
-  return { states, context: isObject(context) ? readValues(context, ["migrate", "context"], reading) : [] };
+  return { states, context: isObject(context) ? readValues(context, ["migrate", "context"], pass) : [] };
 }
 
-function noState(id: string, nodes: readonly StateNode[]): [string, { suggestion?: string }] {
+function unknownState(id: string, nodes: readonly StateNode[]): [string, { suggestion?: string }] {
   const near = nearest(
     id,
     nodes.map((node) => node.id),
@@ -121,14 +121,14 @@ function noState(id: string, nodes: readonly StateNode[]): [string, { suggestion
   return [`There is no state "${id}"`, near === undefined ? {} : { suggestion: near }];
 }
 
-function textsIn(raw: unknown): Record<string, string> {
+function templatesIn(raw: unknown): Record<string, string> {
   const entries = Object.entries(isObject(raw) ? raw : {});
   return Object.fromEntries(entries.filter((entry): entry is [string, string] => typeof entry[1] === "string"));
 }
 
 /** Puts the templates that the machine uses into it, so that it stays what it is when their files change. */
-function keepTemplates(own: Record<string, unknown>, templates: ReadonlyMap<string, string>): void {
-  const used = new Map(Object.entries(textsIn(own.templates)));
+function embedTemplates(own: Record<string, unknown>, templates: ReadonlyMap<string, string>): void {
+  const used = new Map(Object.entries(templatesIn(own.templates)));
   addUsed(own, templates, used);
   if (used.size > 0) own.templates = Object.fromEntries([...used].sort(([a], [b]) => (a < b ? -1 : 1)));
 }
@@ -152,7 +152,7 @@ function addTemplate(name: string, templates: ReadonlyMap<string, string>, used:
   addUsed(text, templates, used);
 }
 
-function checkHead(own: Record<string, unknown>, env: MachineEnv, found: Report): void {
+function checkHead(own: Record<string, unknown>, env: MachineEnv, found: DiagnosticList): void {
   if (typeof own.id === "string" && own.id !== env.id) {
     const more = { suggestion: env.id };
     found.add(
@@ -170,13 +170,13 @@ function checkHead(own: Record<string, unknown>, env: MachineEnv, found: Report)
 }
 
 /** As written, else what the first states handle: a signal that creates an instance should mean something to it. */
-function readStart(own: Record<string, unknown>, root: StateNode, found: Report): string[] {
+function readStart(own: Record<string, unknown>, root: StateNode, found: DiagnosticList): string[] {
   if (Array.isArray(own.startOn)) {
     return own.startOn.filter(
       (name, i): name is string => typeof name === "string" && checkSignalName(name, ["startOn", i], found),
     );
   }
-  const names = [...new Set(initialStates(root).flatMap(handled))];
+  const names = [...new Set(initialStates(root).flatMap(signalsHandledBy))];
   if (names.length === 0 && own.startOn === undefined && isObject(own.states)) {
     found.add("SB0302", [], 'The first states handle no signal, so "startOn" must name those that create an instance');
   }
@@ -188,16 +188,16 @@ function initialStates(node: StateNode): StateNode[] {
   return [node, ...inside.flatMap(initialStates)];
 }
 
-function handled({ moves }: StateNode): string[] {
+function signalsHandledBy({ transitions: moves }: StateNode): string[] {
   return moves.flatMap(({ trigger, targets, effects, reenter }) =>
     trigger.kind === "signal" && (targets.length > 0 || effects.length > 0 || reenter) ? [trigger.name] : [],
   );
 }
 
-function compiled(own: JsonObject, env: MachineEnv, { tree, migration, startOn }: Read): CompiledMachine {
-  const engine = engineOf(tree);
+function newMachine(own: JsonObject, env: MachineEnv, { tree, migration, startOn }: MachineParts): CompiledMachine {
+  const engine = createInterpreter(tree);
   const signals = new Set(
-    tree.nodes.flatMap(({ moves }) =>
+    tree.nodes.flatMap(({ transitions: moves }) =>
       moves.flatMap(({ trigger }) => (trigger.kind === "signal" ? [trigger.name] : [])),
     ),
   );
@@ -207,7 +207,7 @@ function compiled(own: JsonObject, env: MachineEnv, { tree, migration, startOn }
   return {
     id: env.id,
     hash: createHash("sha256")
-      .update(canonical(essence(own)))
+      .update(canonical(behaviourOf(own)))
       .digest("hex")
       .slice(0, 16),
     definition: own,
@@ -216,20 +216,20 @@ function compiled(own: JsonObject, env: MachineEnv, { tree, migration, startOn }
     tree,
     migration,
     vars,
-    engine,
-    starts: (signal) => startOn.some((name) => fits(signal, name)),
-    known: (signal) => (signals.has(signal) ? signal : stars.find((star) => fits(signal, star))),
-    accepts(instance) {
+    interpreter: engine,
+    starts: (signal) => startOn.some((name) => isSelectedBy(signal, name)),
+    handlerKey: (signal) => (signals.has(signal) ? signal : stars.find((star) => isSelectedBy(signal, star))),
+    acceptedSignals(instance) {
       if (instance.status !== "active") return [];
-      return [...new Set((engine.active(instance.state) ?? []).flatMap(handled))];
+      return [...new Set((engine.activeStates(instance.state) ?? []).flatMap(signalsHandledBy))];
     },
   };
 }
 
 // ---------------------------------------------------------------- the definition's hash
 
-/** What decides how a machine behaves: descriptions, meta, manual and migrate left out, states as a list because their order counts. */
-function essence(state: JsonObject): JsonObject {
+/** What decides how a machine behaves: without descriptions, meta, manual and migrate, and with states as a list because their order counts. */
+function behaviourOf(state: JsonObject): JsonObject {
   const {
     description: _,
     meta: __,
@@ -245,20 +245,22 @@ function essence(state: JsonObject): JsonObject {
   } = state;
   return {
     ...rest,
-    ...(isJsonObject(states) ? { states: Object.entries(states).map(([key, child]) => [key, inner(child)]) } : {}),
+    ...(isJsonObject(states)
+      ? { states: Object.entries(states).map(([key, child]) => [key, stateBehaviour(child)]) }
+      : {}),
     ...(isJsonObject(on) ? { on: eachValue(on, candidates) } : {}),
     ...(always === undefined ? {} : { always: candidates(always) }),
     ...(onDone === undefined ? {} : { onDone: candidates(onDone) }),
     ...(after === undefined ? {} : { after: isJsonObject(after) ? eachValue(after, candidates) : candidates(after) }),
-    ...(invoke === undefined ? {} : { invoke: each(invoke, essenceOfCall) }),
+    ...(invoke === undefined ? {} : { invoke: each(invoke, callBehaviour) }),
   };
 }
 
-function inner(state: Json): Json {
-  return isJsonObject(state) ? essence(state) : state;
+function stateBehaviour(state: Json): Json {
+  return isJsonObject(state) ? behaviourOf(state) : state;
 }
 
-function essenceOfCall(call: Json): Json {
+function callBehaviour(call: Json): Json {
   if (!isJsonObject(call)) return call;
   const { description: _, onDone, onError, ...rest } = call;
   return {
@@ -296,15 +298,15 @@ function canonical(value: Json): string {
   return `{${members.map(([key, member]) => `${JSON.stringify(key)}:${canonical(member)}`).join(",")}}`;
 }
 
-// ---------------------------------------------------------------- problems
+// ---------------------------------------------------------------- diagnostics
 
-/** Without what lies at a place that does not even fit the schema. */
-function beyond(problems: readonly Diagnostic[], misfits: readonly Diagnostic[]): Diagnostic[] {
-  const places = new Set(misfits.map(({ path = [] }) => placeOf(path)));
-  return problems.filter(({ path = [] }) => !path.some((_, i) => places.has(placeOf(path.slice(0, i + 1)))));
+/** Drops diagnostics at places that are not valid by the schema: they only follow from that. */
+function withoutFollowUps(diagnostics: readonly Diagnostic[], schemaDiagnostics: readonly Diagnostic[]): Diagnostic[] {
+  const places = new Set(schemaDiagnostics.map(({ path = [] }) => pathKey(path)));
+  return diagnostics.filter(({ path = [] }) => !path.some((_, i) => places.has(pathKey(path.slice(0, i + 1)))));
 }
 
-function placeOf(path: Path): string {
+function pathKey(path: Path): string {
   return JSON.stringify(path);
 }
 

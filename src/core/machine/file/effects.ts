@@ -1,139 +1,139 @@
 /** Guards, actions and values of a machine file: checked, and compiled to what a step evaluates. */
-import { type Diagnostic, nearest } from "../../../errors.ts";
-import { actionParts, LIMITS } from "../../../model.ts";
-import { checker } from "../../check.ts";
+import type { Diagnostic, Path } from "../../../errors.ts";
+import { LIMITS } from "../../../model.ts";
+import { unknownAction } from "../../actions.ts";
+import { validatorFor } from "../../check.ts";
 import { compileExpression } from "../../expr.ts";
 import { type ActionForm, compileValue, type Renderer } from "../../render.ts";
-import { type Effect, type Guard, isObject, listOf, type Path, type Reads, type Report, type Value } from "./tree.ts";
+import { type DiagnosticList, type Effect, type Guard, isObject, listOf, type Reads, type Value } from "./tree.ts";
 
 /** What reading needs besides the file. */
-export interface Sources {
+export interface EffectsPass {
   readonly templates: ReadonlyMap<string, string>;
   /** Undefined = not known: names and parameters are not checked. */
   readonly actions: ReadonlyMap<string, ActionForm> | undefined;
-  readonly report: Report;
+  readonly diagnostics: DiagnosticList;
   /** What was read so far reads. */
   readonly reads: Reads[];
 }
 
 const BUILT_IN = ["assign", "raise", "log", "emit"];
 
-/** Undefined when there is no guard, or one that does not compile: then there is a problem. */
-export function readGuard(raw: unknown, path: Path, sources: Pick<Sources, "report" | "reads">): Guard | undefined {
+/** Undefined when there is no guard, or one that does not compile: then there is a diagnostic. */
+export function readGuard(
+  raw: unknown,
+  path: Path,
+  pass: Pick<EffectsPass, "diagnostics" | "reads">,
+): Guard | undefined {
   if (typeof raw === "string") {
     const compiled = compileExpression(raw);
     if (!compiled.ok) {
-      sources.report.take(path, [compiled.problem]);
+      pass.diagnostics.addAll(path, [compiled.diagnostic]);
       return undefined;
     }
-    sources.reads.push({ at: path, paths: compiled.expression.reads });
+    pass.reads.push({ at: path, paths: compiled.expression.reads });
     return { kind: "cel", expression: compiled.expression };
   }
   if (!isObject(raw)) return undefined;
   if (raw.not !== undefined) {
-    const guard = readGuard(raw.not, [...path, "not"], sources);
+    const guard = readGuard(raw.not, [...path, "not"], pass);
     return guard && { kind: "not", guard };
   }
   const kind = raw.and === undefined ? "or" : "and";
-  const guards = listOf(raw[kind]).map((one, i) => readGuard(one, [...path, kind, i], sources));
+  const guards = listOf(raw[kind]).map((one, i) => readGuard(one, [...path, kind, i], pass));
   return { kind, guards: guards.filter((guard) => guard !== undefined) };
 }
 
 /** The actions at `holder[key]`: one, or a list. */
-export function readActions(holder: Record<string, unknown>, key: string, path: Path, sources: Sources): Effect[] {
-  const raw = holder[key];
+export function readActions(parent: Record<string, unknown>, key: string, path: Path, pass: EffectsPass): Effect[] {
+  const raw = parent[key];
   const isList = Array.isArray(raw);
   return listOf(raw).flatMap((action, i) => {
     if (!isObject(action) || Object.keys(action).length !== 1) return [];
-    const effect = readAction(action, isList ? [...path, key, i] : [...path, key], sources);
+    const effect = readAction(action, isList ? [...path, key, i] : [...path, key], pass);
     return effect ? [effect] : [];
   });
 }
 
-function readAction(action: Record<string, unknown>, path: Path, sources: Sources): Effect | undefined {
+function readAction(action: Record<string, unknown>, path: Path, pass: EffectsPass): Effect | undefined {
   const [name = ""] = Object.keys(action);
   const at = [...path, name];
   const body = action[name];
   switch (name) {
     case "assign":
-      return isObject(body) ? { kind: "assign", values: readValues(body, at, sources) } : undefined;
+      return isObject(body) ? { kind: "assign", values: readValues(body, at, pass) } : undefined;
     case "raise":
-      if (typeof body !== "string" || !checkSignalName(body, at, sources.report)) return undefined;
+      if (typeof body !== "string" || !checkSignalName(body, at, pass.diagnostics)) return undefined;
       return { kind: "raise", name: body };
     case "log":
-      return { kind: "log", text: readValue(action, name, path, sources) };
+      return { kind: "log", text: readValue(action, name, path, pass) };
     case "emit":
-      return readEmit(body, at, sources);
+      return readEmit(body, at, pass);
     default:
       if (!isObject(body) || !name.includes(".")) return undefined;
-      return { kind: "deliver", action: name, params: readParams(action, name, path, { ...sources, name, at }) };
+      return { kind: "deliver", action: name, params: readParams(action, name, path, { ...pass, name, at }) };
   }
 }
 
-function readEmit(body: unknown, at: Path, sources: Sources): Effect | undefined {
+function readEmit(body: unknown, at: Path, pass: EffectsPass): Effect | undefined {
   if (typeof body === "string") return { kind: "emit", type: body, data: undefined };
   if (!isObject(body) || typeof body.type !== "string") return undefined;
-  const data = body.data === undefined ? undefined : readValue(body, "data", at, sources);
+  const data = body.data === undefined ? undefined : readValue(body, "data", at, pass);
   return { kind: "emit", type: body.type, data };
 }
 
 /** Each key of an object as a value of its own, so that one that fails leaves the others alone. */
-export function readValues(holder: Record<string, unknown>, path: Path, sources: Sources): Value[] {
-  return Object.keys(holder).map((key) => ({ key, renderer: readValue(holder, key, path, sources) }));
+export function readValues(parent: Record<string, unknown>, path: Path, pass: EffectsPass): Value[] {
+  return Object.keys(parent).map((key) => ({ key, renderer: readValue(parent, key, path, pass) }));
 }
 
-interface Named extends Sources {
+interface ActionPass extends EffectsPass {
   /** The action's name, and where it stands. */
   readonly name: string;
   readonly at: Path;
 }
 
 /** Parameters of an action at `holder[key]`, checked against its schema as far as they can be before they are rendered. */
-export function readParams(holder: Record<string, unknown>, key: string, path: Path, named: Named): Renderer {
-  const { actions, report, name, at } = named;
-  const known = actions?.get(name);
-  if (actions && !known) {
-    const suggestion = nearest(name, [...actions.keys(), ...BUILT_IN]);
-    report.add("SB0203", at, unknownAction(name, actions), { atKey: true, ...(suggestion ? { suggestion } : {}) });
-  }
-  return readValue(holder, key, path, named, known);
-}
-
-function unknownAction(name: string, actions: ReadonlyMap<string, unknown>): string {
-  const { connection } = actionParts(name);
-  const siblings = [...actions.keys()].filter((action) => action.startsWith(`${connection}.`));
-  if (siblings.length > 0) return `"${name}" is not known, "${connection}" has ${siblings.join(", ")}`;
-  return `"${name}" is not known, there is no connection "${connection}"`;
+export function readParams(parent: Record<string, unknown>, key: string, path: Path, action: ActionPass): Renderer {
+  const { actions, diagnostics, name, at } = action;
+  const actionType = actions?.get(name);
+  if (actions && !actionType) diagnostics.addAll(at, [unknownAction(name, actions, [], BUILT_IN)]);
+  return readValue(parent, key, path, action, actionType);
 }
 
 /** The value at `holder[key]`, compiled. */
 export function readValue(
-  holder: Record<string, unknown>,
+  parent: Record<string, unknown>,
   key: string,
   path: Path,
-  sources: Sources,
+  pass: EffectsPass,
   action?: ActionForm,
 ): Renderer {
-  const { templates, report } = sources;
+  const { templates, diagnostics } = pass;
   const at = [...path, key];
-  const { renderer, problems } = compileValue(holder[key], {
+  const compiled = compileValue(parent[key], {
     templates,
     ...(action ? { schema: action.params, escapes: action.escapes } : {}),
   });
-  report.take(at, problems);
-  sources.reads.push({ at, paths: renderer.reads });
-  if (action) report.take(at, checker(action.params, { templates: true })(holder[key]));
-  return renderer;
+  diagnostics.addAll(at, compiled.diagnostics);
+  pass.reads.push({ at, paths: compiled.renderer.reads });
+  if (action) diagnostics.addAll(at, validatorFor(action.params, { templates: true })(parent[key]));
+  return compiled.renderer;
 }
 
 /** Signals of one's own making: not empty, not too long, and none of xstate's. */
-export function checkSignalName(name: string, path: Path, report: Report, more: Partial<Diagnostic> = {}): boolean {
-  const wrong = wrongName(name);
-  if (wrong !== undefined) report.add("SB0302", path, wrong, more);
-  return wrong === undefined;
+export function checkSignalName(
+  name: string,
+  path: Path,
+  diagnostics: DiagnosticList,
+  more: Partial<Diagnostic> = {},
+): boolean {
+  const problem = signalNameProblem(name);
+  if (problem !== undefined) diagnostics.add("SB0302", path, problem, more);
+  return problem === undefined;
 }
 
-function wrongName(name: string): string | undefined {
+function signalNameProblem(name: string): string | undefined {
   if (name === "") return 'A signal has a name; for transitions without a signal there is "always"';
   if (name.startsWith("xstate."))
     return `"${name}" is reserved: names that start with "xstate." never come from outside`;

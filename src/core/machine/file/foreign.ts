@@ -1,14 +1,17 @@
 /**
  * What a machine written for xstate, or exported by Stately's editor, has and a file of ours has not: code named by a word. What can be
- * said as data is put into our form; of the rest it is told which construct it is and why it is outside. https://stately.ai/docs/machines
+ * said as data is put into our form; for the rest a diagnostic names the construct and says why it is not supported. https://stately.ai/docs/machines
  */
-import type { Diagnostic } from "../../../errors.ts";
-import { isObject, type Path } from "./tree.ts";
+import type { Diagnostic, Path } from "../../../errors.ts";
+import { isObject } from "./tree.ts";
 
-/** The definition in our form as far as it can be, and a problem (SB0302) for each construct that has none. Changes nothing given. */
-export function ourForm(definition: Record<string, unknown>): { own: Record<string, unknown>; problems: Diagnostic[] } {
-  const problems: Diagnostic[] = [];
-  return { own: stateOf(definition, [], problems), problems };
+/** The definition in our form as far as it can be, and a diagnostic (SB0302) for each construct that has none. Changes nothing given. */
+export function inOwnForm(definition: Record<string, unknown>): {
+  own: Record<string, unknown>;
+  diagnostics: Diagnostic[];
+} {
+  const diagnostics: Diagnostic[] = [];
+  return { own: stateOf(definition, [], diagnostics), diagnostics };
 }
 
 const AT_RUN_TIME = "instances are rows between two steps, nothing lives beside them";
@@ -29,41 +32,45 @@ const REASONS: Readonly<Record<string, string>> = {
   strict: '"strict" is gone since version 5 of xstate',
 };
 
-const refuse = (problems: Diagnostic[], path: Path, message: string, more: Partial<Diagnostic> = {}) =>
-  problems.push({ code: "SB0302", severity: "error", message, path, ...more });
+const addDiagnostic = (diagnostics: Diagnostic[], path: Path, message: string, more: Partial<Diagnostic> = {}) =>
+  diagnostics.push({ code: "SB0302", severity: "error", message, path, ...more });
 
-/** Without the keys that are another tool's. */
-function known(raw: Record<string, unknown>, path: Path, problems: Diagnostic[]): Record<string, unknown> {
-  const kept: Record<string, unknown> = {};
+/** A copy without the keys of other tools, each of which gives a diagnostic. */
+function withoutForeignKeys(
+  raw: Record<string, unknown>,
+  path: Path,
+  diagnostics: Diagnostic[],
+): Record<string, unknown> {
+  const own: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(raw)) {
     const reason = Object.hasOwn(REASONS, key) ? REASONS[key] : undefined;
-    if (reason === undefined) define(kept, key, value);
-    else refuse(problems, [...path, key], reason, { atKey: true });
+    if (reason === undefined) define(own, key, value);
+    else addDiagnostic(diagnostics, [...path, key], reason, { atKey: true });
   }
-  return kept;
+  return own;
 }
 
-/** `__proto__` stays an ordinary key, to be refused by who knows why. */
+/** `__proto__` stays an ordinary key, so that the schema can refuse it. */
 function define(target: Record<string, unknown>, key: string, value: unknown): void {
   Object.defineProperty(target, key, { value, enumerable: true, writable: true, configurable: true });
 }
 
-function stateOf(raw: Record<string, unknown>, path: Path, problems: Diagnostic[]): Record<string, unknown> {
-  const state = known(raw, path, problems);
+function stateOf(raw: Record<string, unknown>, path: Path, diagnostics: Diagnostic[]): Record<string, unknown> {
+  const state = withoutForeignKeys(raw, path, diagnostics);
   for (const key of ["entry", "exit"])
     if (Object.hasOwn(state, key))
-      state[key] = each(state[key], [...path, key], (one, at) => actionOf(one, at, problems));
+      state[key] = each(state[key], [...path, key], (one, at) => actionOf(one, at, diagnostics));
   for (const key of ["always", "onDone"])
-    if (Object.hasOwn(state, key)) state[key] = transitionsOf(state[key], [...path, key], problems);
+    if (Object.hasOwn(state, key)) state[key] = transitionsOf(state[key], [...path, key], diagnostics);
   for (const key of ["on", "after"])
     if (isObject(state[key]))
-      state[key] = members(state[key], [...path, key], (one, at) => transitionsOf(one, at, problems));
-    else if (Array.isArray(state[key])) state[key] = transitionsOf(state[key], [...path, key], problems);
+      state[key] = members(state[key], [...path, key], (one, at) => transitionsOf(one, at, diagnostics));
+    else if (Array.isArray(state[key])) state[key] = transitionsOf(state[key], [...path, key], diagnostics);
   if (Object.hasOwn(state, "invoke"))
-    state.invoke = each(state.invoke, [...path, "invoke"], (one, at) => callOf(one, at, problems));
+    state.invoke = each(state.invoke, [...path, "invoke"], (one, at) => callOf(one, at, diagnostics));
   if (isObject(state.states))
     state.states = members(state.states, [...path, "states"], (one, at) =>
-      isObject(one) ? stateOf(one, at, problems) : one,
+      isObject(one) ? stateOf(one, at, diagnostics) : one,
     );
   return state;
 }
@@ -85,36 +92,38 @@ function members(
   return changed;
 }
 
-function transitionsOf(value: unknown, path: Path, problems: Diagnostic[]): unknown {
+function transitionsOf(value: unknown, path: Path, diagnostics: Diagnostic[]): unknown {
   return each(value, path, (one, at) => {
     if (!isObject(one)) return one;
-    const move = known(one, at, problems);
-    if (Object.hasOwn(move, "actions"))
-      move.actions = each(move.actions, [...at, "actions"], (action, place) => actionOf(action, place, problems));
-    if (!isObject(move.guard) || typeof move.guard.type !== "string") return move;
-    const words = `The guard "${move.guard.type}" is code; a guard here is CEL, such as "event.number > 3"`;
-    refuse(problems, [...at, "guard"], words);
-    const { guard: _, ...rest } = move;
+    const transition = withoutForeignKeys(one, at, diagnostics);
+    if (Object.hasOwn(transition, "actions"))
+      transition.actions = each(transition.actions, [...at, "actions"], (action, place) =>
+        actionOf(action, place, diagnostics),
+      );
+    if (!isObject(transition.guard) || typeof transition.guard.type !== "string") return transition;
+    const words = `The guard "${transition.guard.type}" is code; a guard here is CEL, such as "event.number > 3"`;
+    addDiagnostic(diagnostics, [...at, "guard"], words);
+    const { guard: _, ...rest } = transition;
     return rest;
   });
 }
 
-function callOf(value: unknown, path: Path, problems: Diagnostic[]): unknown {
+function callOf(value: unknown, path: Path, diagnostics: Diagnostic[]): unknown {
   if (!isObject(value)) return value;
-  const call = known(value, path, problems);
+  const call = withoutForeignKeys(value, path, diagnostics);
   for (const key of ["onDone", "onError"])
-    if (Object.hasOwn(call, key)) call[key] = transitionsOf(call[key], [...path, key], problems);
+    if (Object.hasOwn(call, key)) call[key] = transitionsOf(call[key], [...path, key], diagnostics);
   return call;
 }
 
 /** `{ type: slack.post, params: {…} }` is `slack.post: {…}`; any other name stands for code. */
-function actionOf(value: unknown, path: Path, problems: Diagnostic[]): unknown {
+function actionOf(value: unknown, path: Path, diagnostics: Diagnostic[]): unknown {
   const isNamed = isObject(value) && typeof value.type === "string";
   if (typeof value !== "string" && !isNamed) return value;
   const name = typeof value === "string" ? value : String(value.type);
   const params = isNamed ? (value.params ?? {}) : {};
   if (/^[^.\s]+\.[^.\s]+$/.test(name) && !name.startsWith("xstate.") && isObject(params)) return { [name]: params };
   const words = `The action "${name}" is code; an action here is data: connection.action with its parameters, assign, raise, log or emit`;
-  refuse(problems, path, words);
+  addDiagnostic(diagnostics, path, words);
   return undefined;
 }

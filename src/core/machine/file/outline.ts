@@ -1,11 +1,11 @@
 /** The states of a machine file: their names, kinds and nesting, and what is wrong with them. */
 
-import { nearest } from "../../../errors.ts";
+import { nearest, type Path } from "../../../errors.ts";
 import { LIMITS } from "../../../model.ts";
-import { isObject, nameOf, type Path, type Report, type StateNode } from "./tree.ts";
+import { type DiagnosticList, isObject, type StateNode, stateLabel } from "./tree.ts";
 
 /** A state while its parts are being read. */
-export interface Outlined {
+export interface StateOutline {
   readonly node: StateNode;
   readonly raw: Record<string, unknown>;
 }
@@ -14,34 +14,39 @@ export interface Outlined {
 const NAME = /^(?!__proto__$)[^\s.#*\\/()]([^.#*\\/()]*[^\s.#*\\/()])?$/;
 
 /** All states in document order, the machine itself first. Past the limit of states the rest is left out. */
-export function outline(definition: Record<string, unknown>, report: Report): Outlined[] {
-  const found: Outlined[] = [];
-  addState(found, definition, { key: "", path: [], parent: undefined }, report);
-  if (found.length > LIMITS.machineStates) {
-    report.add("SB0108", ["states"], `A machine has at most ${LIMITS.machineStates} states, this one has more`);
+export function outline(definition: Record<string, unknown>, diagnostics: DiagnosticList): StateOutline[] {
+  const outlines: StateOutline[] = [];
+  addState(outlines, definition, { key: "", path: [], parent: undefined }, diagnostics);
+  if (outlines.length > LIMITS.machineStates) {
+    diagnostics.add("SB0108", ["states"], `A machine has at most ${LIMITS.machineStates} states, this one has more`);
   }
-  for (const { node, raw } of found) {
-    checkKind(node, raw, report);
-    node.initial = initialOf(node, raw, report);
+  for (const { node, raw } of outlines) {
+    checkKind(node, raw, diagnostics);
+    node.initial = initialOf(node, raw, diagnostics);
   }
-  return found;
+  return outlines;
 }
 
-interface Spot {
+interface StateLocation {
   key: string;
   path: Path;
   parent: StateNode | undefined;
 }
 
-function addState(found: Outlined[], raw: Record<string, unknown>, spot: Spot, report: Report): StateNode {
-  const { key, path, parent } = spot;
+function addState(
+  outlines: StateOutline[],
+  raw: Record<string, unknown>,
+  location: StateLocation,
+  diagnostics: DiagnosticList,
+): StateNode {
+  const { key, path, parent } = location;
   const states = new Map<string, StateNode>();
   const node: StateNode = {
     id: parent ? [parent.id, key].filter((part) => part !== "").join(".") : "",
     key,
     path,
     parent,
-    order: found.length,
+    order: outlines.length,
     type: kindOf(raw),
     states,
     initial: undefined,
@@ -49,25 +54,30 @@ function addState(found: Outlined[], raw: Record<string, unknown>, spot: Spot, r
     defaults: [],
     entry: [],
     exit: [],
-    moves: [],
+    transitions: [],
     output: undefined,
   };
-  found.push({ node, raw });
+  outlines.push({ node, raw });
   for (const [name, child] of Object.entries(isObject(raw.states) ? raw.states : {})) {
-    if (found.length > LIMITS.machineStates) break;
+    if (outlines.length > LIMITS.machineStates) break;
     const childPath = [...path, "states", name];
     if (!NAME.test(name)) {
-      report.add("SB0302", childPath, `"${name}" cannot name a state: no . # * \\ / ( ) and no space at its ends`, {
-        atKey: true,
-      });
+      diagnostics.add(
+        "SB0302",
+        childPath,
+        `"${name}" cannot name a state: no . # * \\ / ( ) and no space at its ends`,
+        {
+          atKey: true,
+        },
+      );
     } else if (isObject(child)) {
-      states.set(name, addState(found, child, { key: name, path: childPath, parent: node }, report));
+      states.set(name, addState(outlines, child, { key: name, path: childPath, parent: node }, diagnostics));
     }
   }
   return node;
 }
 
-/** As xstate tells it: states inside make a compound state, `history` a history state. */
+/** As xstate decides it: states inside make a compound state, `history` a history state. */
 function kindOf(raw: Record<string, unknown>): StateNode["type"] {
   const { type } = raw;
   if (type === "parallel" || type === "final" || type === "history" || type === "atomic" || type === "compound") {
@@ -77,40 +87,40 @@ function kindOf(raw: Record<string, unknown>): StateNode["type"] {
   return raw.history === undefined || raw.history === false ? "atomic" : "history";
 }
 
-const MOVING = ["on", "always", "after", "invoke", "onDone"];
+const TRANSITION_KEYS = ["on", "always", "after", "invoke", "onDone"];
 const FORBIDDEN: Record<StateNode["type"], readonly string[]> = {
   atomic: ["initial", "states", "onDone", "history", "target"],
   compound: ["history", "target"],
   parallel: ["initial", "history", "target"],
-  final: [...MOVING, "initial", "states", "history", "target"],
-  history: [...MOVING, "initial", "states", "entry", "exit", "output"],
+  final: [...TRANSITION_KEYS, "initial", "states", "history", "target"],
+  history: [...TRANSITION_KEYS, "initial", "states", "entry", "exit", "output"],
 };
 
-function checkKind(node: StateNode, raw: Record<string, unknown>, report: Report): void {
+function checkKind(node: StateNode, raw: Record<string, unknown>, diagnostics: DiagnosticList): void {
   const { type, path } = node;
   // A machine without states is a matter of the schema.
   if (!node.parent && !isObject(raw.states)) return;
   for (const key of FORBIDDEN[type]) {
     if (raw[key] === undefined) continue;
     const article = type === "atomic" ? "An" : "A";
-    report.add("SB0302", [...path, key], `${article} ${type} state has no "${key}"`, { atKey: true });
+    diagnostics.add("SB0302", [...path, key], `${article} ${type} state has no "${key}"`, { atKey: true });
   }
   if ((type === "compound" || type === "parallel") && node.states.size === 0) {
-    report.add("SB0302", path, `${capital(nameOf(node))} has no states inside, a ${type} state needs some`);
+    diagnostics.add("SB0302", path, `${capital(stateLabel(node))} has no states inside, a ${type} state needs some`);
   }
   if (raw.output !== undefined && type !== "final" && type !== "history" && node.parent) {
-    report.add("SB0302", [...path, "output"], "Only a final state and the machine itself have an output", {
+    diagnostics.add("SB0302", [...path, "output"], "Only a final state and the machine itself have an output", {
       atKey: true,
     });
   }
 }
 
-function initialOf(node: StateNode, raw: Record<string, unknown>, report: Report): StateNode | undefined {
+function initialOf(node: StateNode, raw: Record<string, unknown>, diagnostics: DiagnosticList): StateNode | undefined {
   if (node.type !== "compound" || node.states.size === 0) return undefined;
   const { initial } = raw;
   if (initial === undefined) {
     const names = [...node.states.values()].filter(({ type }) => type !== "history").map(({ key }) => key);
-    report.add("SB0103", node.path, `${capital(nameOf(node))} needs "initial": one of ${names.join(", ")}`);
+    diagnostics.add("SB0103", node.path, `${capital(stateLabel(node))} needs "initial": one of ${names.join(", ")}`);
     return undefined;
   }
   if (typeof initial !== "string") return undefined;
@@ -118,14 +128,14 @@ function initialOf(node: StateNode, raw: Record<string, unknown>, report: Report
   const path = [...node.path, "initial"];
   if (!state) {
     const suggestion = nearest(initial, node.states.keys());
-    report.add(
+    diagnostics.add(
       "SB0201",
       path,
-      `There is no state "${initial}" inside ${nameOf(node)}`,
+      `There is no state "${initial}" inside ${stateLabel(node)}`,
       suggestion ? { suggestion } : {},
     );
   } else if (state.type === "history") {
-    report.add("SB0302", path, `"${initial}" is a history state and cannot be the initial one`);
+    diagnostics.add("SB0302", path, `"${initial}" is a history state and cannot be the initial one`);
     return undefined;
   }
   return state;

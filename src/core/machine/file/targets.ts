@@ -1,7 +1,7 @@
 /** Where transitions lead: xstate's target strings resolved, with a suggestion for those that lead nowhere. */
-import { nearest } from "../../../errors.ts";
-import type { Outlined } from "./outline.ts";
-import { isInside, nameOf, type Path, type Report, type StateNode } from "./tree.ts";
+import { nearest, type Path } from "../../../errors.ts";
+import type { StateOutline } from "./outline.ts";
+import { type DiagnosticList, isInside, type StateNode, stateLabel } from "./tree.ts";
 
 export interface Targets {
   /** The states that a target names: `sibling`, `sibling.child`, `.child`, `#id`, `#id.child`. Unknown ones are reported and left out. */
@@ -9,16 +9,20 @@ export interface Targets {
 }
 
 /** Names that `#` may start from: the machine's id and explicit ids of states. */
-export function targetsOf(machine: string, outlined: readonly Outlined[], report: Report): Targets {
+export function createTargets(
+  machine: string,
+  outlined: readonly StateOutline[],
+  diagnostics: DiagnosticList,
+): Targets {
   const named = new Map<string, StateNode>();
   for (const { node, raw } of outlined) {
     const id = node.parent ? raw.id : machine;
     if (typeof id !== "string") continue;
     const earlier = named.get(id);
     if (earlier) {
-      report.add("SB0302", [...node.path, "id"], `The id "${id}" belongs to ${nameOf(earlier)} already`);
+      diagnostics.add("SB0302", [...node.path, "id"], `The id "${id}" belongs to ${stateLabel(earlier)} already`);
     } else if (id.includes(".")) {
-      report.add("SB0302", [...node.path, "id"], `The id "${id}" holds a dot, which targets read as a path`);
+      diagnostics.add("SB0302", [...node.path, "id"], `The id "${id}" holds a dot, which targets read as a path`);
     } else named.set(id, node);
   }
 
@@ -46,22 +50,22 @@ export function targetsOf(machine: string, outlined: readonly Outlined[], report
 
   return {
     resolve(from, target, path) {
-      const wanted = Array.isArray(target) ? target : target === undefined ? [] : [target];
-      const found: StateNode[] = [];
-      wanted.forEach((one, index) => {
+      const targets = Array.isArray(target) ? target : target === undefined ? [] : [target];
+      const nodes: StateNode[] = [];
+      targets.forEach((one, index) => {
         if (typeof one !== "string" || one === "") return;
         const at = Array.isArray(target) ? [...path, index] : path;
         const node = resolveOne(from, one);
-        if (node) found.push(node);
+        if (node) nodes.push(node);
         else {
           const suggestion = suggest(from, one);
-          report.add("SB0201", at, `There is no state "${one}" to go to`, suggestion ? { suggestion } : {});
+          diagnostics.add("SB0201", at, `There is no state "${one}" to go to`, suggestion ? { suggestion } : {});
         }
       });
-      if (!areApart(found)) {
-        report.add("SB0302", path, "Several targets must lie in different regions of a parallel state");
+      if (!areApart(nodes)) {
+        diagnostics.add("SB0302", path, "Several targets must lie in different regions of a parallel state");
       }
-      return found;
+      return nodes;
     },
   };
 }

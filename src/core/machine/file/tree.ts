@@ -1,11 +1,8 @@
-/** A machine as read: names resolved, values compiled, every problem found. What lower.ts turns into xstate's form. */
-import type { Diagnostic, ErrorCode } from "../../../errors.ts";
+/** A machine as read: names resolved, values compiled, every diagnostic found. What lower.ts turns into xstate's form. */
+import type { Diagnostic, ErrorCode, Path } from "../../../errors.ts";
 import type { Json, RetryPolicy } from "../../../model.ts";
 import type { Expression } from "../../expr.ts";
 import type { Renderer } from "../../render.ts";
-
-/** Path inside the file. */
-export type Path = readonly (string | number)[];
 
 export type Guard =
   | { readonly kind: "cel"; readonly expression: Expression }
@@ -16,9 +13,9 @@ export type Guard =
 export type Effect =
   | { readonly kind: "deliver"; readonly action: string; readonly params: Renderer }
   | Call
-  | { readonly kind: "hangUp"; readonly id: string }
-  | { readonly kind: "arm"; readonly id: string; readonly delay: number | Expression }
-  | { readonly kind: "disarm"; readonly id: string }
+  | { readonly kind: "cancelCall"; readonly id: string }
+  | { readonly kind: "setTimer"; readonly id: string; readonly delay: number | Expression }
+  | { readonly kind: "cancelTimer"; readonly id: string }
   | { readonly kind: "assign"; readonly values: readonly Value[] }
   | { readonly kind: "raise"; readonly name: string }
   | { readonly kind: "emit"; readonly type: string; readonly data: Renderer | undefined }
@@ -58,7 +55,7 @@ export interface Reads {
 }
 
 /** A transition. No targets: nothing is left or entered. */
-export interface Move {
+export interface TransitionNode {
   /** Where it stands in the file. */
   readonly at: Path;
   readonly trigger: Trigger;
@@ -84,7 +81,7 @@ export interface StateNode {
   defaults: readonly StateNode[];
   entry: readonly Effect[];
   exit: readonly Effect[];
-  moves: readonly Move[];
+  transitions: readonly TransitionNode[];
   output: Renderer | undefined;
 }
 
@@ -105,23 +102,23 @@ export interface Migration {
   readonly context: readonly Value[];
 }
 
-/** Where problems are collected. */
-export interface Report {
-  readonly problems: Diagnostic[];
+/** Where diagnostics are collected. */
+export interface DiagnosticList {
+  readonly diagnostics: Diagnostic[];
   add(code: ErrorCode, path: Path, message: string, more?: Partial<Diagnostic>): void;
-  /** Problems of a value that stands at this path. */
-  take(path: Path, problems: readonly Diagnostic[]): void;
+  /** Diagnostics of a value that stands at this path. */
+  addAll(path: Path, diagnostics: readonly Diagnostic[]): void;
 }
 
-export function report(): Report {
-  const problems: Diagnostic[] = [];
+export function createDiagnosticList(): DiagnosticList {
+  const diagnostics: Diagnostic[] = [];
   return {
-    problems,
+    diagnostics,
     add(code, path, message, more) {
-      problems.push({ code, severity: "error", message, path, ...more });
+      diagnostics.push({ code, severity: "error", message, path, ...more });
     },
-    take(path, found) {
-      for (const problem of found) problems.push({ ...problem, path: [...path, ...(problem.path ?? [])] });
+    addAll(path, found) {
+      for (const diagnostic of found) diagnostics.push({ ...diagnostic, path: [...path, ...(diagnostic.path ?? [])] });
     },
   };
 }
@@ -143,12 +140,12 @@ export function isInside(node: StateNode, outer: StateNode): boolean {
 }
 
 /** How messages name a state. */
-export function nameOf(node: StateNode): string {
+export function stateLabel(node: StateNode): string {
   return node.id === "" ? "the machine" : `"${node.id}"`;
 }
 
-/** Whether a signal's name fits a key of `on`: the name itself, a prefix such as `jira.*` (which `jira` fits too), or `*`. */
-export function fits(name: string, descriptor: string): boolean {
+/** Whether a key of `on` selects a signal: its own name, a prefix such as `jira.*` (which selects `jira` too), or `*`. */
+export function isSelectedBy(name: string, descriptor: string): boolean {
   if (descriptor === name || descriptor === "*") return true;
   if (!descriptor.endsWith(".*")) return false;
   const prefix = descriptor.slice(0, -2);

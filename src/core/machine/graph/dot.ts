@@ -1,5 +1,5 @@
 /** A graph in Graphviz's language. States inside states are clusters. https://graphviz.org/doc/info/lang.html */
-import type { Graph, GraphEdge, GraphNode } from "./graph.ts";
+import type { Graph, GraphEdge, GraphNode } from "./structure.ts";
 import { childrenOf, isChoice, isFramed } from "./structure.ts";
 import { edgeParts, linesBelow, nodeName } from "./words.ts";
 
@@ -95,7 +95,7 @@ function isWithin(inner: GraphNode, outer: GraphNode): boolean {
   return outer.path.every((key, i) => inner.path[i] === key);
 }
 
-// A state's name holds no slash, so these are nobody's.
+// A state's name holds no slash, so no state has these names.
 const nameOf = (id: string) => `state/${id}`;
 const anchorOf = (id: string) => `start/${id}`;
 const clusterOf = (id: string) => `cluster/${id}`;
@@ -118,7 +118,7 @@ function quoted(name: string): string {
   return `"${name.replace(UNNAMEABLE, (char) => `%${char.charCodeAt(0)};`)}"`;
 }
 
-/** How Graphviz is told that a line is over, and where it stands. */
+/** Graphviz' ends of a line, which also say how the line is aligned. */
 const MIDDLE = "\\n";
 const LEFT = "\\l";
 

@@ -1,65 +1,20 @@
 /** A machine as a graph: what every drawing of it is made from, and the JSON form itself. Nodes and edges in document order. */
 import type { CompiledMachine } from "../file/compile.ts";
-import { type Call, type Effect, isObject, listOf, type Move, type StateNode, type Tree } from "../file/tree.ts";
+import {
+  type Call,
+  type Effect,
+  isObject,
+  listOf,
+  type StateNode,
+  type TransitionNode,
+  type Tree,
+} from "../file/tree.ts";
+import type { Graph, GraphEdge, GraphNode } from "./structure.ts";
 import { actionsText, delayText, guardText } from "./words.ts";
 
 export { dot } from "./dot.ts";
 export { mermaid } from "./mermaid.ts";
-
-export interface Graph {
-  /** The machine's id. */
-  readonly id: string;
-  /** What instances are pinned to: 16 hex digits over the definition. */
-  readonly hash: string;
-  readonly description?: string;
-  /** Parents before their children; the first is the machine itself. */
-  readonly nodes: readonly GraphNode[];
-  readonly edges: readonly GraphEdge[];
-}
-
-export interface GraphNode {
-  /** Dotted path below the machine, empty for the machine itself. */
-  readonly id: string;
-  readonly path: readonly string[];
-  /** The name as written, not escaped for anything. */
-  readonly label: string;
-  readonly kind: StateNode["type"];
-  /** Null for the machine itself. */
-  readonly parent: string | null;
-  /** Whether it is entered with its parent. In a parallel state all are. */
-  readonly initial: boolean;
-  readonly final: boolean;
-  readonly history: "shallow" | "deep" | null;
-  readonly tags: readonly string[];
-  /** Calls that start when it is entered. */
-  readonly invoke: readonly { readonly id: string; readonly src: string }[];
-  readonly entry: readonly string[];
-  readonly exit: readonly string[];
-  /** `after`: `15m`, or the expression that gives it. */
-  readonly timers: readonly { readonly id: string; readonly after: string }[];
-  readonly description?: string;
-  /** Instances that are in it, when somebody counted. */
-  readonly count?: number;
-}
-
-/** `default`: from a history state to where it leads while there is nothing to remember. */
-export type EdgeKind = "signal" | "timer" | "done" | "error" | "always" | "onDone" | "default";
-
-export interface GraphEdge {
-  readonly id: string;
-  readonly from: string;
-  readonly to: string;
-  /** What a reader is told of the trigger: `MERGED`, `after 15m`, `move done`. Empty for a default. */
-  readonly label: string;
-  /** The signal's, timer's or call's name; else the kind. */
-  readonly trigger: string;
-  /** As CEL, combinations written out. */
-  readonly guard?: string;
-  readonly actions: readonly string[];
-  readonly kind: EdgeKind;
-  /** True when nothing is left or entered; then `to` is `from`. */
-  readonly internal: boolean;
-}
+export type * from "./structure.ts";
 
 /** The same graph for the same definition, byte for byte. */
 export function graphOf(machine: CompiledMachine): Graph {
@@ -69,7 +24,7 @@ export function graphOf(machine: CompiledMachine): Graph {
   return { id, hash, ...describedAt(definition, []), nodes, edges };
 }
 
-/** The graph with how many instances stand in each state; what no node of it names counts for nothing. */
+/** The graph with how many instances are in each state; counts of states that it does not have are left out. */
 export function withCounts(graph: Graph, counts: ReadonlyMap<string, number>): Graph {
   return { ...graph, nodes: graph.nodes.map((node) => ({ ...node, count: counts.get(node.id) ?? 0 })) };
 }
@@ -110,25 +65,25 @@ function describedAt(definition: unknown, path: StateNode["path"]): { descriptio
 }
 
 const isCall = (effect: Effect): effect is Call => effect.kind === "call";
-const isTimer = (effect: Effect): effect is Extract<Effect, { kind: "arm" }> => effect.kind === "arm";
+const isTimer = (effect: Effect): effect is Extract<Effect, { kind: "setTimer" }> => effect.kind === "setTimer";
 
 type NewEdge = Omit<GraphEdge, "id">;
 
 function edgesOf(node: StateNode): NewEdge[] {
-  const remembered = node.defaults.map(
+  const defaultEdges = node.defaults.map(
     (to): NewEdge => ({
       ...{ from: node.id, to: to.id, label: "", trigger: "default" },
       ...{ actions: [], kind: "default", internal: false },
     }),
   );
-  return [...remembered, ...node.moves.flatMap((move) => edgesOfMove(node, move))];
+  return [...defaultEdges, ...node.transitions.flatMap((move) => edgesOfTransition(node, move))];
 }
 
 /** One edge for each target; without any, one that stays. */
-function edgesOfMove(node: StateNode, move: Move): NewEdge[] {
-  const { targets, guard, effects } = move;
+function edgesOfTransition(node: StateNode, transition: TransitionNode): NewEdge[] {
+  const { targets, guard, effects } = transition;
   const shared = {
-    ...occasionOf(node, move),
+    ...triggerParts(node, transition),
     ...(guard ? { guard: guardText(guard) } : {}),
     actions: actionsText(effects),
   };
@@ -136,7 +91,7 @@ function edgesOfMove(node: StateNode, move: Move): NewEdge[] {
   return targets.map((to) => ({ from: node.id, to: to.id, ...shared, internal: false }));
 }
 
-function occasionOf(node: StateNode, { trigger }: Move): Pick<NewEdge, "kind" | "trigger" | "label"> {
+function triggerParts(node: StateNode, { trigger }: TransitionNode): Pick<NewEdge, "kind" | "trigger" | "label"> {
   switch (trigger.kind) {
     case "signal":
       return { kind: "signal", trigger: trigger.name, label: trigger.name };

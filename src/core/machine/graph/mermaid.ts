@@ -2,7 +2,7 @@
  * A graph in Mermaid's state diagram language. Ids are made of plain characters; all other text stands in quotes, after a colon or in a
  * note, what its grammar could misread as entity codes. https://mermaid.js.org/syntax/stateDiagram.html
  */
-import type { Graph, GraphEdge, GraphNode } from "./graph.ts";
+import type { Graph, GraphEdge, GraphNode } from "./structure.ts";
 import { childrenOf, isChoice, isFramed } from "./structure.ts";
 import { edgeParts, linesBelow, nodeName } from "./words.ts";
 
@@ -64,8 +64,8 @@ function block(node: GraphNode, drawing: Drawing, indent: string): string[] {
   const named = name === id ? id : `state "${escaped(name)}" as ${id}`;
   if (node.kind !== "compound" && node.kind !== "parallel") {
     // The first such line takes the place of the id.
-    const told = lines.length > 0 ? [name, ...lines].map((line) => `${id} : ${escaped(line)}`) : [named];
-    return told.map((line) => indent + line);
+    const stateLines = lines.length > 0 ? [name, ...lines].map((line) => `${id} : ${escaped(line)}`) : [named];
+    return stateLines.map((line) => indent + line);
   }
   const head = name === id ? `state ${id}` : named;
   return [`${indent}${head} {`, ...content(node, drawing, `${indent}  `), `${indent}}`, ...note(id, lines, indent)];
@@ -74,11 +74,11 @@ function block(node: GraphNode, drawing: Drawing, indent: string): string[] {
 /** A state with others inside has no room for lines of its own. */
 function note(id: string, lines: readonly string[], indent: string): string[] {
   if (lines.length === 0) return [];
-  const told = lines.map((line) => `${indent}  ${escaped(line)}`);
-  return [`${indent}note right of ${id}`, ...told, `${indent}end note`];
+  const noteLines = lines.map((line) => `${indent}  ${escaped(line)}`);
+  return [`${indent}note right of ${id}`, ...noteLines, `${indent}end note`];
 }
 
-/** Start, states and transitions inside a state; the regions of a parallel one are apart by a line. */
+/** Start, states and transitions inside a state; the regions of a parallel one are separated by a line. */
 function content(node: GraphNode, drawing: Drawing, indent: string): string[] {
   const children = drawing.childrenOf(node.id);
   const states = children.map((child) => block(child, drawing, indent));
@@ -112,21 +112,22 @@ function idsOf(nodes: readonly GraphNode[]): ReadonlyMap<string, string> {
   const uses = new Map<string, number>();
   for (const { label } of nodes) uses.set(label.toLowerCase(), (uses.get(label.toLowerCase()) ?? 0) + 1);
   const ids = new Map<string, string>();
-  const taken = new Set<string>();
+  const usedIds = new Set<string>();
   for (const { id, label, path } of nodes) {
     const isOwn = path.length === 0 || uses.get(label.toLowerCase()) === 1;
     const name = (isOwn ? label : path.join("_")).replace(/\W/g, "_");
-    const wanted = /^[a-z]/i.test(name) && !RESERVED.has(name.toLowerCase()) && !ENDS.test(name) ? name : `s_${name}_`;
-    let free = wanted;
-    for (let n = 2; taken.has(free.toLowerCase()); n++) free = `${wanted}_${n}`;
-    taken.add(free.toLowerCase());
+    const preferredId =
+      /^[a-z]/i.test(name) && !RESERVED.has(name.toLowerCase()) && !ENDS.test(name) ? name : `s_${name}_`;
+    let free = preferredId;
+    for (let n = 2; usedIds.has(free.toLowerCase()); n++) free = `${preferredId}_${n}`;
+    usedIds.add(free.toLowerCase());
     ids.set(id, free);
   }
   return ids;
 }
 
 /**
- * Everything that the grammar, or the page on which it is drawn, could take for its own; what stays is there for whoever reads the source.
+ * Every character that the grammar, or the page on which it is drawn, could read as its own.
  * A colon is only ever ours, and `end note` ends a note.
  */
 const SPECIAL =

@@ -1,5 +1,60 @@
-/** What can be seen of a graph's form alone. */
-import type { Graph, GraphNode } from "./graph.ts";
+/** What a graph is, and what can be seen of its form alone. */
+import type { StateNode } from "../file/tree.ts";
+
+export interface Graph {
+  /** The machine's id. */
+  readonly id: string;
+  /** What instances are pinned to: 16 hex digits over the definition. */
+  readonly hash: string;
+  readonly description?: string;
+  /** Parents before their children; the first is the machine itself. */
+  readonly nodes: readonly GraphNode[];
+  readonly edges: readonly GraphEdge[];
+}
+
+export interface GraphNode {
+  /** Dotted path below the machine, empty for the machine itself. */
+  readonly id: string;
+  readonly path: readonly string[];
+  /** The name as written, not escaped for anything. */
+  readonly label: string;
+  readonly kind: StateNode["type"];
+  /** Null for the machine itself. */
+  readonly parent: string | null;
+  /** Whether it is entered with its parent. In a parallel state all are. */
+  readonly initial: boolean;
+  readonly final: boolean;
+  readonly history: "shallow" | "deep" | null;
+  readonly tags: readonly string[];
+  /** Calls that start when it is entered. */
+  readonly invoke: readonly { readonly id: string; readonly src: string }[];
+  readonly entry: readonly string[];
+  readonly exit: readonly string[];
+  /** `after`: `15m`, or the expression that gives it. */
+  readonly timers: readonly { readonly id: string; readonly after: string }[];
+  readonly description?: string;
+  /** Instances that are in it, where they were counted. */
+  readonly count?: number;
+}
+
+/** `default`: from a history state to where it leads while there is nothing to remember. */
+export type EdgeKind = "signal" | "timer" | "done" | "error" | "always" | "onDone" | "default";
+
+export interface GraphEdge {
+  readonly id: string;
+  readonly from: string;
+  readonly to: string;
+  /** The trigger in words: `MERGED`, `after 15m`, `move done`. Empty for a default. */
+  readonly label: string;
+  /** The signal's, timer's or call's name; else the kind. */
+  readonly trigger: string;
+  /** As CEL, combinations written out. */
+  readonly guard?: string;
+  readonly actions: readonly string[];
+  readonly kind: EdgeKind;
+  /** True when nothing is left or entered; then `to` is `from`. */
+  readonly internal: boolean;
+}
 
 /** A state in which no instance ever rests: it only chooses, and one of its choices has no condition. */
 export function isChoice({ id, kind, initial, entry, exit, invoke, timers }: GraphNode, { edges }: Graph): boolean {

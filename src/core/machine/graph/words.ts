@@ -3,7 +3,7 @@ import { formatDuration, parseDuration } from "../../duration.ts";
 import { wellFormed } from "../../escape.ts";
 import type { Expression } from "../../expr.ts";
 import type { Effect, Guard } from "../file/tree.ts";
-import type { Graph, GraphEdge, GraphNode } from "./graph.ts";
+import type { Graph, GraphEdge, GraphNode } from "./structure.ts";
 
 /** Longer guards and names are cut in drawings; JSON has them whole. */
 const WORDS_CHARS_MAX = 80;
@@ -22,7 +22,7 @@ function operand(guard: Guard): string {
   return guard.kind !== "not" && /&&|\|\||\?/.test(text) ? `(${text})` : text;
 }
 
-/** What is done, one entry for each action; timers and calls are told elsewhere. */
+/** What is done, one entry for each action; timers and calls are listed apart. */
 export function actionsText(effects: readonly Effect[]): string[] {
   return effects.flatMap((effect) => {
     switch (effect.kind) {
@@ -42,14 +42,14 @@ export function actionsText(effects: readonly Effect[]): string[] {
   });
 }
 
-/** All units, where durations are otherwise told by their two largest: `1d 2h 30m`. */
+/** With all units, where formatDuration gives the two largest: `1d 2h 30m`. */
 export function delayText(delay: number | Expression): string {
   if (typeof delay !== "number") return delay.source.trim();
   const words: string[] = [];
   for (let rest = delay; rest > 0; ) {
-    const told = formatDuration(rest);
-    words.push(told);
-    rest -= parseDuration(told.replaceAll(" ", "")) ?? rest;
+    const word = formatDuration(rest);
+    words.push(word);
+    rest -= parseDuration(word.replaceAll(" ", "")) ?? rest;
   }
   return words.join(" ") || "0s";
 }
@@ -75,7 +75,7 @@ export function edgeParts({ label, guard, actions }: GraphEdge): string[] {
   ];
 }
 
-/** What stands below a state's name, by its id: tags, what it does, and transitions that leave nothing. */
+/** The lines below a state's name, by its id: tags, what it does, and transitions without a target. */
 export function linesBelow({ nodes, edges }: Graph): (state: string) => readonly string[] {
   const lines = new Map(nodes.map((node) => [node.id, detailsOf(node)]));
   for (const edge of edges) if (edge.internal) lines.get(edge.from)?.push(edgeParts(edge).join(" "));
@@ -97,7 +97,7 @@ export function nodeTitle({ label, history }: GraphNode): string {
   return mark + plain(label);
 }
 
-/** The name and, where instances were counted, how many stand there: `waiting (12)`. None ever stands in a history state. */
+/** The name and, where instances were counted, how many are in the state: `waiting (12)`. No instance is ever in a history state. */
 export function nodeName(node: GraphNode): string {
   const { count, history } = node;
   return count === undefined || history !== null ? nodeTitle(node) : `${nodeTitle(node)} (${count})`;

@@ -1,18 +1,37 @@
 /**
- * Runs a lowered machine in xstate, one macrostep at a time, from and to our own row. With lower.ts the door to xstate; what is used
- * of it beyond its documentation (`_nodes`, the inspection hook, scopes without an actor) is used only here. https://stately.ai/docs
+ * Runs a lowered machine in xstate, one macrostep at a time, from and to our own row. The only door to xstate; what is used of it beyond
+ * its documentation is `_nodes`, the inspection hook and scopes without an actor. https://stately.ai/docs
  */
-import type { AnyActorScope, AnyMachineSnapshot, AnyStateMachine, AnyStateNode } from "xstate";
+import {
+  type AnyActorScope,
+  type AnyMachineSnapshot,
+  type AnyStateMachine,
+  type AnyStateNode,
+  assign,
+  createMachine,
+  enqueueActions,
+  raise,
+} from "xstate";
 import { type Instance, type Json, type JsonObject, LIMITS } from "../../../model.ts";
-import { type Effect, type StateNode, stateValue, type Tree } from "../file/tree.ts";
-import { ANY, EFFECT, type Happening, lower, type Running, reference, sightOf } from "./lower.ts";
-import { newContext, perform, StepRefused, type Turn } from "./step-run.ts";
+import { type Call, type Effect, type StateNode, stateValue, type Tree } from "../file/tree.ts";
+import {
+  type ActionArgs,
+  type ActionType,
+  ANY,
+  eventType,
+  type Happening,
+  lower,
+  type Running,
+  reference,
+  stepScopeOf,
+} from "./lower.ts";
+import { assignedContext, newContext, perform, StepRefused, type StepRun, startCall } from "./step-run.ts";
 
-/** Where an instance is between two macrosteps. Opaque outside of this file. */
-export type Position = AnyMachineSnapshot;
+/** Where an instance is between two macrosteps; outside of this file only its `status` is read. */
+export type Snapshot = AnyMachineSnapshot;
 
-/** A position in the words of the row. */
-export interface Rest {
+/** A snapshot as a stored row has it. */
+export interface SnapshotRow {
   readonly state: Json;
   readonly context: JsonObject;
   readonly history: Record<string, string[]>;
@@ -20,82 +39,108 @@ export interface Rest {
   readonly output: Json | undefined;
 }
 
-/** All but rest throw StepRefused when a limit is exceeded. */
-export interface Engine {
+/** All but `row` throw StepRefused when a limit is exceeded. */
+export interface Interpreter {
   /** A new instance after its initial macrostep. */
-  begin(turn: Turn): Position;
-  /** The position of a stored instance; undefined when its state is not one of this machine. Runs nothing. */
-  restore(instance: Instance, turn: Turn): Position | undefined;
+  start(run: StepRun): Snapshot;
+  /** The snapshot of a stored instance; undefined when its state is not one of this machine. Runs nothing. */
+  restore(instance: Instance, run: StepRun): Snapshot | undefined;
   /** The active states of a stored instance in document order; undefined when they are not of this machine. */
-  active(state: Json): readonly StateNode[] | undefined;
+  activeStates(state: Json): readonly StateNode[] | undefined;
   /** One macrostep; undefined when no transition is enabled. */
-  react(position: Position, happening: Happening, turn: Turn): Position | undefined;
-  rest(position: Position): Rest;
+  react(snapshot: Snapshot, happening: Happening, run: StepRun): Snapshot | undefined;
+  row(snapshot: Snapshot): SnapshotRow;
 }
 
-export function engineOf(tree: Tree): Engine {
-  const machine = lower(tree);
+export function createInterpreter(tree: Tree): Interpreter {
+  const machine = machineOf(tree);
   const nodes = tree.nodes.map((node): AnyStateNode => machine.getStateNodeById(reference(node)));
   const byId = new Map(nodes.map((node) => [node.id, node]));
   const template = machine.resolveState({ value: {}, context: {} });
   return {
-    begin: (turn) => begin(machine, tree, turn),
-    active(state) {
+    start: (run) => startSnapshot(machine, tree, run),
+    activeStates(state) {
       const active: StateNode[] = [tree.root];
       return activate(tree.root, state, active) === undefined ? undefined : active;
     },
-    restore(instance, turn) {
+    restore(instance, run) {
       const active: StateNode[] = [tree.root];
       const value = activate(tree.root, instance.state, active);
       if (value === undefined) return undefined;
-      const running: Running = { data: instance.context, turn };
+      const running: Running = { data: instance.context, run };
       return {
         ...template,
         status: "active",
         context: running,
         value,
         _nodes: active.map(({ order }) => nodes[order]),
-        historyValue: remembered(instance.history ?? {}, byId),
-      } as Position;
+        historyValue: historyNodes(instance.history ?? {}, byId),
+      } as Snapshot;
     },
-    react: (position, happening, turn) => react(machine, position, happening, turn),
-    rest,
+    react: (snapshot, happening, run) => react(machine, snapshot, happening, run),
+    row: snapshotRow,
   };
 }
 
-function begin(machine: AnyStateMachine, tree: Tree, turn: Turn): Position {
-  const running: Running = { data: newContext(turn, tree.context), turn };
-  const scope = scopeOf(turn, (transitions) => {
-    if (transitions > 0) count(turn);
-  });
-  const position = machine.getInitialSnapshot(scope, running) as Position;
-  // The initial macrostep returns what it should have thrown.
-  if (position.status === "error") throw position.error;
-  return position;
+/** What xstate does itself: assign, raise, and calls, which raise the event of their failure. `perform` is left to the scope. */
+const ACTIONS = {
+  assign: assign(({ context, event }: ActionArgs, { values }: Extract<Effect, { kind: "assign" }>) => ({
+    data: assignedContext(context.run, values, stepScopeOf(context, event)),
+  })),
+  raise: raise((_: unknown, { name }: Extract<Effect, { kind: "raise" }>) => ({ type: name })),
+  /** A call whose input cannot be rendered has failed at once: its onError is taken within the same step. */
+  call: enqueueActions(({ context, event, enqueue }, call: Call) => {
+    const running = context as unknown as Running;
+    const scope = stepScopeOf(running, event);
+    const message = startCall(running.run, call, scope);
+    if (message === undefined) return;
+    const view = { ...scope.event, error: { message } };
+    const failed: Happening = { type: eventType({ kind: "failed", call: call.id }), view };
+    enqueue.raise(failed);
+  }),
+} satisfies Partial<Record<ActionType, unknown>>;
+
+/** Throws only when the tree is not one that reading would let through. */
+function machineOf(tree: Tree): AnyStateMachine {
+  // A new instance begins with the context that it is handed.
+  const config = { ...lower(tree), context: ({ input }: { input: Running }) => input };
+  const implementations = { actions: ACTIONS } as unknown as Parameters<typeof createMachine>[1];
+  return createMachine(config as Parameters<typeof createMachine>[0], implementations) as unknown as AnyStateMachine;
 }
 
-/** Leaves the macrostep at once: xstate would go on to look for eventless transitions. */
+function startSnapshot(machine: AnyStateMachine, tree: Tree, run: StepRun): Snapshot {
+  const running: Running = { data: newContext(run, tree.context), run };
+  const scope = scopeOf(run, (transitions) => {
+    if (transitions > 0) countMicrostep(run);
+  });
+  const snapshot = machine.getInitialSnapshot(scope, running) as Snapshot;
+  // The initial macrostep returns what it should have thrown.
+  if (snapshot.status === "error") throw snapshot.error;
+  return snapshot;
+}
+
+/** Thrown to leave the macrostep at once: xstate would look for eventless transitions next. */
 const NOT_TAKEN = new Error("no transition");
 
-function react(machine: AnyStateMachine, from: Position, happening: Happening, turn: Turn): Position | undefined {
+function react(machine: AnyStateMachine, from: Snapshot, happening: Happening, run: StepRun): Snapshot | undefined {
   let isFirst = true;
-  const scope = scopeOf(turn, (transitions) => {
+  const scope = scopeOf(run, (transitions) => {
     if (isFirst && transitions === 0) throw NOT_TAKEN;
     isFirst = false;
-    count(turn);
+    countMicrostep(run);
   });
   const event = happening.type === "*" ? { ...happening, type: ANY } : happening;
   try {
-    return machine.transition(from, event, scope) as Position;
+    return machine.transition(from, event, scope) as Snapshot;
   } catch (error) {
     if (error === NOT_TAKEN) return undefined;
     throw error;
   }
 }
 
-function count(turn: Turn): void {
-  turn.microsteps += 1;
-  if (turn.microsteps > LIMITS.microsteps) {
+function countMicrostep(run: StepRun): void {
+  run.microsteps += 1;
+  if (run.microsteps > LIMITS.microsteps) {
     throw new StepRefused(
       `More than ${LIMITS.microsteps} microsteps for one signal: transitions follow each other in a loop`,
     );
@@ -108,10 +153,10 @@ interface Inspected {
 }
 
 /**
- * What xstate asks of an actor, without one: effects go to the turn, and after each microstep the active states are put into document
+ * What xstate asks of an actor, without one: effects go to the step run, and after each microstep the active states are put into document
  * order. xstate keeps them in the order of entering, restores them in another, and takes conflicting transitions by that order.
  */
-function scopeOf(turn: Turn, afterMicrostep: (transitions: number) => void): AnyActorScope {
+function scopeOf(run: StepRun, afterMicrostep: (transitions: number) => void): AnyActorScope {
   const scope = {
     self: NOBODY,
     id: "",
@@ -135,14 +180,14 @@ function scopeOf(turn: Turn, afterMicrostep: (transitions: number) => void): Any
       params: unknown;
       info: { context: unknown; event: unknown };
     }) {
-      if (type !== EFFECT) return;
-      perform(turn, params as Effect, sightOf(info.context as Running, info.event as Happening));
+      if (type !== ("perform" satisfies ActionType)) return;
+      perform(run, params as Effect, stepScopeOf(info.context as Running, info.event as Happening));
     },
   };
   return scope as unknown as AnyActorScope;
 }
 
-const NOBODY = {};
+const NOBODY = Object.freeze({});
 function nothing(): void {}
 
 function inDocumentOrder(snapshot: Inspected["snapshot"]): void {
@@ -152,16 +197,16 @@ function inDocumentOrder(snapshot: Inspected["snapshot"]): void {
   snapshot.value = stateValue(snapshot.machine.root, new Set(nodes), ({ states }) => Object.values(states));
 }
 
-function rest(position: Position): Rest {
+function snapshotRow(snapshot: Snapshot): SnapshotRow {
   const history: Record<string, string[]> = {};
-  const remembers = position.historyValue as Readonly<Record<string, readonly AnyStateNode[]>>;
+  const remembers = snapshot.historyValue as Readonly<Record<string, readonly AnyStateNode[]>>;
   for (const id of Object.keys(remembers)) history[id] = (remembers[id] ?? []).map((node) => node.id);
   return {
-    state: position.value as Json,
-    context: (position.context as unknown as Running).data,
+    state: snapshot.value as Json,
+    context: (snapshot.context as unknown as Running).data,
     history,
-    isDone: position.status === "done",
-    output: position.output as Json | undefined,
+    isDone: snapshot.status === "done",
+    output: snapshot.output as Json | undefined,
   };
 }
 
@@ -176,7 +221,7 @@ function activate(node: StateNode, value: Json | undefined, active: StateNode[])
   }
   if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
   const inside = [...states.values()].filter(({ key, type: kind }) => kind !== "history" && Object.hasOwn(value, key));
-  if (inside.length !== Object.keys(value).length || inside.length !== expected(node)) return undefined;
+  if (inside.length !== Object.keys(value).length || inside.length !== activeChildCount(node)) return undefined;
   const entries: [string, Json][] = [];
   for (const child of inside) {
     active.push(child);
@@ -188,19 +233,19 @@ function activate(node: StateNode, value: Json | undefined, active: StateNode[])
 }
 
 /** How many states are active directly inside an active one. */
-function expected({ type, states }: StateNode): number {
+function activeChildCount({ type, states }: StateNode): number {
   if (type === "compound") return 1;
   return type === "parallel" ? [...states.values()].filter((child) => child.type !== "history").length : 0;
 }
 
-function remembered(
+function historyNodes(
   history: Readonly<Record<string, readonly string[]>>,
   byId: ReadonlyMap<string, AnyStateNode>,
 ): Record<string, AnyStateNode[]> {
-  const found: Record<string, AnyStateNode[]> = {};
+  const nodes: Record<string, AnyStateNode[]> = {};
   for (const id of Object.keys(history)) {
-    const known = (history[id] ?? []).map((state) => byId.get(state)).filter((node) => node !== undefined);
-    if (known.length > 0) found[id] = known;
+    const states = (history[id] ?? []).map((state) => byId.get(state)).filter((node) => node !== undefined);
+    if (states.length > 0) nodes[id] = states;
   }
-  return found;
+  return nodes;
 }

@@ -1,16 +1,15 @@
 /**
- * A read machine in the form that xstate runs: timers and calls become entry and exit effects plus ordinary transitions, so that
- * xstate only ever computes a macrostep, and hands what is to be done to the turn. With engine.ts the door to xstate.
+ * A machine as read in the form that xstate runs, as plain data and guards: timers and calls become entry and exit effects plus ordinary
+ * transitions, so that xstate only computes a macrostep. interpreter.ts gives it to xstate and says what each effect does.
  */
-import { type AnyStateMachine, assign, createMachine, enqueueActions, raise } from "xstate";
 import type { JsonObject } from "../../../model.ts";
-import type { Call, Effect, Move, Occasion, StateNode, Tree } from "../file/tree.ts";
-import { assign as assignValues, call, holds, outputOf, type Sight, type Turn } from "./step-run.ts";
+import type { Effect, Occasion, StateNode, TransitionNode, Tree } from "../file/tree.ts";
+import { holds, outputOf, type StepRun, type StepScope } from "./step-run.ts";
 
 /** xstate's context: ours, and the step that runs. Nothing of it is stored. */
 export interface Running {
   data: JsonObject;
-  turn: Turn;
+  run: StepRun;
 }
 
 /** xstate's event. `view` is what expressions see; raised events have none and keep that of the signal. */
@@ -20,10 +19,10 @@ export interface Happening {
   output?: unknown;
 }
 
-/** The type of the actions that engine.ts hands to the turn; `params` is the effect. */
-export const EFFECT = "effect";
+/** The types of actions. `assign`, `raise` and `call` are xstate's own kinds of work, every other effect is `perform`. */
+export type ActionType = "assign" | "raise" | "call" | "perform";
 
-/** The type of a signal that only `*` takes; xstate refuses a star itself, and would keep a memo for each name it is told. */
+/** The type of a signal that only `*` takes; xstate refuses the event "*", and would cache every name that it is given. */
 export const ANY = "xstate.any";
 
 // Parentheses cannot stand in the name of a state.
@@ -53,29 +52,25 @@ export function eventType(occasion: Occasion): string {
 }
 
 /** What expressions see as `event` while this happens. A finished state's output is in `event.output`. */
-export function sightOf({ data, turn }: Running, event: Happening): Sight {
+export function stepScopeOf({ data, run }: Running, event: Happening): StepScope {
   if (event.view) return { context: data, event: event.view };
-  if (event.output === undefined) return { context: data, event: turn.view };
-  return { context: data, event: { ...turn.view, output: event.output as JsonObject } };
+  if (event.output === undefined) return { context: data, event: run.view };
+  return { context: data, event: { ...run.view, output: event.output as JsonObject } };
 }
 
-/** Throws only when the tree is not one that reading would let through. */
-export function lower(tree: Tree): AnyStateMachine {
-  const config = {
-    ...lowerState(tree.root),
-    // The factory is xstate's; what it is given is what an instance starts with.
-    context: ({ input }: { input: Running }) => input,
-  };
-  return createMachine(config as Parameters<typeof createMachine>[0]) as unknown as AnyStateMachine;
+/** The configuration of the machine without its context. */
+export function lower(tree: Tree): Lowered {
+  return lowerState(tree.root);
 }
 
 function isOwn({ type }: Happening): boolean {
   return type.startsWith("xstate.") && type !== ANY;
 }
 
-type Lowered = Record<string, unknown>;
+export type Lowered = Record<string, unknown>;
 
-interface Given {
+/** What xstate hands to guards, actions and outputs. */
+export interface ActionArgs {
   context: Running;
   event: Happening;
 }
@@ -89,11 +84,11 @@ function lowerState(node: StateNode): Lowered {
     ...(node.states.size > 0 ? { states } : {}),
     ...(node.initial ? { initial: node.initial.key } : {}),
     ...(node.type === "history" ? lowerHistory(node) : {}),
-    ...lowerMoves(node),
+    ...lowerTransitions(node),
     entry: node.entry.map(lowerEffect),
     exit: node.exit.map(lowerEffect),
     ...(output
-      ? { output: ({ context, event }: Given) => outputOf(context.turn, output, sightOf(context, event)) }
+      ? { output: ({ context, event }: ActionArgs) => outputOf(context.run, output, stepScopeOf(context, event)) }
       : {}),
   };
 }
@@ -106,13 +101,13 @@ function lowerHistory({ deep, defaults, parent }: StateNode): Lowered {
   return { history: deep ? "deep" : "shallow", ...(targets.length > 0 ? { target: targets.map(reference) } : {}) };
 }
 
-function lowerMoves(node: StateNode): Lowered {
+function lowerTransitions(node: StateNode): Lowered {
   const on = new Map<string, Lowered[]>();
   const always: Lowered[] = [];
   const onDone: Lowered[] = [];
-  for (const move of node.moves) {
-    const { trigger } = move;
-    const lowered = lowerMove(node, move);
+  for (const transition of node.transitions) {
+    const { trigger } = transition;
+    const lowered = lowerTransition(node, transition);
     if (trigger.kind === "always") always.push(lowered);
     else if (trigger.kind === "finished") onDone.push(lowered);
     else {
@@ -127,17 +122,17 @@ function lowerMoves(node: StateNode): Lowered {
   };
 }
 
-function lowerMove(node: StateNode, move: Move): Lowered {
-  const { trigger, targets, effects, reenter, guard } = move;
-  // xstate's star takes its own events too: a reached final state, an outcome that nobody waits for. Ours is for signals.
+function lowerTransition(node: StateNode, transition: TransitionNode): Lowered {
+  const { trigger, targets, effects, reenter, guard } = transition;
+  // xstate's star takes its own events too: a reached final state, an outcome that no state waits for. Ours takes signals only.
   const isStar = trigger.kind === "signal" && trigger.name === "*";
   const isGuarded = isStar || guard !== undefined;
   return {
     ...(targets.length > 0 ? { target: targets.map(reference) } : {}),
     ...(isGuarded
       ? {
-          guard: ({ context, event }: Given) =>
-            !(isStar && isOwn(event)) && holds(context.turn, move, node, sightOf(context, event)),
+          guard: ({ context, event }: ActionArgs) =>
+            !(isStar && isOwn(event)) && holds(context.run, transition, node, stepScopeOf(context, event)),
         }
       : {}),
     ...(reenter ? { reenter } : {}),
@@ -145,30 +140,7 @@ function lowerMove(node: StateNode, move: Move): Lowered {
   };
 }
 
-function lowerEffect(effect: Effect): unknown {
-  switch (effect.kind) {
-    case "assign":
-      return assign(({ context, event }: Given) => ({
-        data: assignValues(context.turn, effect.values, sightOf(context, event)),
-      }));
-    case "raise":
-      return raise({ type: effect.name });
-    case "call":
-      return lowerCall(effect);
-    default:
-      return { type: EFFECT, params: effect };
-  }
-}
-
-/** A call whose input cannot be rendered has failed at once: its onError is taken within the same step. */
-function lowerCall(effect: Call): unknown {
-  const type = eventType({ kind: "failed", call: effect.id });
-  return enqueueActions(({ context, event, enqueue }) => {
-    const running = context as unknown as Running;
-    const sight = sightOf(running, event);
-    const message = call(running.turn, effect, sight);
-    if (message === undefined) return;
-    const failed: Happening = { type, view: { ...sight.event, error: { message } } };
-    enqueue.raise(failed);
-  });
+function lowerEffect(effect: Effect): { type: ActionType; params: Effect } {
+  const { kind } = effect;
+  return { type: kind === "assign" || kind === "raise" || kind === "call" ? kind : "perform", params: effect };
 }

@@ -1,12 +1,20 @@
-/** One step while it runs: evaluates guards and values, and keeps what is to be done. xstate decides when, this what. */
+/** A step under way: evaluates guards and values and collects the effects. xstate decides when, this file decides what. */
 import { type Json, type JsonObject, LIMITS, type RetryPolicy, type TraceProblem } from "../../../model.ts";
 import { parseDuration } from "../../duration.ts";
 import type { Expression, Scope } from "../../expr.ts";
 import type { Renderer } from "../../render.ts";
-import { type Call, type Effect, type Guard, type Move, nameOf, type StateNode, type Value } from "../file/tree.ts";
+import {
+  type Call,
+  type Effect,
+  type Guard,
+  type StateNode,
+  stateLabel,
+  type TransitionNode,
+  type Value,
+} from "../file/tree.ts";
 
 /** A delivery of a step; `index` is its place among all effects of the step. */
-interface StepDelivery {
+export interface StepDelivery {
   action: string;
   params: JsonObject;
   index: number;
@@ -20,44 +28,44 @@ export class StepRefused extends Error {
   override name = "StepRefused";
 }
 
-interface TurnStart {
+interface StepRunStart {
   readonly machine: string;
   readonly vars: JsonObject;
   /** What expressions see as `event`. */
   readonly view: JsonObject;
   readonly nowMs: number;
-  /** Armed and awaited before, without what just fired or came back. */
+  /** Timers and calls of the old row, without the timer that fired or the call that ended. */
   readonly timers: Readonly<Record<string, number>>;
   readonly calls: Readonly<Record<string, number>>;
 }
 
-export interface Turn extends TurnStart {
+export interface StepRun extends StepRunStart {
   readonly problems: TraceProblem[];
   readonly logs: string[];
   readonly deliveries: StepDelivery[];
   readonly emits: { type: string; data: JsonObject; index: number }[];
-  /** Armed in this step: name → when due. */
-  readonly armed: Map<string, number>;
-  /** Armed before this step and no longer. */
-  readonly disarmed: Set<string>;
-  /** Awaited before this step and no longer. */
-  readonly hungUp: Set<string>;
+  /** Set in this step: name → when due. */
+  readonly timersSet: Map<string, number>;
+  /** Set before this step and cancelled in it. */
+  readonly timersCancelled: Set<string>;
+  /** Started before this step and cancelled in it. */
+  readonly callsCancelled: Set<string>;
   /** Guards of the signal's own transitions that did not hold. */
   readonly failedGuards: string[];
   effects: number;
   microsteps: number;
 }
 
-export function startTurn(start: TurnStart): Turn {
+export function startStepRun(start: StepRunStart): StepRun {
   return {
     ...start,
     problems: [],
     logs: [],
     deliveries: [],
     emits: [],
-    armed: new Map(),
-    disarmed: new Set(),
-    hungUp: new Set(),
+    timersSet: new Map(),
+    timersCancelled: new Set(),
+    callsCancelled: new Set(),
     failedGuards: [],
     effects: 0,
     microsteps: 0,
@@ -65,7 +73,7 @@ export function startTurn(start: TurnStart): Turn {
 }
 
 /** What guards and values are evaluated over. */
-export interface Sight {
+export interface StepScope {
   readonly context: JsonObject;
   readonly event: JsonObject;
 }
@@ -73,15 +81,15 @@ export interface Sight {
 // ---------------------------------------------------------------- guards
 
 /** True when the guard holds. One that cannot be evaluated does not, and is reported. */
-export function holds(turn: Turn, move: Move, node: StateNode, sight: Sight): boolean {
-  const { guard, trigger } = move;
+export function holds(run: StepRun, transition: TransitionNode, node: StateNode, stepScope: StepScope): boolean {
+  const { guard, trigger } = transition;
   if (!guard) return true;
   const failures: string[] = [];
-  const truth = truthOf(guard, scopeOf(turn, sight), failures);
+  const truth = truthOf(guard, scopeOf(run, stepScope), failures);
   if (truth === undefined) {
-    note(turn, `The guard ${written(guard)} in ${nameOf(node)} counts as false: ${failures.join("; ")}`);
+    addProblem(run, `The guard ${guardLabel(guard)} in ${stateLabel(node)} counts as false: ${failures.join("; ")}`);
   }
-  if (truth !== true && trigger.kind !== "always") turn.failedGuards.push(written(guard));
+  if (truth !== true && trigger.kind !== "always") run.failedGuards.push(guardLabel(guard));
   return truth === true;
 }
 
@@ -112,36 +120,36 @@ function truthOf(guard: Guard, scope: Scope, failures: string[]): boolean | unde
   }
 }
 
-function written(guard: Guard): string {
+function guardLabel(guard: Guard): string {
   if (guard.kind === "cel") return `"${guard.expression.source}"`;
-  if (guard.kind === "not") return `not ${written(guard.guard)}`;
-  return `(${guard.guards.map(written).join(` ${guard.kind} `)})`;
+  if (guard.kind === "not") return `not ${guardLabel(guard.guard)}`;
+  return `(${guard.guards.map(guardLabel).join(` ${guard.kind} `)})`;
 }
 
 // ---------------------------------------------------------------- values
 
 /** The context of a new instance. A value that cannot be rendered is null, and reported. */
-export function newContext(turn: Turn, values: readonly Value[]): JsonObject {
+export function newContext(run: StepRun, values: readonly Value[]): JsonObject {
   const empty: JsonObject = {};
-  for (const { key } of values) put(empty, key, null);
-  return assign(turn, values, { context: empty, event: turn.view });
+  for (const { key } of values) setKey(empty, key, null);
+  return assignedContext(run, values, { context: empty, event: run.view });
 }
 
 /** The context with these keys renewed, all from the old one. A key that cannot be rendered keeps its value, and is reported. */
-export function assign(turn: Turn, values: readonly Value[], sight: Sight): JsonObject {
-  const scope = scopeOf(turn, sight);
-  const next: JsonObject = { ...sight.context };
+export function assignedContext(run: StepRun, values: readonly Value[], stepScope: StepScope): JsonObject {
+  const scope = scopeOf(run, stepScope);
+  const next: JsonObject = { ...stepScope.context };
   for (const { key, renderer } of values) {
-    const result = render(turn, renderer, scope, `context.${key}`);
+    const result = render(run, renderer, scope, `context.${key}`);
     if (!result) continue;
     // Here and not only at the end: a loop that doubles a value must not grow past all memory first.
     if (bytesAtLeast(result.value) > LIMITS.contextBytes) throw new StepRefused(contextTooLarge(key));
-    put(next, key, result.value);
+    setKey(next, key, result.value);
   }
   return next;
 }
 
-function put(target: JsonObject, key: string, value: Json): void {
+function setKey(target: JsonObject, key: string, value: Json): void {
   // Defined, not assigned: `__proto__` must stay an ordinary key.
   if (key === "__proto__") {
     Object.defineProperty(target, key, { value, enumerable: true, writable: true, configurable: true });
@@ -162,40 +170,40 @@ export function contextTooLarge(key?: string): string {
 }
 
 /** What the machine or a final state gives when it is done; null and reported when it cannot be rendered. */
-export function outputOf(turn: Turn, renderer: Renderer, sight: Sight): Json {
-  return render(turn, renderer, scopeOf(turn, sight), "output")?.value ?? null;
+export function outputOf(run: StepRun, renderer: Renderer, stepScope: StepScope): Json {
+  return render(run, renderer, scopeOf(run, stepScope), "output")?.value ?? null;
 }
 
 // ---------------------------------------------------------------- effects
 
-/** Everything but assign and raise, which are xstate's, and call. */
-export function perform(turn: Turn, effect: Effect, sight: Sight): void {
+/** Performs an effect other than assign, raise and call, which xstate runs. */
+export function perform(run: StepRun, effect: Effect, stepScope: StepScope): void {
   switch (effect.kind) {
     case "deliver": {
-      const index = turn.effects++;
-      const params = renderObject(turn, effect.params, sight, effect.action);
-      if (params) turn.deliveries.push({ action: effect.action, params, index });
+      const index = run.effects++;
+      const params = renderObject(run, effect.params, stepScope, effect.action);
+      if (params) run.deliveries.push({ action: effect.action, params, index });
       return;
     }
-    case "hangUp":
-      hangUp(turn, effect.id);
+    case "cancelCall":
+      cancelCall(run, effect.id);
       return;
-    case "arm":
-      arm(turn, effect.id, effect.delay, sight);
+    case "setTimer":
+      setTimer(run, effect.id, effect.delay, stepScope);
       return;
-    case "disarm":
-      turn.armed.delete(effect.id);
-      if (Object.hasOwn(turn.timers, effect.id)) turn.disarmed.add(effect.id);
+    case "cancelTimer":
+      run.timersSet.delete(effect.id);
+      if (Object.hasOwn(run.timers, effect.id)) run.timersCancelled.add(effect.id);
       return;
     case "emit": {
-      const index = turn.effects++;
-      const data = effect.data ? renderObject(turn, effect.data, sight, `emit ${effect.type}`) : {};
-      if (data) turn.emits.push({ type: effect.type, data, index });
+      const index = run.effects++;
+      const data = effect.data ? renderObject(run, effect.data, stepScope, `emit ${effect.type}`) : {};
+      if (data) run.emits.push({ type: effect.type, data, index });
       return;
     }
     case "log": {
-      const text = render(turn, effect.text, scopeOf(turn, sight), "log");
-      if (text) turn.logs.push(typeof text.value === "string" ? text.value : JSON.stringify(text.value));
+      const text = render(run, effect.text, scopeOf(run, stepScope), "log");
+      if (text) run.logs.push(typeof text.value === "string" ? text.value : JSON.stringify(text.value));
       return;
     }
     case "call":
@@ -205,69 +213,73 @@ export function perform(turn: Turn, effect: Effect, sight: Sight): void {
   }
 }
 
-/** Starts a call; answers why it failed when its input cannot be rendered. */
-export function call(turn: Turn, { id, action, input, retry, timeoutMs }: Call, sight: Sight): string | undefined {
-  hangUp(turn, id);
-  const index = turn.effects++;
-  const params = renderObject(turn, input, sight, action);
+/** Starts a call; returns why it failed when its input cannot be rendered. */
+export function startCall(
+  run: StepRun,
+  { id, action, input, retry, timeoutMs }: Call,
+  stepScope: StepScope,
+): string | undefined {
+  cancelCall(run, id);
+  const index = run.effects++;
+  const params = renderObject(run, input, stepScope, action);
   if (!params) return `The input of ${action} could not be rendered`;
   const delivery: StepDelivery = { action, params, index, call: id };
   if (retry) delivery.retry = retry;
   if (timeoutMs !== undefined) delivery.timeoutMs = timeoutMs;
-  turn.deliveries.push(delivery);
+  run.deliveries.push(delivery);
   return undefined;
 }
 
-function hangUp(turn: Turn, id: string): void {
-  const started = turn.deliveries.findIndex((delivery) => delivery.call === id);
-  if (started >= 0) turn.deliveries.splice(started, 1);
-  if (Object.hasOwn(turn.calls, id)) turn.hungUp.add(id);
+function cancelCall(run: StepRun, id: string): void {
+  const started = run.deliveries.findIndex((delivery) => delivery.call === id);
+  if (started >= 0) run.deliveries.splice(started, 1);
+  if (Object.hasOwn(run.calls, id)) run.callsCancelled.add(id);
 }
 
-function arm(turn: Turn, id: string, delay: number | Expression, sight: Sight): void {
-  const ms = typeof delay === "number" ? delay : computedDelay(turn, id, delay, sight);
-  turn.armed.delete(id);
-  if (ms !== undefined) turn.armed.set(id, turn.nowMs + ms);
+function setTimer(run: StepRun, id: string, delay: number | Expression, stepScope: StepScope): void {
+  const ms = typeof delay === "number" ? delay : computedDelay(run, id, delay, stepScope);
+  run.timersSet.delete(id);
+  if (ms !== undefined) run.timersSet.set(id, run.nowMs + ms);
 }
 
-function computedDelay(turn: Turn, id: string, delay: Expression, sight: Sight): number | undefined {
-  const result = delay.evaluate(scopeOf(turn, sight));
+function computedDelay(run: StepRun, id: string, delay: Expression, stepScope: StepScope): number | undefined {
+  const result = delay.evaluate(scopeOf(run, stepScope));
   if (!result.ok) {
-    note(turn, `The timer "${id}" is not set: ${result.detail}`);
+    addProblem(run, `The timer "${id}" is not set: ${result.detail}`);
     return undefined;
   }
   const { value } = result;
   const ms = typeof value === "string" ? parseDuration(value) : value;
   if (typeof ms === "number" && ms >= 0 && ms <= LIMITS.timerMs) return Math.round(ms);
   const got = JSON.stringify(value).slice(0, 60);
-  note(turn, `The timer "${id}" is not set: ${got} is no duration from 0s to ${LIMITS.timerMs / 86_400_000}d`);
+  addProblem(run, `The timer "${id}" is not set: ${got} is no duration from 0s to ${LIMITS.timerMs / 86_400_000}d`);
   return undefined;
 }
 
 // ---------------------------------------------------------------- rendering
 
-function scopeOf(turn: Turn, { context, event }: Sight): Scope {
-  return { event, context, vars: turn.vars };
+function scopeOf(run: StepRun, { context, event }: StepScope): Scope {
+  return { event, context, vars: run.vars };
 }
 
-function render(turn: Turn, renderer: Renderer, scope: Scope, what: string): { value: Json } | undefined {
+function render(run: StepRun, renderer: Renderer, scope: Scope, what: string): { value: Json } | undefined {
   const result = renderer.render(scope);
   if (result.ok) return result;
-  note(turn, `${[what, ...result.path].join(".")}: ${result.detail}`);
+  addProblem(run, `${[what, ...result.path].join(".")}: ${result.detail}`);
   return undefined;
 }
 
-function renderObject(turn: Turn, renderer: Renderer, sight: Sight, what: string): JsonObject | undefined {
-  const result = render(turn, renderer, scopeOf(turn, sight), what);
+function renderObject(run: StepRun, renderer: Renderer, stepScope: StepScope, what: string): JsonObject | undefined {
+  const result = render(run, renderer, scopeOf(run, stepScope), what);
   if (!result) return undefined;
   const { value } = result;
   if (typeof value === "object" && value !== null && !Array.isArray(value)) return value;
-  note(turn, `${what}: the parameters are ${JSON.stringify(value).slice(0, 60)}, not an object`);
+  addProblem(run, `${what}: the parameters are ${JSON.stringify(value).slice(0, 60)}, not an object`);
   return undefined;
 }
 
-/** The same sentence once per step: guards are asked again at every microstep. */
-function note(turn: Turn, message: string): void {
-  if (turn.problems.some((problem) => problem.message === message)) return;
-  turn.problems.push({ code: "SB0402", machine: turn.machine, message });
+/** Adds a sentence once per step: guards are evaluated again at every microstep. */
+function addProblem(run: StepRun, message: string): void {
+  if (run.problems.some((problem) => problem.message === message)) return;
+  run.problems.push({ code: "SB0402", machine: run.machine, message });
 }

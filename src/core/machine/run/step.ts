@@ -2,19 +2,12 @@
  * One signal for one instance: row in, row and effects out. Pure: no clock, no chance, the same input gives the same bytes. A signal
  * that changes nothing says why, and what was armed and disarmed within the step never leaves it.
  */
-import {
-  type Instance,
-  type JsonObject,
-  LIMITS,
-  type RetryPolicy,
-  type TraceProblem,
-  type Transition,
-} from "../../../model.ts";
+import { type Instance, type JsonObject, LIMITS, type TraceProblem, type Transition } from "../../../model.ts";
 import type { CompiledMachine } from "../file/compile.ts";
-import { nameOf, type Occasion } from "../file/tree.ts";
-import type { Position, Rest } from "./interpreter.ts";
+import { type Occasion, stateLabel } from "../file/tree.ts";
+import type { Snapshot, SnapshotRow } from "./interpreter.ts";
 import { eventType } from "./lower.ts";
-import { contextTooLarge, StepRefused, startTurn, type Turn } from "./step-run.ts";
+import { contextTooLarge, type StepDelivery, StepRefused, type StepRun, startStepRun } from "./step-run.ts";
 
 /** What one instance receives: a signal by its name, or the end of a timer or a call with the step that set or started it. */
 export type Signal = {
@@ -43,15 +36,7 @@ export interface StepResult {
   instance?: Instance;
   timersSet: { id: string; dueAtMs: number }[];
   timersCancelled: string[];
-  /** `index` is the place among all effects of the step. */
-  deliveries: {
-    action: string;
-    params: JsonObject;
-    index: number;
-    call?: string;
-    retry?: RetryPolicy;
-    timeoutMs?: number;
-  }[];
+  deliveries: StepDelivery[];
   /** `step` is the one that started the call. */
   callsCancelled: { call: string; step: number }[];
   emits: { type: string; data: JsonObject; index: number }[];
@@ -59,7 +44,7 @@ export interface StepResult {
   problems: TraceProblem[];
 }
 
-/** Never throws for data; what goes wrong is in `problems`, and then the instance is unchanged or the problem says what is missing. */
+/** Never throws for data; what goes wrong is in `problems`, and then the instance is unchanged, or the problem says what is missing. */
 export function step(
   machine: CompiledMachine,
   key: string,
@@ -67,19 +52,19 @@ export function step(
   signal: Signal,
   nowMs: number,
 ): StepResult {
-  const given: Given = { machine, key, instance, signal, nowMs };
-  const refusal = refusalOf(given);
-  if (refusal !== undefined) return unchanged(given, refusal);
-  const turn = turnOf(given);
+  const input: StepInput = { machine, key, instance, signal, nowMs };
+  const ignored = ignoredReason(input);
+  if (ignored !== undefined) return ignoredStep(input, ignored);
+  const run = newStepRun(input);
   try {
-    return instance ? resume(given, instance, turn) : create(given, turn);
+    return instance ? resume(input, instance, run) : create(input, run);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    return failed(given, reason, error instanceof StepRefused ? turn.problems : []);
+    return failedStep(input, reason, error instanceof StepRefused ? run.problems : []);
   }
 }
 
-interface Given {
+interface StepInput {
   readonly machine: CompiledMachine;
   readonly key: string;
   readonly instance: Instance | undefined;
@@ -90,7 +75,7 @@ interface Given {
 // ---------------------------------------------------------------- refusals
 
 /** Why the signal never reaches the machine, if so. */
-function refusalOf({ machine, instance, signal }: Given): string | undefined {
+function ignoredReason({ machine, instance, signal }: StepInput): string | undefined {
   const isNamed = signal.kind === "signal";
   if (isNamed && signal.name.startsWith("xstate.")) return "reserved name";
   if (!instance) return isNamed && machine.starts(signal.name) ? undefined : "no instance";
@@ -116,16 +101,16 @@ function staleReason(signal: Signal, { timers, calls, latest = {} }: Instance): 
   }
 }
 
-/** Of the same moment is not older: both are taken, and what ended the instance stays. */
+/** A signal of the same moment is not older: both are taken, and an instance that ended stays ended. */
 function isOlder({ subject, atMs }: SignalOrder, latest: Readonly<Record<string, number>>): boolean {
   return Object.hasOwn(latest, subject) && atMs < (latest[subject] ?? 0);
 }
 
-/** An instance that serves more subjects than this forgets those that were quiet for longest. */
+/** An instance of more subjects than this forgets the subjects whose last signal is oldest. */
 const SUBJECTS_MAX = 100;
 
-/** With the signal that was taken, or created the instance. */
-function latestOf({ instance, signal }: Given): Record<string, number> | undefined {
+/** `latest` of the new row: with the signal that was taken, or that created the instance. */
+function latestOf({ instance, signal }: StepInput): Record<string, number> | undefined {
   const before = instance?.latest;
   const order = signal.kind === "signal" ? signal.order : undefined;
   if (order === undefined || !Number.isFinite(order.atMs)) return before;
@@ -133,12 +118,12 @@ function latestOf({ instance, signal }: Given): Record<string, number> | undefin
   return Object.fromEntries(entries.toSorted(([, a], [, b]) => b - a).slice(0, SUBJECTS_MAX));
 }
 
-function unchanged({ machine, key, instance, signal }: Given, ignored: string): StepResult {
-  return nothingDone({ machine: machine.id, key, signal: signal.name }, instance, ignored);
+function ignoredStep({ machine, key, instance, signal }: StepInput, ignored: string): StepResult {
+  return unchangedStep({ machine: machine.id, key, signal: signal.name }, instance, ignored);
 }
 
 /** A step that leaves the instance as it is, and why. */
-export function nothingDone(
+export function unchangedStep(
   at: Pick<Transition, "machine" | "key" | "signal">,
   instance: Instance | undefined,
   ignored: string,
@@ -157,61 +142,65 @@ export function nothingDone(
   };
 }
 
-function failed(given: Given, reason: string, problems: readonly TraceProblem[]): StepResult {
-  const { machine, key, signal } = given;
+function failedStep(input: StepInput, reason: string, problems: readonly TraceProblem[]): StepResult {
+  const { machine, key, signal } = input;
   const message = `"${signal.name}" for "${key}" changed nothing: ${reason}`;
   return {
-    ...unchanged(given, `failed: ${reason}`),
+    ...ignoredStep(input, `failed: ${reason}`),
     problems: [...problems, { code: "SB0405", machine: machine.id, message }],
   };
 }
 
 // ---------------------------------------------------------------- running
 
-function turnOf({ machine, instance, signal, nowMs }: Given): Turn {
-  return startTurn({
+function newStepRun({ machine, instance, signal, nowMs }: StepInput): StepRun {
+  return startStepRun({
     machine: machine.id,
     vars: machine.vars,
     view: signal.event,
     nowMs,
-    timers: without(instance?.timers, signal.kind === "timer" ? signal.timer : undefined),
-    calls: without(instance?.calls, signal.kind === "call" ? signal.call : undefined),
+    timers: withoutEntry(instance?.timers, signal.kind === "timer" ? signal.timer : undefined),
+    calls: withoutEntry(instance?.calls, signal.kind === "call" ? signal.call : undefined),
   });
 }
 
-/** A timer that fired and a call that came back are over, whatever the machine makes of them. */
-function without(armed: Readonly<Record<string, number>> = {}, id: string | undefined): Record<string, number> {
+/** Removes the timer that fired, or the call that ended, even when no transition reacts to it. */
+function withoutEntry(armed: Readonly<Record<string, number>> = {}, id: string | undefined): Record<string, number> {
   if (id === undefined) return armed;
   const { [id]: _, ...rest } = armed;
   return rest;
 }
 
-function create(given: Given, turn: Turn): StepResult {
-  const { engine } = given.machine;
-  const begun = engine.begin(turn);
-  const next = begun.status === "active" ? react(given, begun, turn) : undefined;
-  return settled(given, turn, engine.rest(next ?? begun), { taken: next !== undefined });
+function create(input: StepInput, run: StepRun): StepResult {
+  const { interpreter } = input.machine;
+  const first = interpreter.start(run);
+  const next = first.status === "active" ? react(input, first, run) : undefined;
+  return stepResult(input, run, interpreter.row(next ?? first), { taken: next !== undefined });
 }
 
-function resume(given: Given, instance: Instance, turn: Turn): StepResult {
-  const { machine, signal } = given;
+function resume(input: StepInput, instance: Instance, run: StepRun): StepResult {
+  const { machine, signal } = input;
   if (instance.definition !== machine.hash) {
-    return failed(given, `it was started with the definition ${instance.definition}, this one is ${machine.hash}`, []);
+    return failedStep(
+      input,
+      `it was started with the definition ${instance.definition}, this one is ${machine.hash}`,
+      [],
+    );
   }
-  const position = machine.engine.restore(instance, turn);
-  if (!position) return failed(given, `its state ${JSON.stringify(instance.state)} is not one of the machine`, []);
-  const next = react(given, position, turn);
-  if (next) return settled(given, turn, machine.engine.rest(next), { taken: true });
-  const ignored = reasonOf(given, instance, turn);
-  if (signal.kind === "signal") return { ...unchanged(given, ignored), problems: turn.problems };
-  const error = signal.kind === "call" && !signal.ok ? { error: errorOf(signal) } : {};
-  return settled(given, turn, restOf(instance), { taken: false, ignored, ...error });
+  const snapshot = machine.interpreter.restore(instance, run);
+  if (!snapshot) return failedStep(input, `its state ${JSON.stringify(instance.state)} is not one of the machine`, []);
+  const next = react(input, snapshot, run);
+  if (next) return stepResult(input, run, machine.interpreter.row(next), { taken: true });
+  const ignored = notTakenReason(input, instance, run);
+  if (signal.kind === "signal") return { ...ignoredStep(input, ignored), problems: run.problems };
+  const error = signal.kind === "call" && !signal.ok ? { error: errorText(signal) } : {};
+  return stepResult(input, run, unchangedRow(instance), { taken: false, ignored, ...error });
 }
 
-function react({ machine, signal }: Given, position: Position, turn: Turn): Position | undefined {
+function react({ machine, signal }: StepInput, snapshot: Snapshot, run: StepRun): Snapshot | undefined {
   const occasion = occasionOf(signal);
-  const name = occasion.kind === "signal" ? machine.known(occasion.name) : eventType(occasion);
-  return name === undefined ? undefined : machine.engine.react(position, { type: name, view: signal.event }, turn);
+  const name = occasion.kind === "signal" ? machine.handlerKey(occasion.name) : eventType(occasion);
+  return name === undefined ? undefined : machine.interpreter.react(snapshot, { type: name, view: signal.event }, run);
 }
 
 function occasionOf(signal: Signal): Occasion {
@@ -225,42 +214,42 @@ function occasionOf(signal: Signal): Occasion {
   }
 }
 
-function reasonOf({ machine, signal }: Given, instance: Instance, turn: Turn): string {
-  const active = machine.engine.active(instance.state) ?? [];
+function notTakenReason({ machine, signal }: StepInput, instance: Instance, run: StepRun): string {
+  const active = machine.interpreter.activeStates(instance.state) ?? [];
   const leaves = active.filter(({ type }) => type === "atomic" || type === "final");
-  const where = leaves.map(nameOf).join(", ");
-  if (turn.failedGuards.length > 0) return `guard false: ${turn.failedGuards.join(", ")} in ${where}`;
+  const where = leaves.map(stateLabel).join(", ");
+  if (run.failedGuards.length > 0) return `guard false: ${run.failedGuards.join(", ")} in ${where}`;
   return `no transition: ${where} ${leaves.length > 1 ? "do" : "does"} not take ${signal.name}`;
 }
 
-function errorOf({ name, event }: Signal): string {
+function errorText({ name, event }: Signal): string {
   const { error } = event;
   const message = typeof error === "object" && error !== null && !Array.isArray(error) ? error.message : error;
   return typeof message === "string" ? message : name;
 }
 
-function restOf({ state, context, history }: Instance): Rest {
+function unchangedRow({ state, context, history }: Instance): SnapshotRow {
   return { state, context, history: history ?? {}, isDone: false, output: undefined };
 }
 
 // ---------------------------------------------------------------- the new row
 
-interface Outcome {
+interface StepOutcome {
   taken: boolean;
   ignored?: string;
-  /** Set when a call failed and nothing takes that: the instance ends in error. */
+  /** Set when a call failed and no onError handles it: the instance ends in error. */
   error?: string;
 }
 
-function settled(given: Given, turn: Turn, rest: Rest, outcome: Outcome): StepResult {
-  const { machine, key, instance, signal } = given;
+function stepResult(input: StepInput, run: StepRun, rest: SnapshotRow, outcome: StepOutcome): StepResult {
+  const { machine, key, instance, signal } = input;
   const { taken, ignored, error } = outcome;
   if (rest.context !== instance?.context && bytesOf(rest.context) > LIMITS.contextBytes) {
     throw new StepRefused(contextTooLarge());
   }
-  const latest = latestOf(given);
-  const next = { ...rowOf(given, turn, rest, error), ...(latest === undefined ? {} : { latest }) };
-  if (error !== undefined) turn.problems.push(unhandled(machine, signal, error));
+  const latest = latestOf(input);
+  const next = { ...rowOf(input, run, rest, error), ...(latest === undefined ? {} : { latest }) };
+  if (error !== undefined) run.problems.push(unhandled(machine, signal, error));
   return {
     transition: {
       machine: machine.id,
@@ -274,15 +263,20 @@ function settled(given: Given, turn: Turn, rest: Rest, outcome: Outcome): StepRe
       step: next.version,
     },
     instance: next,
-    ...armedAndAwaited(turn, next),
-    deliveries: turn.deliveries.filter(({ call }) => call === undefined || Object.hasOwn(next.calls, call)),
-    emits: turn.emits,
-    logs: turn.logs,
-    problems: turn.problems,
+    ...timersAndCalls(run, next),
+    deliveries: run.deliveries.filter(({ call }) => call === undefined || Object.hasOwn(next.calls, call)),
+    emits: run.emits,
+    logs: run.logs,
+    problems: run.problems,
   };
 }
 
-function rowOf({ machine, key, instance, nowMs }: Given, turn: Turn, rest: Rest, error: string | undefined): Instance {
+function rowOf(
+  { machine, key, instance, nowMs }: StepInput,
+  run: StepRun,
+  rest: SnapshotRow,
+  error: string | undefined,
+): Instance {
   const { state, context, history, isDone, output } = rest;
   const version = (instance?.version ?? 0) + 1;
   const isOver = isDone || error !== undefined;
@@ -295,8 +289,8 @@ function rowOf({ machine, key, instance, nowMs }: Given, turn: Turn, rest: Rest,
     state,
     context,
     ...(Object.keys(history).length > 0 ? { history } : {}),
-    timers: isOver ? {} : remaining(turn.timers, turn.disarmed, turn.armed.keys(), version),
-    calls: isOver ? {} : remaining(turn.calls, turn.hungUp, callsOf(turn), version),
+    timers: isOver ? {} : remaining(run.timers, run.timersCancelled, run.timersSet.keys(), version),
+    calls: isOver ? {} : remaining(run.calls, run.callsCancelled, callsOf(run), version),
     ...(output === undefined ? {} : { output }),
     ...(error === undefined ? {} : { error }),
     createdAtMs: instance?.createdAtMs ?? nowMs,
@@ -304,11 +298,11 @@ function rowOf({ machine, key, instance, nowMs }: Given, turn: Turn, rest: Rest,
   };
 }
 
-function callsOf(turn: Turn): string[] {
-  return turn.deliveries.flatMap(({ call }) => (call === undefined ? [] : [call]));
+function callsOf(run: StepRun): string[] {
+  return run.deliveries.flatMap(({ call }) => (call === undefined ? [] : [call]));
 }
 
-/** What was there and stays, with what this step adds. */
+/** Entries of the old row that were not removed, and those that this step adds. */
 function remaining(
   before: Readonly<Record<string, number>>,
   gone: ReadonlySet<string>,
@@ -319,16 +313,16 @@ function remaining(
   return Object.fromEntries([...left, ...[...added].map((id): [string, number] => [id, version])]);
 }
 
-function armedAndAwaited(
-  turn: Turn,
+function timersAndCalls(
+  run: StepRun,
   next: Instance,
 ): Pick<StepResult, "timersSet" | "timersCancelled" | "callsCancelled"> {
   const { timers, calls, version } = next;
   return {
-    timersSet: [...turn.armed].filter(([id]) => timers[id] === version).map(([id, dueAtMs]) => ({ id, dueAtMs })),
-    // One that is armed again is not cancelled: the new row takes the place of the old one.
-    timersCancelled: Object.keys(turn.timers).filter((id) => !Object.hasOwn(timers, id)),
-    callsCancelled: Object.entries(turn.calls)
+    timersSet: [...run.timersSet].filter(([id]) => timers[id] === version).map(([id, dueAtMs]) => ({ id, dueAtMs })),
+    // A timer that is set again is not cancelled: its new row replaces the old one.
+    timersCancelled: Object.keys(run.timers).filter((id) => !Object.hasOwn(timers, id)),
+    callsCancelled: Object.entries(run.calls)
       .filter(([id, startedAt]) => calls[id] !== startedAt)
       .map(([call, startedAt]) => ({ call, step: startedAt })),
   };

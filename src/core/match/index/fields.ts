@@ -1,4 +1,4 @@
-/** The fields that conditions name, as a tree along the event: each read at most once per event, and only when it is asked for. */
+/** The fields that conditions name, as a tree along the event: each read at most once per event, and only when a condition on it is evaluated. */
 import type { Json } from "../../../model.ts";
 import { objectsOf, scalarsOf } from "../evaluate.ts";
 
@@ -9,8 +9,6 @@ export interface Field {
   /** Whether every object inherits something of that name, so that finding it does not mean that it is the event's. */
   readonly isInherited: boolean;
   readonly below: Map<string, Field>;
-  /** How many conditions name it. */
-  uses: number;
   /** How many conjunctions have a condition on it. */
   popularity: number;
   /** The number of the event that the rest was read from. */
@@ -32,7 +30,6 @@ export function newField(name: string, parent: Field | undefined): Field {
     parent,
     isInherited: name in Object.prototype,
     below: new Map(),
-    uses: 0,
     popularity: 0,
     stamp: 0,
     raw: undefined,
@@ -56,16 +53,7 @@ export function fieldAt(root: Field, path: readonly string[]): Field {
   return field;
 }
 
-/** Forgets a field that no condition names any more. */
-export function dropField(field: Field): void {
-  let unused = field;
-  while (unused.parent !== undefined && unused.uses === 0 && unused.below.size === 0) {
-    unused.parent.below.delete(unused.name);
-    unused = unused.parent;
-  }
-}
-
-/** Reads the field of event number `stamp`; the root was set to the event. What was read is noted, to be let go afterwards. */
+/** Reads the field of event number `stamp`; the root was set to the event. The field is added to `noted`, so that its values are cleared afterwards. */
 export function read(field: Field, stamp: number, noted: Field[]): void {
   const { parent } = field;
   if (field.stamp === stamp || parent === undefined) return;
@@ -80,8 +68,8 @@ export function read(field: Field, stamp: number, noted: Field[]): void {
   else if (typeof raw !== "object" || raw === null) field.single = raw as Json | undefined;
 }
 
-/** Nothing of an event is held longer than its matching takes. */
-export function letGo(field: Field): void {
+/** Forgets what was read, so that nothing of an event is held longer than its matching takes. */
+export function clearValues(field: Field): void {
   field.raw = undefined;
   field.rows = undefined;
   field.single = undefined;

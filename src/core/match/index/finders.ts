@@ -3,16 +3,20 @@ import type { Json } from "../../../model.ts";
 import { addressBits } from "../address.ts";
 import type { Probe } from "../operators.ts";
 import { fold } from "../text.ts";
-import { affixes } from "./affixes.ts";
-import { ranges } from "./ranges.ts";
+import { createAffixes } from "./affixes.ts";
+import { createRanges } from "./ranges.ts";
 
-/** What stands at a place is there once, and found by every value that the place is meant for. */
+/** Finds the items whose probe a value could meet. Each place of a probe holds one item. */
 export interface Finder<T> {
-  readonly size: number;
-  /** What stands where the probe points; `make` is told the place, for closing it. */
-  open(probe: Probe, make: (place: unknown) => T): T;
-  close(place: unknown): void;
-  collect(value: Json, into: T[]): void;
+  /** The item at the place where the probe points, made when there is none yet. */
+  open(probe: Probe, make: () => T): T;
+  collect(value: Json, into: T[], folds: FoldMemo): void;
+}
+
+/** The text that was folded last, and its fold: several finders of one field ask for the fold of the same value. */
+export interface FoldMemo {
+  text: string;
+  folded: string;
 }
 
 type By = Probe["by"];
@@ -32,32 +36,32 @@ export function isExact({ by }: Probe): boolean {
   return by !== "pieces" && by !== "range" && by !== "any" && by !== "absence";
 }
 
-/** An empty finder of that kind. Absence is found by nothing: who looks for it takes the finder itself. */
+/** An empty finder of that kind. The finder for absence gives its item for any value: the caller knows that the field is absent. */
 export function newFinder<T>(by: By): Finder<T> {
   switch (by) {
     case "value":
       return mapped(new Map<Json, T>(), (map, value) => map.get(value));
     case "folded":
-      return mapped(new Map<Json, T>(), (map, value) =>
-        typeof value === "string" ? map.get(remembered(value)) : undefined,
+      return mapped(new Map<Json, T>(), (map, value, folds) =>
+        typeof value === "string" ? map.get(foldOf(value, folds)) : undefined,
       );
     case "prefix":
     case "suffix":
-      return keyed(affixes<T>(by === "suffix"), (tree, value, into) => {
+      return keyed(createAffixes<T>(by === "suffix"), (tree, value, into) => {
         if (typeof value === "string") tree.collect(value, into);
       });
     case "foldedPrefix":
     case "foldedSuffix":
-      return keyed(affixes<T>(by === "foldedSuffix"), (tree, value, into) => {
-        if (typeof value === "string") tree.collect(remembered(value), into);
+      return keyed(createAffixes<T>(by === "foldedSuffix"), (tree, value, into, folds) => {
+        if (typeof value === "string") tree.collect(foldOf(value, folds), into);
       });
     case "block":
-      return keyed(affixes<T>(false), (tree, value, into) => {
+      return keyed(createAffixes<T>(false), (tree, value, into) => {
         const bits = typeof value === "string" ? addressBits(value) : undefined;
         if (bits !== undefined) tree.collect(bits, into);
       });
     case "range":
-      return keyed(ranges<T>(), (tree, value, into) => {
+      return keyed(createRanges<T>(), (tree, value, into) => {
         if (typeof value === "number") tree.collect(value, into);
       });
     case "pieces":
@@ -69,82 +73,74 @@ export function newFinder<T>(by: By): Finder<T> {
 }
 
 interface Keyed<K, T> {
-  readonly size: number;
   get(key: K): T | undefined;
   set(key: K, value: T): unknown;
-  delete(key: K): unknown;
 }
 
 /** Keys are those of the probes that the finder is made for. */
-function keyed<K, T, S extends Keyed<K, T>>(store: S, collect: (store: S, value: Json, into: T[]) => void): Finder<T> {
+function keyed<K, T, S extends Keyed<K, T>>(
+  store: S,
+  collect: (store: S, value: Json, into: T[], folds: FoldMemo) => void,
+): Finder<T> {
   return {
-    get size() {
-      return store.size;
-    },
     open({ key }, make) {
-      const known = store.get(key as K);
-      if (known !== undefined) return known;
-      const made = make(key);
-      store.set(key as K, made);
-      return made;
+      const existing = store.get(key as K);
+      if (existing !== undefined) return existing;
+      const item = make();
+      store.set(key as K, item);
+      return item;
     },
-    close: (place) => void store.delete(place as K),
-    collect: (value, into) => collect(store, value, into),
+    collect: (value, into, folds) => collect(store, value, into, folds),
   };
 }
 
-function mapped<T>(map: Map<Json, T>, get: (map: Map<Json, T>, value: Json) => T | undefined): Finder<T> {
-  return keyed(map, (_, value, into) => {
-    const found = get(map, value);
-    if (found !== undefined) into.push(found);
+function mapped<T>(
+  map: Map<Json, T>,
+  get: (map: Map<Json, T>, value: Json, folds: FoldMemo) => T | undefined,
+): Finder<T> {
+  return keyed(map, (_, value, into, folds) => {
+    const item = get(map, value, folds);
+    if (item !== undefined) into.push(item);
   });
 }
 
-let lastText = "";
-let lastFold = "";
-
-/** One value is asked for by several finders. */
-function remembered(text: string): string {
-  if (text !== lastText) {
-    lastText = text;
-    lastFold = fold(text);
+function foldOf(text: string, folds: FoldMemo): string {
+  if (text !== folds.text) {
+    folds.text = text;
+    folds.folded = fold(text);
   }
-  return lastFold;
+  return folds.folded;
 }
 
 /**
- * Texts inside values: each stands at one run of three of its letters, the one where the fewest others stand, and every value
- * is looked through for all of its runs.
+ * Texts inside values: each is filed under three letters in a row of it, those under which the fewest others are filed, and every value
+ * is looked through for all its rows of three letters.
  */
 function grams<T>(): Finder<T> {
-  const byGram = new Map<number, { there: T; opened: number }>();
-  const openedAt = (gram: number) => byGram.get(gram)?.opened ?? 0;
+  const byGram = new Map<number, { item: T; probes: number }>();
+  const probesAt = (gram: number) => byGram.get(gram)?.probes ?? 0;
   return {
-    get size() {
-      return byGram.size;
-    },
     open({ key }, make) {
       const all = (key as readonly string[]).flatMap(gramsOf);
-      const gram = all.reduce((best, each) => (openedAt(each) < openedAt(best) ? each : best));
-      const known = byGram.get(gram);
-      if (known === undefined) {
-        const there = make(gram);
-        byGram.set(gram, { there, opened: 1 });
-        return there;
+      const gram = all.reduce((best, each) => (probesAt(each) < probesAt(best) ? each : best));
+      const existing = byGram.get(gram);
+      if (existing === undefined) {
+        const item = make();
+        byGram.set(gram, { item, probes: 1 });
+        return item;
       }
-      known.opened += 1;
-      return known.there;
+      existing.probes += 1;
+      return existing.item;
     },
-    close: (place) => void byGram.delete(place as number),
     collect(value, into) {
       if (typeof value !== "string") return;
       if (byGram.size * LOOKUP_COST < value.length) {
-        for (const { there } of byGram.values()) into.push(there);
+        for (const { item } of byGram.values()) into.push(item);
         return;
       }
       for (let i = 0; i + GRAM <= value.length; i++) {
-        const found = byGram.get(gramAt(value, i));
-        if (found !== undefined) into.push(found.there);
+        const entry = byGram.get(gramAt(value, i));
+        if (entry !== undefined) into.push(entry.item);
       }
     },
   };

@@ -1,15 +1,15 @@
 /**
- * All rules as one matcher: what an event costs grows with the rules that come near it, not with all there are, and a field that no
- * rule near it asks for is never read. Rules come and go one by one. Its answers are those of evaluate.ts.
+ * All rules as one matcher: what an event costs grows with the rules that nearly match it, not with all there are, and a field that none
+ * of these names is never read. Its answers are those of evaluate.ts.
  */
 import type { Event } from "../../../model.ts";
 import type { Probe } from "../operators.ts";
 import type { Conjunction } from "../pattern.ts";
 import type { CompiledRule } from "../rules.ts";
-import { narrowest, selector, typeIndex } from "../selector.ts";
-import { type Condition, conditions } from "./conditions.ts";
-import { type Field, letGo, newField } from "./fields.ts";
-import { type Branch, type Candidate, collect, insert, newBranch, type Owner, remove } from "./tree.ts";
+import { createTypeIndex, narrowest, selectorNames } from "../selector.ts";
+import { type Condition, createConditions } from "./conditions.ts";
+import { clearValues, type Field, newField } from "./fields.ts";
+import { type Branch, type Candidate, collect, insert, newBranch, type Owner } from "./tree.ts";
 
 /** A rule in its place among the others. */
 export interface Entry {
@@ -20,55 +20,51 @@ export interface Entry {
 
 export interface RuleIndex {
   add(added: readonly Entry[]): void;
-  remove(rule: CompiledRule): void;
   /** The rules of the event's type whose pattern it matches, in order. */
   match(event: Event): readonly Entry[];
-  /** Whether some rule takes events of this type. */
+  /** Whether some rule selects events of this type. */
   has(type: string): boolean;
-  /** The rules that take events of this type, in order. */
+  /** The rules that select events of this type, in order. */
   ofType(type: string): CompiledRule[];
-  /** How many rules take events of this type; up to and with `rank`. */
+  /** How many rules select events of this type, up to and including `rank`. */
   count(type: string, rank?: number): number;
 }
 
-/** A rule as the index holds it. */
-interface Held extends Entry, Owner {
+interface IndexedRule extends Entry, Owner {
   readonly candidates: Candidate[];
 }
 
 /** The rules that share a selecting name. */
 interface Group {
   readonly root: Branch;
-  readonly members: Held[];
+  readonly members: IndexedRule[];
 }
 
-/** A rule of many conjunctions with long lists must not fill the index: together it stands in few thousand places. */
+/** Bounds how many branches one rule of many conjunctions with long lists is copied to. */
 const PLACES_MAX = 1_000;
 
-export function ruleIndex(): RuleIndex {
+export function createRuleIndex(): RuleIndex {
   const root = newField("", undefined);
-  const known = conditions(root);
-  const groups = typeIndex<Group>(() => ({ root: newBranch(), members: [] }));
-  const held = new Map<CompiledRule, Held>();
+  const conditions = createConditions(root);
+  const groups = createTypeIndex<Group>(() => ({ root: newBranch(), members: [] }));
   let stamp = 0;
 
-  /** Conditions first, so that how selective each is can be told when the first is placed. */
-  const hold = ({ rule, rank }: Entry): Held => {
-    const found = (rule.pattern?.conjunctions ?? [EVERYTHING]).map((conjunction) => ({
+  /** All conditions are counted before the first candidate is placed: the counts say how selective each condition is. */
+  const indexed = ({ rule, rank }: Entry): IndexedRule => {
+    const conjunctions = (rule.pattern?.conjunctions ?? [EVERYTHING]).map((conjunction) => ({
       conjunction,
-      used: [...conjunction.leaves].map((leaf) => known.use(leaf)),
+      used: [...conjunction.leaves].map((leaf) => conditions.use(leaf)),
     }));
-    const owner: Held = { rule, rank, stamp: 0, candidates: [] };
-    const placesMax = Math.ceil(PLACES_MAX / found.length);
-    for (const { conjunction, used } of found)
-      owner.candidates.push({ owner, conditions: used, root: conjunction.root, placesMax, homes: [] });
-    held.set(rule, owner);
+    const owner: IndexedRule = { rule, rank, stamp: 0, candidates: [] };
+    const placesMax = Math.ceil(PLACES_MAX / conjunctions.length);
+    for (const { conjunction, used } of conjunctions)
+      owner.candidates.push({ owner, conditions: used, root: conjunction.root, placesMax });
     return owner;
   };
 
   return {
     add(added) {
-      for (const owner of added.map(hold)) {
+      for (const owner of added.map(indexed)) {
         for (const { conditions: used } of owner.candidates) used.sort(bySelectivity);
         for (const name of namesOf(owner.rule)) {
           const group = groups.at(name);
@@ -77,29 +73,16 @@ export function ruleIndex(): RuleIndex {
         }
       }
     },
-    remove(rule) {
-      const owner = held.get(rule);
-      if (owner === undefined) return;
-      held.delete(rule);
-      for (const candidate of owner.candidates) {
-        remove(candidate);
-        for (const condition of candidate.conditions) known.drop(condition);
-      }
-      for (const name of namesOf(rule)) {
-        const { members } = groups.at(name);
-        members.splice(members.indexOf(owner), 1);
-        if (members.length === 0) groups.drop(name);
-      }
-    },
     match(event) {
       stamp += 1;
       root.raw = event;
-      const met: Held[] = [];
+      const matched: IndexedRule[] = [];
       const noted: Field[] = [];
-      for (const group of groups.find(event.type)) collect(group.root, { event, stamp, noted }, met);
-      for (const field of noted) letGo(field);
+      const walk = { event, stamp, noted, folds: { text: "", folded: "" } };
+      for (const group of groups.find(event.type)) collect(group.root, walk, matched);
+      for (const field of noted) clearValues(field);
       root.raw = undefined;
-      return met.length > 1 ? met.sort((a, b) => a.rank - b.rank) : met;
+      return matched.length > 1 ? matched.sort((a, b) => a.rank - b.rank) : matched;
     },
     has: (type) => groups.find(type).length > 0,
     ofType: (type) =>
@@ -116,10 +99,10 @@ export function ruleIndex(): RuleIndex {
 /** What a rule without a pattern asks. */
 const EVERYTHING: Conjunction = { leaves: new Set(), root: { leaves: [], keys: [], children: [] } };
 
-const namesOf = ({ rule }: CompiledRule) => narrowest(selector(rule.event));
+const namesOf = ({ rule }: CompiledRule) => narrowest(selectorNames(rule.event));
 
 /** How many of the members, which are in order, have this rank or a lower one. */
-function countTo(members: readonly Held[], rank: number): number {
+function countTo(members: readonly IndexedRule[], rank: number): number {
   let [low, high] = [0, members.length];
   if (high === 0 || (members[high - 1]?.rank ?? 0) <= rank) return high;
   while (low < high) {

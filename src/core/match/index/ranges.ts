@@ -1,16 +1,14 @@
 /** An interval tree: finds all ranges that hold a number. A treap by (from, to) whose nodes know the largest end below them. */
-import type { Range } from "../operators.ts";
+import type { NumberRange } from "../operators.ts";
 
 export interface Ranges<T> {
-  readonly size: number;
-  get(key: Range): T | undefined;
-  set(key: Range, value: T): void;
-  delete(key: Range): void;
+  get(key: NumberRange): T | undefined;
+  set(key: NumberRange, value: T): void;
   /** Adds the values of all ranges that hold the number, their ends included. */
   collect(number: number, into: T[]): void;
 }
 
-interface Node<T> extends Range {
+interface Node<T> extends NumberRange {
   value: T;
   /** Larger above smaller: keeps the tree flat, whatever the order in which ranges come. */
   readonly rank: number;
@@ -20,11 +18,10 @@ interface Node<T> extends Range {
   right: Node<T> | undefined;
 }
 
-export function ranges<T>(): Ranges<T> {
+export function createRanges<T>(): Ranges<T> {
   let root: Node<T> | undefined;
-  let size = 0;
-  let made = 0;
-  const find = (key: Range): Node<T> | undefined => {
+  let count = 0;
+  const find = (key: NumberRange): Node<T> | undefined => {
     let node = root;
     while (node !== undefined) {
       const order = compare(key, node);
@@ -34,32 +31,23 @@ export function ranges<T>(): Ranges<T> {
     return undefined;
   };
   return {
-    get size() {
-      return size;
-    },
     get: (key) => find(key)?.value,
     set(key, value) {
-      const known = find(key);
-      if (known !== undefined) {
-        known.value = value;
+      const existing = find(key);
+      if (existing !== undefined) {
+        existing.value = value;
         return;
       }
-      size += 1;
-      made += 1;
+      count += 1;
       const { from, to } = key;
-      const node: Node<T> = { from, to, value, rank: scattered(made), max: to, left: undefined, right: undefined };
+      const node: Node<T> = { from, to, value, rank: scattered(count), max: to, left: undefined, right: undefined };
       root = insert(root, node);
-    },
-    delete(key) {
-      if (find(key) === undefined) return;
-      size -= 1;
-      root = remove(root, key);
     },
     collect: (number, into) => collect(root, number, into),
   };
 }
 
-function compare(a: Range, b: Range): number {
+function compare(a: NumberRange, b: NumberRange): number {
   if (a.from !== b.from) return a.from < b.from ? -1 : 1;
   if (a.to !== b.to) return a.to < b.to ? -1 : 1;
   return 0;
@@ -98,7 +86,7 @@ function insert<T>(node: Node<T> | undefined, added: Node<T>): Node<T> {
 }
 
 /** Those before the key, and those after it. */
-function split<T>(node: Node<T> | undefined, key: Range): [Node<T> | undefined, Node<T> | undefined] {
+function split<T>(node: Node<T> | undefined, key: NumberRange): [Node<T> | undefined, Node<T> | undefined] {
   if (node === undefined) return [undefined, undefined];
   if (compare(node, key) < 0) {
     const [before, after] = split(node.right, key);
@@ -108,23 +96,4 @@ function split<T>(node: Node<T> | undefined, key: Range): [Node<T> | undefined, 
   const [before, after] = split(node.left, key);
   node.left = after;
   return [before, update(node)];
-}
-
-function remove<T>(node: Node<T> | undefined, key: Range): Node<T> | undefined {
-  if (node === undefined) return undefined;
-  const order = compare(key, node);
-  if (order === 0) return join(node.left, node.right);
-  if (order < 0) node.left = remove(node.left, key);
-  else node.right = remove(node.right, key);
-  return update(node);
-}
-
-function join<T>(left: Node<T> | undefined, right: Node<T> | undefined): Node<T> | undefined {
-  if (left === undefined || right === undefined) return left ?? right;
-  if (left.rank > right.rank) {
-    left.right = join(left.right, right);
-    return update(left);
-  }
-  right.left = join(left, right.left);
-  return update(right);
 }

@@ -6,9 +6,9 @@ import type { Event } from "../../../model.ts";
 import { metBy } from "../evaluate.ts";
 import type { Probe } from "../operators.ts";
 import type { Node } from "../pattern.ts";
-import { type Condition, holds } from "./conditions.ts";
+import { type Condition, evaluateCondition } from "./conditions.ts";
 import { type Field, isListed, read } from "./fields.ts";
-import { type Finder, findable, isExact, newFinder } from "./finders.ts";
+import { type Finder, type FoldMemo, findable, isExact, newFinder } from "./finders.ts";
 
 /** One way to meet a rule: all of its conditions. */
 export interface Candidate {
@@ -17,41 +17,37 @@ export interface Candidate {
   readonly conditions: Condition[];
   /** The same as a tree along the event, for lists. */
   readonly root: Node;
-  /** In how many places of one branch's fields it may stand. */
+  /** Into how many branches below one branch it may be copied. */
   readonly placesMax: number;
-  /** Where it stands. */
-  readonly homes: Branch[];
 }
 
-/** What a candidate speaks for; `stamp` is the number of the last event that met it. */
+/** The rule that a candidate belongs to; `stamp` is the number of the last event that met it. */
 export interface Owner {
   stamp: number;
 }
 
-/** A candidate in a branch, with the conditions that coming there does not prove. */
-interface Guest {
+/** A candidate in a branch, with the conditions that reaching the branch does not prove. */
+interface BranchEntry {
   readonly owner: Owner;
   readonly candidate: Candidate;
   readonly open: readonly Condition[];
 }
 
 export interface Branch {
-  /** The number of the last event that came by. */
+  /** The number of the last event that reached the branch. */
   stamp: number;
-  readonly guests: Guest[];
-  fields: Lookup[];
-  /** Whether it had too many guests and let them go on. */
+  readonly entries: BranchEntry[];
+  readonly lookups: Lookup[];
+  /** Whether it had too many entries and moved them to branches below. */
   isSplit: boolean;
-  /** The fields whose conditions are met by whoever comes here. */
+  /** The fields whose conditions are met by every event that reaches the branch. */
   readonly proven: readonly Field[];
   readonly above: Above | undefined;
 }
 
 interface Above {
   readonly branch: Branch;
-  readonly lookup: Lookup;
-  readonly by: Probe["by"];
-  readonly place: unknown;
+  readonly field: Field;
 }
 
 interface Lookup {
@@ -67,33 +63,29 @@ export interface Walk {
   readonly stamp: number;
   /** The fields that were read. */
   readonly noted: Field[];
+  readonly folds: FoldMemo;
 }
 
-const GUESTS_MAX = 8;
+const ENTRIES_MAX = 8;
 const DEPTH_MAX = 6;
 
 export function newBranch(proven: readonly Field[] = [], above: Above | undefined = undefined): Branch {
-  return { stamp: 0, guests: [], fields: [], isSplit: false, proven, above };
+  return { stamp: 0, entries: [], lookups: [], isSplit: false, proven, above };
 }
 
-// ---------------------------------------------------------------- growing and shrinking
+// ---------------------------------------------------------------- growing
 
-/** `open`: those of its conditions that coming to the branch does not prove. */
+/** `open`: those of its conditions that reaching the branch does not prove. */
 export function insert(branch: Branch, candidate: Candidate, open: readonly Condition[]): void {
   const condition = branch.isSplit ? nextCondition(branch, open, candidate.placesMax) : undefined;
   if (condition !== undefined) {
     insertBelow(branch, condition, candidate, open);
     return;
   }
-  branch.guests.push({ owner: candidate.owner, candidate, open });
-  candidate.homes.push(branch);
-  if (branch.isSplit || branch.guests.length <= GUESTS_MAX || depthOf(branch) >= DEPTH_MAX) return;
+  branch.entries.push({ owner: candidate.owner, candidate, open });
+  if (branch.isSplit || branch.entries.length <= ENTRIES_MAX || depthOf(branch) >= DEPTH_MAX) return;
   branch.isSplit = true;
-  for (const guest of branch.guests.splice(0)) {
-    const { homes } = guest.candidate;
-    homes.splice(homes.indexOf(branch), 1);
-    insert(branch, guest.candidate, guest.open);
-  }
+  for (const entry of branch.entries.splice(0)) insert(branch, entry.candidate, entry.open);
 }
 
 function depthOf(branch: Branch): number {
@@ -102,120 +94,93 @@ function depthOf(branch: Branch): number {
   return depth;
 }
 
-/** The most selective condition on a field that was not asked on the way here; a long list of values would be copied too often. */
+/** The most selective condition on a field that no branch above looks up; a long list of values would be copied too often. */
 function nextCondition(branch: Branch, open: readonly Condition[], placesMax: number): Condition | undefined {
   return open.find(({ field, alternatives }) => {
     if (alternatives.length > placesMax) return false;
     for (let { above } = branch; above !== undefined; above = above.branch.above)
-      if (above.lookup.field === field) return false;
+      if (above.field === field) return false;
     return true;
   });
 }
 
 function insertBelow(branch: Branch, condition: Condition, candidate: Candidate, open: readonly Condition[]): void {
   const { field } = condition;
-  let lookup = branch.fields.find((each) => each.field === field);
+  let lookup = branch.lookups.find((each) => each.field === field);
   if (lookup === undefined) {
     lookup = { field, proven: [...branch.proven, field], finders: [] };
-    branch.fields.push(lookup);
+    branch.lookups.push(lookup);
   }
   const { proven } = lookup;
-  const within = { branch, lookup };
-  const left = open.length === 1 ? NONE : open.filter((each) => each !== condition);
-  const found = new Map<Branch, readonly Condition[]>();
+  const above = { branch, field };
+  const others = open.length === 1 ? NONE : open.filter((each) => each !== condition);
+  const openByBranch = new Map<Branch, readonly Condition[]>();
   for (const alternative of condition.alternatives) {
     const probe = findable(alternative.probe);
-    const { by } = probe;
     const exact = isExact(probe);
-    const next = finderFor(lookup, by).open(probe, (place) =>
-      newBranch(exact ? proven : branch.proven, { ...within, by, place }),
-    );
-    found.set(next, exact ? left : open);
+    const next = finderFor(lookup, probe.by).open(probe, () => newBranch(exact ? proven : branch.proven, above));
+    openByBranch.set(next, exact ? others : open);
   }
-  for (const [next, stillOpen] of found) insert(next, candidate, stillOpen);
+  for (const [next, stillOpen] of openByBranch) insert(next, candidate, stillOpen);
 }
 
 const NONE: readonly Condition[] = [];
 
 function finderFor({ finders }: Lookup, by: Probe["by"]): Finder<Branch> {
-  const known = finders.find((each) => each.by === by);
-  if (known !== undefined) return known.finder;
+  const existing = finders.find((each) => each.by === by);
+  if (existing !== undefined) return existing.finder;
   const finder = newFinder<Branch>(by);
   finders.push({ by, finder });
   return finder;
-}
-
-/** Takes a candidate out, and every branch that is left empty. */
-export function remove(candidate: Candidate): void {
-  for (const branch of candidate.homes.splice(0)) {
-    const at = branch.guests.findIndex((guest) => guest.candidate === candidate);
-    if (at !== -1) branch.guests.splice(at, 1);
-    prune(branch);
-  }
-}
-
-function prune(branch: Branch): void {
-  let empty = branch;
-  while (empty.guests.length === 0 && empty.fields.length === 0) {
-    empty.isSplit = false;
-    if (empty.above === undefined) return;
-    const { branch: above, lookup, by, place } = empty.above;
-    const at = lookup.finders.findIndex((each) => each.by === by);
-    const found = lookup.finders[at];
-    found?.finder.close(place);
-    if (found?.finder.size === 0) lookup.finders.splice(at, 1);
-    if (lookup.finders.length === 0) above.fields = above.fields.filter((each) => each !== lookup);
-    empty = above;
-  }
 }
 
 // ---------------------------------------------------------------- matching
 
 /** Adds the owners of the conjunctions that the event meets, each once, in no order. */
 export function collect<O extends Owner>(root: Branch, walk: Walk, into: O[]): void {
-  const { stamp, noted } = walk;
+  const { stamp, noted, folds } = walk;
   const open: Branch[] = [root];
   for (let branch = open.pop(); branch !== undefined; branch = open.pop()) {
     if (branch.stamp === stamp) continue;
     branch.stamp = stamp;
-    for (const guest of branch.guests) {
-      const { owner } = guest;
-      if (owner.stamp === stamp || !isMet(guest, branch, walk)) continue;
+    for (const entry of branch.entries) {
+      const { owner } = entry;
+      if (owner.stamp === stamp || !isMet(entry, branch, walk)) continue;
       owner.stamp = stamp;
       into.push(owner as O);
     }
-    for (const lookup of branch.fields) {
+    for (const lookup of branch.lookups) {
       read(lookup.field, stamp, noted);
-      lead(lookup, open);
+      lead(lookup, open, folds);
     }
   }
 }
 
-/** To the branches that the field's values lead to. */
-function lead({ field, finders }: Lookup, open: Branch[]): void {
+/** Adds the branches that the field's values lead to. */
+function lead({ field, finders }: Lookup, open: Branch[], folds: FoldMemo): void {
   const { single, several } = field;
   const isBare = single === undefined && several === undefined;
   for (const { by, finder } of finders) {
     if (by === "absence") {
       // In some element of a list it may be absent, although there are values in others.
-      if (isBare || isListed(field)) finder.collect(null, open);
-    } else if (single !== undefined) finder.collect(single, open);
-    else if (several !== undefined) for (const value of several) finder.collect(value, open);
+      if (isBare || isListed(field)) finder.collect(null, open, folds);
+    } else if (single !== undefined) finder.collect(single, open, folds);
+    else if (several !== undefined) for (const value of several) finder.collect(value, open, folds);
   }
 }
 
 /** Values of two fields in lists must be of the same element: that is left to the evaluator, when all else holds. */
-function isMet({ candidate, open }: Guest, { proven }: Branch, { event, stamp, noted }: Walk): boolean {
-  let listed = 0;
-  let isOpen = false;
+function isMet({ candidate, open }: BranchEntry, { proven }: Branch, { event, stamp, noted }: Walk): boolean {
+  let listFieldCount = 0;
+  let needsEvaluator = false;
   for (const condition of open) {
-    const isHeld = holds(condition, stamp, noted);
+    const isConditionMet = evaluateCondition(condition, stamp, noted);
     const isInList = isListed(condition.field);
-    if (isInList) listed += 1;
-    if (isHeld) continue;
+    if (isInList) listFieldCount += 1;
+    if (isConditionMet) continue;
     if (!condition.absent || !isInList) return false;
-    isOpen = true;
+    needsEvaluator = true;
   }
-  for (const field of proven) if (isListed(field)) listed += 1;
-  return listed < 2 ? !isOpen : metBy(candidate.root, event) !== "not";
+  for (const field of proven) if (isListed(field)) listFieldCount += 1;
+  return listFieldCount < 2 ? !needsEvaluator : metBy(candidate.root, event) !== "not";
 }

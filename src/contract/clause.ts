@@ -1,6 +1,14 @@
-/** How a clause says that it does not hold. */
+/** A clause of the contract, and how it says that it does not hold. */
 import { isDeepStrictEqual } from "node:util";
 import type { Diagnostic } from "../errors.ts";
+
+export interface Clause {
+  /** What it is about: a provider, its source, its connection, or an action such as `slack.post`. */
+  subject: string;
+  text: string;
+  /** Rejects with a sentence that says what is wrong. */
+  hold(): Promise<void>;
+}
 
 /** Fails with the sentence. */
 export function demand(holds: boolean, sentence: string): asserts holds {
