@@ -2,12 +2,12 @@
 import { connect as connectTcp, isIP, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import type { Connected, SocketTarget } from "../ports/network.ts";
-import { type Guard, privateAddressDetail } from "./guard.ts";
+import { type AddressGuard, privateAddressDetail } from "./guard.ts";
 
 export const CONNECT_TIMEOUT_MS = 5_000;
 
 /** A connected socket that ends with the signal, or why there is none: then nothing was sent. */
-export async function connect(target: SocketTarget, guard: Guard, signal: AbortSignal): Promise<Connected> {
+export async function connect(target: SocketTarget, guard: AddressGuard, signal: AbortSignal): Promise<Connected> {
   const at = `${target.host}:${target.port}`;
   try {
     const address = await guard.address(target.host);

@@ -9,7 +9,7 @@ export type Resolve = (
   answer: (error: Error | null, addresses: readonly LookupAddress[]) => void,
 ) => void;
 
-export interface Guard {
+export interface AddressGuard {
   /** False for a private address where none may be called. */
   admits(address: string): boolean;
   /** One private address among them refuses the name. */
@@ -18,7 +18,7 @@ export interface Guard {
   address(host: string): Promise<string>;
 }
 
-export function createGuard(allowPrivate: boolean, resolve: Resolve = resolveAll): Guard {
+export function createGuard(allowPrivate: boolean, resolve: Resolve = resolveAll): AddressGuard {
   const admits = (address: string) => allowPrivate || !isPrivateAddress(address);
   const lookup: LookupFunction = (name, { all }, callback) => {
     resolve(name, (error, addresses) => {

@@ -3,7 +3,7 @@ import { isIP } from "node:net";
 import { Agent, type Dispatcher } from "undici";
 import type { HttpRequest, HttpResponse, HttpResult, NoResponse } from "../ports/network.ts";
 import { CONNECT_TIMEOUT_MS } from "./connect.ts";
-import { failed, type Guard, privateAddressDetail } from "./guard.ts";
+import { type AddressGuard, failed, privateAddressDetail } from "./guard.ts";
 
 /** Nothing a provider tells us is longer; what is, is cut. */
 export const RESPONSE_BYTES_MAX = 1024 * 1024;
@@ -21,7 +21,7 @@ export interface Http {
 }
 
 /** One pool of kept-alive connections. */
-export function createHttp(options: HttpOptions, guard: Guard): Http {
+export function createHttp(options: HttpOptions, guard: AddressGuard): Http {
   const agent = new Agent({
     connect: { timeout: CONNECT_TIMEOUT_MS, lookup: guard.lookup },
     // The exchange as a whole has its own limit.
@@ -43,7 +43,7 @@ type Ended = Answered | NoResponse;
 
 interface Exchange {
   agent: Agent;
-  guard: Guard;
+  guard: AddressGuard;
   request: HttpRequest;
   options: HttpOptions;
   signal: AbortSignal;
@@ -68,7 +68,7 @@ async function exchange(parts: Exchange): Promise<Ended> {
 }
 
 /** The address of a request, or why it is never called. */
-function urlOf(text: string, guard: Guard): URL | NoResponse {
+function urlOf(text: string, guard: AddressGuard): URL | NoResponse {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (!url) return never("BAD_URL", "The URL is not well formed");
   if (url.protocol !== "http:" && url.protocol !== "https:") {

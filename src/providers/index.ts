@@ -54,16 +54,16 @@ export async function loadProviders(project?: string): Promise<ReadonlyMap<strin
 /** What stands in for the system of a provider; empty when it brings nothing. */
 export async function loadStandIn(name: string, project?: string): Promise<StandIn> {
   const all = [...(await find(SHIPPED)), ...(await findOwn(project))];
-  const found = all.find((one) => one.name === name);
-  return (found && (await loadPart<StandIn>(found, "stand-in"))) ?? {};
+  const entry = all.find((one) => one.name === name);
+  return (entry && (await loadPart<StandIn>(entry, "stand-in"))) ?? {};
 }
 
 /** How a new project connects to the shipped providers; those that bring a starter. */
 export async function loadStarters(): Promise<ReadonlyMap<string, Starter>> {
   const starters = new Map<string, Starter>();
-  for (const found of await find(SHIPPED)) {
-    const starter = await loadPart<Starter>(found, "starter");
-    if (starter) starters.set(found.name, starter);
+  for (const entry of await find(SHIPPED)) {
+    const starter = await loadPart<Starter>(entry, "starter");
+    if (starter) starters.set(entry.name, starter);
   }
   return starters;
 }

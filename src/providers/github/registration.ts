@@ -14,24 +14,24 @@ type Found = { ok: true; id: number | undefined } | { ok: false; outcome: Outcom
 /** Changing and removing may be repeated; so may installing, which looks first. */
 export const registration: Registration<Connection> = {
   async status({ scope, url }, context) {
-    const found = await find(scope, url, context);
-    return found.ok ? { kind: "done", result: { installed: found.id !== undefined } } : found.outcome;
+    const hook = await find(scope, url, context);
+    return hook.ok ? { kind: "done", result: { installed: hook.id !== undefined } } : hook.outcome;
   },
   async install({ scope, url, secret, events }, context) {
-    const found = await find(scope, url, context);
-    if (!found.ok) return found.outcome;
-    const hook = { active: true, events, config: { url, content_type: "json", secret, insecure_ssl: "0" } };
+    const hook = await find(scope, url, context);
+    if (!hook.ok) return hook.outcome;
+    const wanted = { active: true, events, config: { url, content_type: "json", secret, insecure_ssl: "0" } };
     const answer =
-      found.id === undefined
-        ? await send(context, "POST", `/repos/${scope}/hooks`, { name: "web", ...hook })
-        : await send(context, "PATCH", `/repos/${scope}/hooks/${found.id}`, hook);
+      hook.id === undefined
+        ? await send(context, "POST", `/repos/${scope}/hooks`, { name: "web", ...wanted })
+        : await send(context, "PATCH", `/repos/${scope}/hooks/${hook.id}`, wanted);
     return withoutResult(outcomeOfGithub(answer, context, { repeatable: true }));
   },
   async remove({ scope, url }, context) {
-    const found = await find(scope, url, context);
-    if (!found.ok) return found.outcome;
-    if (found.id === undefined) return { kind: "done", note: "There is no such webhook" };
-    const answer = await send(context, "DELETE", `/repos/${scope}/hooks/${found.id}`);
+    const hook = await find(scope, url, context);
+    if (!hook.ok) return hook.outcome;
+    if (hook.id === undefined) return { kind: "done", note: "There is no such webhook" };
+    const answer = await send(context, "DELETE", `/repos/${scope}/hooks/${hook.id}`);
     return withoutResult(outcomeOfGithub(answer, context, { repeatable: true }));
   },
 };

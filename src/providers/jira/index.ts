@@ -13,7 +13,7 @@ import {
   jsonOf,
   objectOf,
   outcomeOfJira,
-  type Read,
+  type ReadResult,
   readJira,
   send,
 } from "./rest.ts";
@@ -45,7 +45,7 @@ const IssueKey = Type.String({
 
 // ---------------------------------------------------------------- transition
 
-const Transition = Type.Object(
+const TransitionParams = Type.Object(
   {
     issue: IssueKey,
     to: Type.String({ minLength: 1, description: "Name or id of the status the issue shall be in" }),
@@ -75,11 +75,11 @@ const Transition = Type.Object(
   },
   { additionalProperties: false },
 );
-type Transition = Static<typeof Transition>;
+type TransitionParams = Static<typeof TransitionParams>;
 
 /** What happened so far on the way to the target. */
 interface Walk {
-  params: Transition;
+  params: TransitionParams;
   from?: string;
   /** Ids of the statuses that were left. */
   left: string[];
@@ -91,7 +91,7 @@ interface Walk {
 }
 
 /** Status based: performing it twice does no harm. */
-async function transition(params: Transition, context: JiraContext): Promise<Outcome> {
+async function transition(params: TransitionParams, context: JiraContext): Promise<Outcome> {
   const walk: Walk = { params, left: [], names: [], replans: 0 };
   for (;;) {
     const read = await readIssue(params.issue, context);
@@ -150,7 +150,7 @@ function isConflict(answer: HttpResult): boolean {
   return answer.kind === "answered" && [400, 404, 409].includes(answer.status) && !hasFailedLogin(answer);
 }
 
-type Next = Read<{ offer: Offer; fresh: boolean }>;
+type Next = ReadResult<{ offer: Offer; fresh: boolean }>;
 
 /** The transition to take now. What was kept is believed for taking a transition, never for refusing. */
 async function nextOffer(walk: Walk, issue: Issue, context: JiraContext): Promise<Next> {
@@ -185,18 +185,18 @@ function named(offers: Offer[], through: readonly string[], { status }: Issue, l
   return ahead.flatMap((name) => offers.filter(({ to }) => isStatus(to, name) && !left.includes(to.id)));
 }
 
-function missing({ needs }: Offer, { fields = {}, comment }: Transition): string[] {
+function missing({ needs }: Offer, { fields = {}, comment }: TransitionParams): string[] {
   const isGiven = (field: string) => Object.hasOwn(fields, field) || (field === "comment" && comment !== undefined);
   return needs.filter(({ field }) => !isGiven(field)).map(({ label }) => label);
 }
 
-function noWay({ key, status }: Issue, { to, via }: Transition, offers: Offer[]): string {
+function noWay({ key, status }: Issue, { to, via }: TransitionParams, offers: Offer[]): string {
   const reachable = offers.map((offer) => `"${offer.to.name}" by "${offer.name}"`).join(", ");
   const wanted = `${key} is in "${status.name}" and cannot go to "${to}"${via ? ` by "${via}"` : ""}`;
   return reachable ? `${wanted}; it can go to ${reachable}` : `${wanted}; the account may not move it anywhere`;
 }
 
-function take(issue: Issue, offer: Offer, params: Transition, context: JiraContext): Promise<HttpResult> {
+function take(issue: Issue, offer: Offer, params: TransitionParams, context: JiraContext): Promise<HttpResult> {
   const isLast = isStatus(offer.to, params.to);
   const fields = Object.entries(params.fields ?? {}).filter(([field]) => isLast || offer.takes.includes(field));
   const comment = isLast && params.comment ? textFor(params.comment, context) : undefined;
@@ -207,10 +207,10 @@ function take(issue: Issue, offer: Offer, params: Transition, context: JiraConte
   });
 }
 
-const transitionAction: Action<Transition, JiraConnection> = {
+const transitionAction: Action<TransitionParams, JiraConnection> = {
   summary:
     "Moves an issue to a status by whatever transition leads there now; nothing is done when it is there already",
-  params: Transition,
+  params: TransitionParams,
   example: { issue: "WEB-17", to: "Done" },
   result: Type.Object({
     issue: Type.String(),
@@ -287,7 +287,7 @@ function commented(issue: string, { id }: JsonObject, note?: string): Outcome {
 }
 
 /** The comment that an earlier attempt of this delivery left, looked for among the newest. */
-async function findComment(params: Comment, context: JiraContext): Promise<Read<Outcome | undefined>> {
+async function findComment(params: Comment, context: JiraContext): Promise<ReadResult<Outcome | undefined>> {
   let startAt = 0;
   for (let page = 0; page < COMMENT_PAGES_MAX; page++) {
     const query = `orderBy=-created&expand=properties&maxResults=100&startAt=${startAt}`;

@@ -27,7 +27,7 @@ export type JiraConnection = Static<typeof JiraConnection>;
 export type JiraContext = ActionContext<JiraConnection>;
 
 /** What was read, or the outcome of an action that cannot go on without it. */
-export type Read<T> = { ok: true; value: T } | { ok: false; outcome: Outcome };
+export type ReadResult<T> = { ok: true; value: T } | { ok: false; outcome: Outcome };
 
 /** Whether this is Cloud, where texts are documents and comments have properties. */
 export function isCloud({ connection: { settings } }: JiraContext): boolean {
@@ -60,7 +60,7 @@ export async function readJira<T>(
   context: JiraContext,
   path: string,
   parse: (json: JsonObject) => T | undefined,
-): Promise<Read<T>> {
+): Promise<ReadResult<T>> {
   const answer = await send(context, "GET", path);
   const outcome = outcomeOfJira(answer, context, { repeatable: true });
   if (outcome.kind !== "done") return { ok: false, outcome };

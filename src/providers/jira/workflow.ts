@@ -1,7 +1,7 @@
 /** What is known of a Jira workflow: always the issue as it is now, and the transitions that were seen, for a while. */
 import { createHash } from "node:crypto";
 import type { Json, JsonObject } from "../../model.ts";
-import { type JiraContext, objectOf, type Read, readJira, siteOf } from "./rest.ts";
+import { type JiraContext, objectOf, type ReadResult, readJira, siteOf } from "./rest.ts";
 
 /** A workflow that was edited is seen after this long even when nothing fails. */
 const TRANSITIONS_TTL_MS = 5 * 60_000;
@@ -41,7 +41,7 @@ export function isSame(one: string, other: string): boolean {
 }
 
 /** The issue as it is now; never kept. */
-export function readIssue(key: string, context: JiraContext): Promise<Read<Issue>> {
+export function readIssue(key: string, context: JiraContext): Promise<ReadResult<Issue>> {
   return readJira(context, `issue/${encodeURIComponent(key)}?fields=status,issuetype,project`, (json) => {
     const fields = objectOf(json.fields);
     const status = statusOf(fields.status);
@@ -54,8 +54,8 @@ export function readIssue(key: string, context: JiraContext): Promise<Read<Issue
 
 /** Carries what was read past the cache, which keeps only what a load returns. */
 class NotKept extends Error {
-  readonly read: Read<Offer[]>;
-  constructor(read: Read<Offer[]>) {
+  readonly read: ReadResult<Offer[]>;
+  constructor(read: ReadResult<Offer[]>) {
     super("Not kept");
     this.read = read;
   }
@@ -68,7 +68,7 @@ export interface Offers {
 }
 
 /** The transitions of the issue, kept by site, account, project, issue type and status. */
-export async function readOffers(issue: Issue, context: JiraContext): Promise<Read<Offers>> {
+export async function readOffers(issue: Issue, context: JiraContext): Promise<ReadResult<Offers>> {
   let fresh = false;
   const load = async (): Promise<Offer[]> => {
     fresh = true;
