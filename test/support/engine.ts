@@ -4,7 +4,6 @@ import { loadConfig } from "../../src/config/config.ts";
 import { createEngine, type Engine } from "../../src/engine.ts";
 import { createLog } from "../../src/log.ts";
 import type { Clock } from "../../src/ports/clock.ts";
-import type { Provider } from "../../src/ports/provider.ts";
 import { loadProviders } from "../../src/providers/index.ts";
 import { recordOutput, recordSecret } from "./records.ts";
 import { folderOf, until } from "./served.ts";
@@ -40,8 +39,6 @@ interface How {
   secretsAreWords?: boolean;
 }
 
-let providers: Promise<ReadonlyMap<string, Provider>> | undefined;
-
 export async function startEngine(
   files: Record<string, string>,
   env: Record<string, string>,
@@ -52,8 +49,7 @@ export async function startEngine(
 
 export async function startEngineIn(folder: string, env: Record<string, string>, how: How = {}): Promise<Started> {
   const { pretty = false, clock } = how;
-  providers ??= loadProviders();
-  const known = await providers;
+  const known = await loadProviders(folder);
   const { config, problems } = await loadConfig({ dir: folder, env, providers: known });
   if (!config) throw new Error(JSON.stringify(problems, null, 2));
   if (!how.secretsAreWords) for (const secret of config.secrets) recordSecret(secret);
