@@ -35,12 +35,13 @@ const { metafile } = await build({
 });
 writeFileSync("dist/LICENSES.txt", licences(metafile));
 
-/** The files that provider names lead to; `kit` is what they share. */
+/** The files that provider names lead to, and what a provider brings beside itself; `kit` is what they share. */
 function providers(folder: string): string[] {
   return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
     const path = join(folder, entry.name);
-    if (entry.isDirectory()) return entry.name === "kit" ? [] : [join(path, "index.ts")];
-    return entry.name === "index.ts" ? [] : [path];
+    if (!entry.isDirectory()) return entry.name === "index.ts" ? [] : [path];
+    const files = ["index.ts", "stand-in.ts", "starter.ts"].map((file) => join(path, file));
+    return entry.name === "kit" ? [] : files.filter((file) => existsSync(file));
   });
 }
 

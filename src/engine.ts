@@ -6,10 +6,11 @@ import { systemClock } from "./clock.ts";
 import type { Config } from "./config/config.ts";
 import { SignalboxError } from "./errors.ts";
 import type { ConfiguredConnection } from "./flow/deliver.ts";
+import type { ConfiguredFeed } from "./flow/feed.ts";
 import { createFlow, type Flow } from "./flow/flow.ts";
 import type { ConfiguredSource } from "./flow/receive.ts";
 import type { Log } from "./log.ts";
-import { httpClient } from "./network/http.ts";
+import { createNetwork, type OwnedNetwork } from "./network/network.ts";
 import { migrationReports } from "./operations/migrations.ts";
 import { createOperations } from "./operations/operate.ts";
 import type { Operations, PolicyReport, StatusReport } from "./operations/operations.ts";
@@ -17,7 +18,6 @@ import { API_VERSION, VERSION } from "./package.ts";
 import { holdPolicy } from "./policy/running.ts";
 import type { Cache } from "./ports/cache.ts";
 import type { Clock } from "./ports/clock.ts";
-import type { HttpClient } from "./ports/network.ts";
 import type { Observer } from "./ports/observe.ts";
 import type { Provider } from "./ports/provider.ts";
 import type { Store } from "./ports/store.ts";
@@ -60,7 +60,7 @@ interface EngineParts {
   observe: Observer;
   store: Store;
   cache: Cache;
-  clients: Clients;
+  networks: Networks;
   flow: Flow;
   operations: Operations;
   /** The policy, and what becomes of the instances of the one before. */
@@ -114,8 +114,12 @@ export async function openOperations(
   return { operations, api: localClient(operations, API_VERSION), close: () => closeParts(parts) };
 }
 
-async function closeParts({ clients, cache, store }: Pick<EngineParts, "clients" | "cache" | "store">): Promise<void> {
-  await clients.close();
+async function closeParts({
+  networks,
+  cache,
+  store,
+}: Pick<EngineParts, "networks" | "cache" | "store">): Promise<void> {
+  await networks.close();
   await cache.close();
   await store.close();
 }
@@ -125,8 +129,8 @@ async function openParts(
   observe: Observer,
 ): Promise<EngineParts> {
   const startedAtMs = clock.now();
-  const clients = httpClients(log);
-  const connections = connect(config, providers, clients);
+  const networks = createNetworks(log);
+  const connections = connect(config, providers, networks);
   const store = options.store ?? (await openStore(config.store));
   const cache = await openCache(config, { clock, observe });
   try {
@@ -134,10 +138,9 @@ async function openParts(
     const policy = () => running.current();
     const compile: typeof running.compile = (machine, definition) => running.compile(machine, definition);
     const definition: typeof running.definition = (machine, hash) => running.definition(machine, hash);
-    const sources = configuredSources(config, providers);
-    const http = clients.guarded;
+    const { sources, feeds } = configuredSources(config, providers, networks);
     const node = randomUUID();
-    const flow = createFlow({ node, store, clock, cache, observe, policy, compile, sources, http, connections });
+    const flow = createFlow({ node, store, clock, cache, observe, policy, compile, sources, feeds, connections });
     const reload = async (): Promise<PolicyReport> => {
       const report = await running.reload();
       if (!report.current) return report;
@@ -160,9 +163,9 @@ async function openParts(
       }),
       wake: flow.wake,
     });
-    return { config, clock, observe, store, cache, clients, flow, operations, reload };
+    return { config, clock, observe, store, cache, networks, flow, operations, reload };
   } catch (error) {
-    await closeParts({ clients, cache, store });
+    await closeParts({ networks, cache, store });
     throw error;
   }
 }
@@ -174,27 +177,30 @@ async function openCache({ cache }: Config, deps: Pick<EngineParts, "clock" | "o
   return redisCache({ url: cache.url, ...deps });
 }
 
-interface Clients {
-  /** May call private addresses too. */
-  open: HttpClient;
-  guarded: HttpClient;
+/** One network per connection and source. */
+interface Networks {
+  add(allowPrivate: boolean): OwnedNetwork;
   close(): Promise<void>;
 }
 
-function httpClients(log: Log): Clients {
-  const redact = (text: string) => log.redact(text);
-  const open = httpClient({ allowPrivate: true, redact });
-  const guarded = httpClient({ allowPrivate: false, redact });
-  const close = async () => {
-    await Promise.all([open.close(), guarded.close()]);
+function createNetworks(log: Log): Networks {
+  const networks: OwnedNetwork[] = [];
+  return {
+    add(allowPrivate) {
+      const network = createNetwork({ allowPrivate, redact: (text) => log.redact(text) });
+      networks.push(network);
+      return network;
+    },
+    async close() {
+      await Promise.all(networks.map((network) => network.close()));
+    },
   };
-  return { open, guarded, close };
 }
 
 function connect(
   config: Config,
   providers: ReadonlyMap<string, Provider>,
-  clients: Clients,
+  networks: Networks,
 ): ReadonlyMap<string, ConfiguredConnection> {
   const connections = new Map<string, ConfiguredConnection>();
   for (const { config: connection, allowPrivate, concurrency, ratePerSecond } of config.connections) {
@@ -203,7 +209,7 @@ function connect(
     connections.set(connection.name, {
       config: connection,
       provider,
-      http: allowPrivate ? clients.open : clients.guarded,
+      network: networks.add(allowPrivate),
       concurrency,
       ...(ratePerSecond === undefined ? {} : { ratePerSecond }),
     });
@@ -244,9 +250,19 @@ async function run(
   }
 }
 
-function configuredSources(config: Config, providers: ReadonlyMap<string, Provider>): ConfiguredSource[] {
-  return config.sources.flatMap((entry) => {
+function configuredSources(
+  config: Config,
+  providers: ReadonlyMap<string, Provider>,
+  networks: Networks,
+): { sources: ConfiguredSource[]; feeds: ConfiguredFeed[] } {
+  const sources: ConfiguredSource[] = [];
+  const feeds: ConfiguredFeed[] = [];
+  for (const entry of config.sources) {
     const source = providers.get(entry.config.provider)?.source;
-    return source ? [{ ...entry, source }] : [];
-  });
+    if (!source) continue;
+    const network = networks.add(entry.allowPrivate);
+    if (source.kind === "webhook") sources.push({ ...entry, source, network });
+    else feeds.push({ ...entry, source, network });
+  }
+  return { sources, feeds };
 }

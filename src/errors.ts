@@ -249,6 +249,10 @@ export const ERRORS = {
     title: "An address cannot be listened on",
     help: "Use an address of this machine, and a port above 1023 unless the process may take lower ones",
   },
+  SB0916: {
+    title: "A provider of the project cannot be loaded",
+    help: "Correct the file in providers/ that the message names, or move it away; signalbox providers check says more",
+  },
 } as const satisfies Record<string, ErrorRow>;
 
 export type ErrorCode = keyof typeof ERRORS;

@@ -10,7 +10,7 @@ import { MachineFile } from "./core/machine/file/definition.ts";
 import { RuleFile } from "./model/rule.ts";
 import type { Provider } from "./ports/provider.ts";
 import { loadProviders } from "./providers/index.ts";
-import { knobsPart, providersPart, withPart } from "./schemas/reference.ts";
+import { knobsPart, providersPart, resultsPart, withPart } from "./schemas/reference.ts";
 
 const DRAFT = "http://json-schema.org/draft-07/schema#";
 
@@ -29,7 +29,8 @@ export function schemaFiles(providers: ReadonlyMap<string, Provider>): Record<st
 /** File name in docs/ → how its text becomes what the types say; the rest of it is written by hand. */
 export function documentFiles(providers: ReadonlyMap<string, Provider>): Record<string, (document: string) => string> {
   return {
-    "providers.md": (document) => withPart(document, "providers", providersPart(providers)),
+    "providers.md": (document) =>
+      withPart(withPart(document, "results", resultsPart(providers)), "providers", providersPart(providers)),
     "operating.md": (document) => withPart(document, "keys", knobsPart()),
   };
 }

@@ -81,11 +81,13 @@ cache: memory                            # or redis://…
       config: { name: "github-acme", provider: "github", secrets: ["s1"], settings: {} },
       paths: ["/hooks/github-acme", "/gate/GitHub/Acme"],
       bodyBytesMax: 1024 * 1024,
+      allowPrivate: false,
     },
     {
       config: { name: "travis", provider: "travis", secrets: [], settings: { repos: ["acme/web"] } },
       paths: ["/hooks/travis"],
       bodyBytesMax: 1024 * 1024,
+      allowPrivate: false,
     },
   ]);
   expect(config.connections.map(({ config: connection }) => connection)).toEqual([
@@ -110,6 +112,7 @@ describe("sources", () => {
     maxBody: 25MiB
     tickets: { projects: [WEB, OPS2] }
     dedupe: 10m
+    allowPrivate: true
     tolerance: 60
 `;
     const { sources } = await good(text, { env: { OLD: "one", NEW: "two" } });
@@ -124,6 +127,7 @@ describe("sources", () => {
         },
         paths: ["/hooks/all", "/a", "/b"],
         bodyBytesMax: 25 * 1024 * 1024,
+        allowPrivate: true,
         dedupeWindowMs: 600_000,
       },
     ]);

@@ -17,12 +17,13 @@ import {
 } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { basename, dirname, extname, join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { TOKEN_SCOPES } from "../src/api/endpoint.ts";
 import { EXIT } from "../src/cli/terminal/failure.ts";
 import { actionCatalogue, loadConfig } from "../src/config/config.ts";
+import { clausesOf } from "../src/contract/contract.ts";
 import { formatDuration } from "../src/core/duration.ts";
 import { HELPERS } from "../src/core/helpers.ts";
 import { OPERATORS } from "../src/core/match/operators.ts";
@@ -41,6 +42,7 @@ const blocks = documents.flatMap(blocksOf);
 test("every block is of a kind that is executed, or plain text", () => {
   const loose = blocks.filter((block) => {
     if (block.language === "yaml") return !titleOf(block) && !exampleOf(block) && !block.info.startsWith("bad SB");
+    if (block.language === "js") return !titleOf(block)?.startsWith("providers/");
     return !["console", "text", "json", ""].includes(block.language);
   });
   expect(loose.map(({ document, line, language }) => `${document}:${line} ${language}`)).toEqual([]);
@@ -181,6 +183,20 @@ describe("YAML in the documents loads", () => {
     },
   );
 });
+
+test.each(blocks.filter(({ language }) => language === "js").map((block) => [titleOf(block) ?? "", block] as const))(
+  "%s is a provider and keeps what providers promise",
+  async (file, block) => {
+    const folder = folderOf({ [file]: block.text });
+    const name = basename(file, extname(file));
+    const provider = (await loadProviders(folder)).get(name);
+    if (!provider) throw new Error(`${file} is not loaded`);
+    for (const { subject, text, hold } of clausesOf(provider))
+      await expect(hold(), `${subject} ${text}`).resolves.toBeUndefined();
+    expect(block.text.split("\n").length).toBeLessThan(50);
+    rmSync(folder, { recursive: true });
+  },
+);
 
 /** Connections that the document's own signalbox.yaml has, by name, with their provider. */
 function connectionsIn(document: string): [string, string][] {

@@ -1,21 +1,23 @@
 /** Provider state kept in this process: bounded, forgetful, never wrong for longer than its TTL. */
 import { createHash } from "node:crypto";
 import type { Json } from "../model.ts";
-import type { Cache } from "../ports/cache.ts";
+import type { Cache, CacheTimes } from "../ports/cache.ts";
 import type { Clock } from "../ports/clock.ts";
 
 /** Transitions of every status of a large Jira site fit a few times over. */
 const ENTRIES_MAX = 10_000;
+/** A failure is remembered so that many callers cause one load; a few keys are loaded at a time. */
+const FAILURES_MAX = 1_000;
 /** Entries written together must not all be loaded again in the same moment. */
 const JITTER = 0.1;
 
 /** The Cache of a single process. Least recently read entries go first when it is full. */
 export function memoryCache(options: { clock: Clock; entriesMax?: number }): Cache {
   const shelf = memoryShelf(options);
-  const flights = singleFlight();
+  const flights = singleFlight(options.clock);
   return {
-    async read<T extends Json>(key: string, ttlMs: number, load: () => Promise<T>): Promise<T> {
-      const text = await flights.join(key, async (isCurrent) => {
+    async read<T extends Json>(key: string, { ttlMs, failMs }: CacheTimes, load: () => Promise<T>): Promise<T> {
+      const text = await flights.join(key, failMs, async (isCurrent) => {
         const kept = shelf.get(key);
         if (kept !== undefined) return kept;
         const loaded = JSON.stringify(await load());
@@ -69,24 +71,48 @@ export function memoryShelf({ clock, entriesMax = ENTRIES_MAX }: { clock: Clock;
 
 /** One load at a time per key; a load that was forgotten meanwhile is answered to those who wait for it, and not kept. */
 export interface Flights {
-  join(key: string, load: (isCurrent: () => boolean) => Promise<string>): Promise<string>;
+  /** A load that failed less than `failMs` ago is not repeated: its error is thrown again. */
+  join(key: string, failMs: number | undefined, load: (isCurrent: () => boolean) => Promise<string>): Promise<string>;
   forget(key: string): void;
 }
 
 /** Flights of this process, none under way. */
-export function singleFlight(): Flights {
+export function singleFlight(clock: Clock): Flights {
   const flights = new Map<string, Promise<string>>();
+  const failures = new Map<string, { error: unknown; untilMs: number }>();
+
+  function addFailure(key: string, error: unknown, failMs: number): void {
+    failures.delete(key);
+    failures.set(key, { error, untilMs: clock.now() + failMs });
+    // A Map keeps insertion order: the oldest failure goes first.
+    for (const oldest of failures.keys()) {
+      if (failures.size <= FAILURES_MAX) break;
+      failures.delete(oldest);
+    }
+  }
+
   return {
-    join(key, load) {
+    async join(key, failMs = 0, load) {
+      const failure = failures.get(key);
+      if (failure && clock.now() < failure.untilMs) throw failure.error;
       const under = flights.get(key);
       if (under !== undefined) return under;
-      const flight: Promise<string> = load(() => flights.get(key) === flight).finally(() => {
-        if (flights.get(key) === flight) flights.delete(key);
-      });
+      const isCurrent = () => flights.get(key) === flight;
+      const flight: Promise<string> = load(isCurrent)
+        .catch((error) => {
+          if (failMs > 0 && isCurrent()) addFailure(key, error, failMs);
+          throw error;
+        })
+        .finally(() => {
+          if (isCurrent()) flights.delete(key);
+        });
       flights.set(key, flight);
       return flight;
     },
-    forget: (key) => void flights.delete(key),
+    forget(key) {
+      flights.delete(key);
+      failures.delete(key);
+    },
   };
 }
 

@@ -1,7 +1,7 @@
 /** Provider state shared by several processes: the only door to ioredis. A Redis that is away costs time, never an error. */
 import { Redis } from "ioredis";
 import type { Json } from "../model.ts";
-import type { Cache } from "../ports/cache.ts";
+import type { Cache, CacheTimes } from "../ports/cache.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Observer } from "../ports/observe.ts";
 import { jittered, memoryShelf, singleFlight } from "./memory.ts";
@@ -22,7 +22,7 @@ export function redisCache(options: { url: string; clock: Clock; observe: Observ
   const { clock } = options;
   const redis = connection(options);
   const near = memoryShelf({ clock, entriesMax: NEAR_ENTRIES_MAX });
-  const flights = singleFlight();
+  const flights = singleFlight(clock);
 
   /** What is kept, from Redis, or from this process while Redis is away. A text that is not JSON is not kept. */
   async function get(key: string): Promise<string | undefined> {
@@ -41,8 +41,8 @@ export function redisCache(options: { url: string; clock: Clock; observe: Observ
   }
 
   return {
-    async read<T extends Json>(key: string, ttlMs: number, load: () => Promise<T>): Promise<T> {
-      const text = await flights.join(key, async (isCurrent) => {
+    async read<T extends Json>(key: string, { ttlMs, failMs }: CacheTimes, load: () => Promise<T>): Promise<T> {
+      const text = await flights.join(key, failMs, async (isCurrent) => {
         const kept = await get(key);
         if (kept !== undefined) return kept;
         const loaded = JSON.stringify(await load());

@@ -41,6 +41,7 @@ export interface Context {
   confirm(question: string): Promise<boolean>;
   /** The folder of the project, and the file when one was named. */
   project(): { dir: string; file?: string };
+  /** The shipped ones and those of the project. */
   providers(): Promise<ReadonlyMap<string, Provider>>;
   load(how?: Load): Promise<Loaded>;
   /** Rejects with all problems when the configuration does not load. */
@@ -91,7 +92,9 @@ export function createContext(shell: Shell, options: Options): Context {
     confirm: (question) => confirm(shell, options, question),
     project: () => projectOf(shell, options),
     providers() {
-      providers ??= import("../providers/index.ts").then(({ loadProviders }) => loadProviders());
+      const { dir, file } = context.project();
+      const project = file === undefined ? dir : dirname(resolve(dir, file));
+      providers ??= import("../providers/index.ts").then(({ loadProviders }) => loadProviders(project));
       return providers;
     },
     async load(how = {}) {

@@ -4,7 +4,7 @@ import type { KnownEvents } from "../core/lint/unseen.ts";
 import type { CompiledRule } from "../core/match/rules.ts";
 import { selectorNames } from "../core/match/selector.ts";
 import type { Event, Json } from "../model.ts";
-import type { Provider, Sample, Source } from "../ports/provider.ts";
+import type { Provider, Sample, Source, Webhook } from "../ports/provider.ts";
 import { peekEvents } from "../store/sqlite/peek.ts";
 import { draftOf } from "./samples.ts";
 
@@ -38,7 +38,7 @@ function samplesOf(provider: string, source: Source): Shown[] {
   return Object.values(source.events).flatMap(({ sample: make }): Shown[] => {
     if (make === undefined) return [];
     const sample = make();
-    const event = hasOwnForm(source) ? eventOf(provider, source, sample) : undefined;
+    const event = source.kind === "webhook" && hasOwnForm(source) ? eventOf(provider, source, sample) : undefined;
     return [event === undefined ? { sample } : { sample, event }];
   });
 }
@@ -48,7 +48,7 @@ function hasOwnForm({ settings }: Source): boolean {
   return !Object.hasOwn((settings as { properties?: object }).properties ?? {}, "type");
 }
 
-function eventOf(provider: string, source: Source, { headers, body }: Sample): Event | undefined {
+function eventOf(provider: string, source: Webhook, { headers, body }: Sample): Event | undefined {
   const config = { name: provider, provider, secrets: [], settings: {} };
   try {
     const draft = draftOf(source, config, { headers, body: JSON.stringify(body) });

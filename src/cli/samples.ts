@@ -2,7 +2,7 @@
 import type { Config, SourceEntry } from "../config/config.ts";
 import { nearest, SignalboxError } from "../errors.ts";
 import type { Json, JsonObject } from "../model.ts";
-import type { EventDraft, Provider, RawRequest, Sample, Source, SourceConfig } from "../ports/provider.ts";
+import type { EventDraft, Provider, RawRequest, Sample, Source, SourceConfig, Webhook } from "../ports/provider.ts";
 import { usage } from "./command.ts";
 
 export type Spoiling = "unsigned" | "bad-signature" | "stale";
@@ -22,10 +22,11 @@ const DEPTH_MAX = 50;
 export function findSample(
   providers: ReadonlyMap<string, Provider>,
   name: string,
-): { provider: Provider; source: Source; sample: Sample } {
+): { provider: Provider; source: Webhook; sample: Sample } {
   for (const provider of providers.values()) {
-    const sample = provider.source?.events[name]?.sample;
-    if (provider.source && sample) return { provider, source: provider.source, sample: sample() };
+    const { source } = provider;
+    const sample = source?.events[name]?.sample;
+    if (source?.kind === "webhook" && sample) return { provider, source, sample: sample() };
   }
   const known = [...providers.values()].flatMap(({ source }) => sampleNames(source));
   const near = nearest(name, known) ?? known.find((one) => one.startsWith(`${name}.`));
@@ -117,7 +118,7 @@ function valueIn(text: string): Json {
 
 /** The request as the sender would make it at that time, or spoilt in one way. SB0901 when that cannot be done. */
 export function prepare(
-  { source, entry, sample }: { source: Source; entry: SourceEntry; sample: Sample },
+  { source, entry, sample }: { source: Webhook; entry: SourceEntry; sample: Sample },
   nowMs: number,
   spoiling?: Spoiling,
 ): Prepared {
@@ -134,7 +135,7 @@ export function prepare(
   return { path, headers: { ...sample.headers, ...old }, body };
 }
 
-function signedHeaders(source: Source, sample: Sample, config: SourceConfig, nowMs: number): Record<string, string> {
+function signedHeaders(source: Webhook, sample: Sample, config: SourceConfig, nowMs: number): Record<string, string> {
   if (!source.sign) throw usage(`Requests of ${config.provider} can only be signed by ${config.provider} itself`);
   try {
     return source.sign(sample, config, nowMs);
@@ -154,7 +155,7 @@ function otherSecret(config: SourceConfig): SourceConfig {
 
 /** The header that holds the sender's delivery id, if there is one. */
 export function deliveryPlace(
-  source: Source,
+  source: Webhook,
   config: SourceConfig,
   { headers, body }: Pick<Prepared, "headers" | "body">,
 ): string | undefined {
@@ -165,7 +166,7 @@ export function deliveryPlace(
 
 /** What the source makes of a request, without asking for a signature; undefined when it makes no event of it. */
 export function draftOf(
-  source: Source,
+  source: Webhook,
   config: SourceConfig,
   { headers, body }: Pick<Prepared, "headers" | "body">,
   nowMs = 0,

@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import type { TSchema } from "typebox";
 import { validatorFor } from "../core/check.ts";
+import type { ActionForm } from "../core/render.ts";
 import type { Diagnostic } from "../errors.ts";
 import type { Json, JsonObject } from "../model.ts";
 import type { Provider } from "../ports/provider.ts";
@@ -107,12 +108,12 @@ export async function loadConfig(options: LoadOptions): Promise<Loaded> {
 export function actionCatalogue(
   connections: readonly Pick<ConnectionEntry, "config">[],
   providers: ReadonlyMap<string, Provider>,
-): ReadonlyMap<string, { params: TSchema }> {
+): ReadonlyMap<string, ActionForm> {
   return new Map(
     connections.flatMap(({ config: { name, provider } }) =>
-      Object.entries(providers.get(provider)?.actions ?? {}).map(([action, { params }]) => [
+      Object.entries(providers.get(provider)?.connection?.actions ?? {}).map(([action, { params }]) => [
         `${name}.${action}`,
-        { params },
+        { params, escapes: providers.get(provider)?.connection?.escapes },
       ]),
     ),
   );

@@ -15,6 +15,8 @@ export interface SourceEntry {
   /** `/hooks/<name>` first, then its other paths. */
   paths: string[];
   bodyBytesMax: number;
+  /** Whether verifying and feeds may call private addresses. */
+  allowPrivate: boolean;
   /** How long an equal body counts as the same event; absent = as the provider or product has it. */
   dedupeWindowMs?: number;
 }
@@ -57,7 +59,7 @@ export function nameProblems(value: Json, providers: Providers): Diagnostic[] {
 }
 
 function providerProblem(section: string, name: string, wanted: string, providers: Providers): Diagnostic[] {
-  const able = (provider: Provider) => (section === "sources" ? provider.source : provider.actions) !== undefined;
+  const able = (provider: Provider) => (section === "sources" ? provider.source : provider.connection) !== undefined;
   const provider = providers.get(wanted);
   if (provider !== undefined && able(provider)) return [];
   const path = [section, name, "provider"];
@@ -86,7 +88,7 @@ type SourceFile = NonNullable<ConfigFile["sources"]>[string];
 function sourceOf(name: string, entry: SourceFile, source: Source, problems: Diagnostic[]): SourceEntry {
   const path = ["sources", name];
   const settings = pick(entry, keysOf(source.settings));
-  const { provider, secret, secrets = [], paths = [], tickets } = entry;
+  const { provider, secret, secrets = [], paths = [], tickets, allowPrivate = false } = entry;
   const told = secret === undefined ? secrets : [secret, ...secrets];
   problems.push(...secretProblems(name, entry, told.length > 0 || !needsSecret(source, settings)));
   const config: SourceConfig = { name, provider, secrets: told.filter((each) => each !== ""), settings };
@@ -94,7 +96,8 @@ function sourceOf(name: string, entry: SourceFile, source: Source, problems: Dia
   const windowMs = duration(entry.dedupe, [...path, "dedupe"], { min: 0, max: 30 * DAY_MS }, problems);
   return {
     config,
-    paths: [...new Set([`/hooks/${name}`, ...paths.map(withoutEndSlash)])],
+    paths: source.kind === "feed" ? [] : [...new Set([`/hooks/${name}`, ...paths.map(withoutEndSlash)])],
+    allowPrivate,
     bodyBytesMax: bodyBytes(entry.maxBody, [...path, "maxBody"], problems),
     ...(windowMs === undefined ? {} : { dedupeWindowMs: windowMs }),
   };
@@ -116,7 +119,7 @@ function secretProblems(name: string, { secret, secrets }: SourceFile, isEnough:
 export function connectionsOf(file: ConfigFile, providers: Providers): ConnectionEntry[] {
   return Object.entries(file.connections ?? {}).flatMap(([name, entry]) => {
     const { provider, allowPrivate = false, concurrency = 8, ratePerSecond } = entry;
-    const schema = providers.get(provider)?.connection;
+    const schema = providers.get(provider)?.connection?.settings;
     if (schema === undefined) return [];
     const config: ConnectionConfig = { name, provider, settings: pick(entry, keysOf(schema)) };
     const result: ConnectionEntry = { config, allowPrivate, concurrency };

@@ -62,6 +62,12 @@ export const SourceKeys = Type.Object({
       { additionalProperties: false, description: "How ticket keys are found in events" },
     ),
   ),
+  allowPrivate: Type.Optional(
+    Type.Boolean({
+      description: "Whether private, loopback and link-local addresses may be called, such as for keys",
+      default: false,
+    }),
+  ),
   dedupe: Type.Optional(
     Type.String({ description: "How long an equal body counts as the same event, such as 10m; 0s = never" }),
   ),
@@ -171,7 +177,9 @@ export function sourceSchema(provider: Provider): ObjectSchema | undefined {
 
 /** Schema of one connection to the provider; undefined when it has no actions. */
 export function connectionSchema(provider: Provider): ObjectSchema | undefined {
-  return provider.connection === undefined ? undefined : merged(ConnectionKeys, provider.connection, provider.name);
+  return provider.connection === undefined
+    ? undefined
+    : merged(ConnectionKeys, provider.connection.settings, provider.name);
 }
 
 /** Names of the keys that a schema of an object knows. */

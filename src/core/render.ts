@@ -6,16 +6,21 @@ import Handlebars from "handlebars";
 import type { TSchema } from "typebox";
 import { type Diagnostic, nearest, newDiagnostic, type Path } from "../errors.ts";
 import { type Json, type JsonObject, LIMITS } from "../model.ts";
-import { ESCAPES, type Escape, wellFormed } from "./escape.ts";
+import { type Escapes, wellFormed } from "./escape.ts";
 import { compileExpression, type Scope } from "./expr.ts";
 import { type Slot, slotBelow, slotOf } from "./slot.ts";
 import { RenderFailure, type TemplatePass } from "./template/reading.ts";
 import type { ProgramNode } from "./template/syntax.ts";
 import { asText, type Output, readTemplate, type Template } from "./template/template.ts";
 
-export { ESCAPES, type Escape } from "./escape.ts";
-
 export type Rendered = { ok: true; value: Json } | { ok: false; detail: string; path: (string | number)[] };
+
+/** What compiling needs to know of an action. */
+export interface ActionForm {
+  params: TSchema;
+  /** Markup of the action's own system, by name. */
+  escapes?: Escapes | undefined;
+}
 
 /** A value whose templates are ready. Pure; never throws. */
 export interface Renderer {
@@ -30,8 +35,8 @@ export interface CompileOptions {
   schema?: TSchema;
   /** Template files by name, for { template: name } and {{> name}}. */
   templates?: ReadonlyMap<string, string>;
-  /** For places where the schema says nothing. */
-  escape?: Escape;
+  /** The destinations that the schema may name beside the common ones. */
+  escapes?: Escapes | undefined;
 }
 
 /** What is shared by one rendering. */
@@ -54,7 +59,7 @@ export function compileValue(
   options: CompileOptions = {},
 ): { renderer: Renderer; diagnostics: Diagnostic[] } {
   const pass: RenderPass = { templates: options.templates ?? new Map(), diagnostics: [], reads: new Set() };
-  const part = compilePart(value, slotOf(options.schema, options.escape ?? "none"), [], pass);
+  const part = compilePart(value, slotOf(options.schema, options.escapes), [], pass);
   const renderer: Renderer = { reads: [...pass.reads], render: (scope) => renderPart(part, scope) };
   return { renderer, diagnostics: pass.diagnostics };
 }
@@ -136,7 +141,7 @@ function textPart(source: string, slot: Slot, path: Path, pass: RenderPass, file
       template ??= readText(source, { templates, diagnostics: [], reads: new Set() }, file).template;
       if (template?.lone !== undefined && !slot.text)
         return escapeLone(template.lone(run.scope), source, slot, run, path);
-      const out: Output = { text: "", left: LIMITS.renderedBytes, steps: 0, escape: ESCAPES[slot.escape] };
+      const out: Output = { text: "", left: LIMITS.renderedBytes, steps: 0, escape: slot.escape };
       template?.write(run.scope, out);
       return counted(wellFormed(out.text), run, path);
     });
@@ -185,12 +190,12 @@ function escapeLone(
   path: Path,
 ): Json {
   if (value === undefined || value === null) return asText(value, source.slice(2, -2).trim());
-  return escapeValue(value, own ? { ...slot, escape: "none" } : slot, run, path);
+  return escapeValue(value, own ? { ...slot, escape: wellFormed } : slot, run, path);
 }
 
 /** Escapes every text inside for its place. What needs no change is not copied. */
 function escapeValue(value: Json, slot: Slot, run: Run, path: Path): Json {
-  if (typeof value === "string") return counted(ESCAPES[slot.escape](value), run, path);
+  if (typeof value === "string") return counted(slot.escape(value), run, path);
   if (typeof value !== "object" || value === null) return value;
   if (Array.isArray(value)) return value.map((member, i) => escapeValue(member, slotBelow(slot, i), run, path));
   const members = Object.entries(value).map(([name, member]): [string, Json] => [

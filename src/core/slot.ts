@@ -1,12 +1,14 @@
 /** What a schema says about a place in a value: for which destination it is escaped, and whether it holds text. */
 import type { TSchema } from "typebox";
-import { ESCAPES, type Escape } from "./escape.ts";
+import { type Escape, type Escapes, escapeNamed, wellFormed } from "./escape.ts";
 
 export interface Slot {
   escape: Escape;
   /** Only text fits here: a lone {{path}} to a number becomes text too. */
   text: boolean;
   schemas: readonly Schema[];
+  /** The destinations that schemas may name beside the common ones. */
+  escapes: Escapes;
 }
 
 interface Schema {
@@ -22,8 +24,8 @@ interface Schema {
 }
 
 /** The place that a whole value takes. */
-export function slotOf(schema: TSchema | undefined, inherited: Escape): Slot {
-  return slotFor(schema === undefined ? [] : [schema as Schema], inherited);
+export function slotOf(schema: TSchema | undefined, escapes: Escapes = {}): Slot {
+  return slotFor(schema === undefined ? [] : [schema as Schema], wellFormed, escapes);
 }
 
 /** The place of a member. What is said of a place holds below it, too. */
@@ -31,23 +33,26 @@ export function slotBelow(slot: Slot, key: string | number): Slot {
   return slotFor(
     slot.schemas.flatMap((schema) => memberSchemas(schema, key)),
     slot.escape,
+    slot.escapes,
   );
 }
 
-function slotFor(schemas: readonly Schema[], inherited: Escape): Slot {
+function slotFor(schemas: readonly Schema[], inherited: Escape, escapes: Escapes): Slot {
   const all = schemas.flatMap(branches);
   const named = all.find((each) => each.escape !== undefined)?.escape;
   const typed = all.filter(({ type }) => type !== undefined);
   return {
     schemas: all,
-    escape: named === undefined ? inherited : escapeNamed(named),
+    escapes,
+    escape: named === undefined ? inherited : escapeOf(named, escapes),
     text: typed.length > 0 && typed.every(({ type }) => type === "string"),
   };
 }
 
 /** A misspelt destination would silently leave text unescaped: that is our own mistake and stops the start. */
-function escapeNamed(name: unknown): Escape {
-  if (typeof name === "string" && Object.hasOwn(ESCAPES, name)) return name as Escape;
+function escapeOf(name: unknown, escapes: Escapes): Escape {
+  const named = typeof name === "string" ? escapeNamed(name, escapes) : undefined;
+  if (named) return named;
   throw new Error(`A schema names the escape "${String(name)}", which does not exist`);
 }
 

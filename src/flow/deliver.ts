@@ -7,11 +7,12 @@ import { messageOf } from "../errors.ts";
 import { actionName, type Delivery, LIMITS, type Outcome } from "../model.ts";
 import type { Cache } from "../ports/cache.ts";
 import type { Clock } from "../ports/clock.ts";
-import type { HttpClient } from "../ports/network.ts";
+import type { SharedNetwork } from "../ports/network.ts";
 import type { Observer } from "../ports/observe.ts";
 import type { Action, ActionContext, ConnectionConfig, Provider } from "../ports/provider.ts";
 import type { Leased, Queue } from "../ports/queue.ts";
 import { createGate, type Gate, UNKNOWN } from "./gate.ts";
+import { createSessions, type Sessions } from "./sessions.ts";
 
 /** Until it ends nobody else takes the delivery; longer than the longest attempt, short enough to recover soon. */
 const LEASE_MS = 30_000;
@@ -22,7 +23,7 @@ const SETTLE_TRIES = 5;
 export interface ConfiguredConnection {
   config: ConnectionConfig;
   provider: Provider;
-  http: HttpClient;
+  network: SharedNetwork;
   concurrency: number;
   ratePerSecond?: number;
 }
@@ -41,11 +42,18 @@ export interface DeliverDeps {
 
 export interface Deliver {
   round(): Promise<{ busy: boolean; nextAtMs?: number }>;
-  /** Resolves when nothing is in flight. */
+  /** Resolves when nothing is in flight and every session is closed. */
   drain(): Promise<void>;
 }
 
-export function createDeliver(deps: DeliverDeps): Deliver {
+/** The collaborators of one attempt. */
+interface AttemptDeps extends DeliverDeps {
+  sessions: Sessions;
+}
+
+export function createDeliver(given: DeliverDeps): Deliver {
+  const sessions = createSessions(given.connections, given.clock);
+  const deps: AttemptDeps = { ...given, sessions };
   const gate = createGate(deps.connections, deps.clock);
   const inFlight = new Set<Promise<void>>();
 
@@ -70,11 +78,12 @@ export function createDeliver(deps: DeliverDeps): Deliver {
     },
     async drain() {
       while (inFlight.size > 0) await Promise.all(inFlight);
+      await sessions.close();
     },
   };
 }
 
-async function attemptAndSettle(deps: DeliverDeps, gate: Gate, leased: Leased): Promise<void> {
+async function attemptAndSettle(deps: AttemptDeps, gate: Gate, leased: Leased): Promise<void> {
   const { clock, observe } = deps;
   const { delivery } = leased;
   // This process was asleep: somebody else may have the delivery by now.
@@ -107,9 +116,9 @@ async function attemptAndSettle(deps: DeliverDeps, gate: Gate, leased: Leased): 
   await settle(deps, leased.lease, settled);
 }
 
-async function attempt(deps: DeliverDeps, { delivery, interrupted }: Leased, nowMs: number): Promise<Outcome> {
+async function attempt(deps: AttemptDeps, { delivery, interrupted }: Leased, nowMs: number): Promise<Outcome> {
   const configured = deps.connections.get(delivery.connection);
-  const action = configured?.provider.actions?.[delivery.action];
+  const action = configured?.provider.connection?.actions[delivery.action];
   if (!configured || !action) {
     return rejected("SB0203", `"${actionName(delivery)}" is not an action of a configured connection`);
   }
@@ -118,21 +127,23 @@ async function attempt(deps: DeliverDeps, { delivery, interrupted }: Leased, now
   const limitMs = Math.min(LIMITS.attemptMs, delivery.timeoutMs ?? LIMITS.attemptMs);
   const over = new AbortController();
   const done = new AbortController();
-  const context: ActionContext = {
+  const context: Omit<ActionContext, "session"> = {
     connection: configured.config,
     idempotencyKey: delivery.id,
     attempt: delivery.attempts.length + 1,
     nowMs,
-    http: configured.http,
+    network: configured.network.during(over.signal),
     cache: deps.cache,
-    signal: over.signal,
   };
   const late = deps.clock.sleep(limitMs, done.signal).then((): Outcome => {
     over.abort();
     return { kind: "uncertain", error: { code: "timeout", message: `No answer within ${limitMs} ms` } };
   });
   try {
-    return await Promise.race([perform(action, delivery, interrupted, context), late]);
+    const performed = deps.sessions.use(delivery.connection, (session) =>
+      perform(action, delivery, interrupted, { ...context, session: session as undefined }),
+    );
+    return await Promise.race([performed, late]);
   } finally {
     done.abort("done");
   }

@@ -9,6 +9,7 @@ import type { Store } from "../ports/store.ts";
 import { type Accept, createAccept } from "./accept.ts";
 import { type AdvanceDeps, createAdvance } from "./advance.ts";
 import { createDeliver, type DeliverDeps } from "./deliver.ts";
+import { type ConfiguredFeed, startFeeds } from "./feed.ts";
 import { createWakeUp, type Loop, type Round, startLoop } from "./loop.ts";
 import { createPurge } from "./purge.ts";
 import { createReceiver, type Receiver, type ReceiverDeps } from "./receive.ts";
@@ -20,10 +21,12 @@ const SETTLE_ROUNDS_MAX = 1_000;
 export interface FlowParts
   extends Pick<AdvanceDeps, "node" | "policy" | "compile">,
     Pick<DeliverDeps, "cache" | "connections">,
-    Pick<ReceiverDeps, "sources" | "http"> {
+    Pick<ReceiverDeps, "sources"> {
   store: Store;
   clock: Clock;
   observe: Observer;
+  /** The sources that are consumed or polled; they run with the loops. */
+  feeds?: readonly ConfiguredFeed[];
   /** Called with what was committed. */
   decided?(decisions: readonly Decision[]): void;
 }
@@ -105,8 +108,12 @@ export function createFlow(parts: FlowParts): Flow {
       const purge = createPurge({ store, clock, retention });
       const loops = [loop("advance"), loop("deliver"), loop("tick"), startLoop("purge", purge, createWakeUp(), parts)];
       const stopListening = store.changed?.(wake);
+      const stopSchedules = startSchedules(schedules, intake);
+      const stopFeeds = startFeeds({ feeds: parts.feeds ?? [], accept, store, clock, observe });
       return {
-        stopSchedules: startSchedules(schedules, intake),
+        async stopSchedules() {
+          await Promise.all([stopSchedules(), stopFeeds()]);
+        },
         async stop() {
           stopListening?.();
           await Promise.all(loops.map((one) => one.stop()));

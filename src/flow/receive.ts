@@ -4,9 +4,9 @@ import { ERRORS, type ErrorCode, messageOf, statusOf } from "../errors.ts";
 import type { Books } from "../ports/books.ts";
 import type { Cache } from "../ports/cache.ts";
 import type { Clock } from "../ports/clock.ts";
-import type { HttpClient } from "../ports/network.ts";
+import type { Network } from "../ports/network.ts";
 import type { Observer } from "../ports/observe.ts";
-import type { Normalised, RawRequest, Source, SourceConfig, Verdict, VerifyReason } from "../ports/provider.ts";
+import type { Normalised, RawRequest, SourceConfig, Verdict, VerifyReason, Webhook } from "../ports/provider.ts";
 import type { Accept } from "./accept.ts";
 
 const EXCERPT_CHARS = 2_000;
@@ -20,7 +20,8 @@ export interface Route {
 
 export interface ConfiguredSource {
   config: SourceConfig;
-  source: Source;
+  source: Webhook;
+  network: Network;
   /** Where it listens: `/hooks/<name>` and its aliases. */
   paths: readonly string[];
   bodyBytesMax: number;
@@ -49,7 +50,6 @@ export interface ReceiverDeps {
   store: Pick<Books, "refuse">;
   clock: Clock;
   cache: Cache;
-  http: HttpClient;
   observe: Observer;
 }
 
@@ -109,13 +109,13 @@ async function receive(deps: ReceiverDeps, receiving: Receiving): Promise<Receiv
 }
 
 async function verify(
-  { cache, http, observe }: ReceiverDeps,
-  { source, config }: ConfiguredSource,
+  { cache, observe }: ReceiverDeps,
+  { source, config, network }: ConfiguredSource,
   request: RawRequest,
   nowMs: number,
 ): Promise<Verdict> {
   try {
-    return await source.verify(request, config, { nowMs, cache, http });
+    return await source.verify(request, config, { nowMs, cache, network });
   } catch (error) {
     // An error while verifying is a refusal, never a pass; it is ours, so it is reported as a fault as well.
     observe({ kind: "fault", where: `verify ${config.name}`, message: messageOf(error) });
@@ -123,7 +123,7 @@ async function verify(
   }
 }
 
-function normalise(source: Source, request: RawRequest, config: SourceConfig, nowMs: number): Normalised {
+function normalise(source: Webhook, request: RawRequest, config: SourceConfig, nowMs: number): Normalised {
   try {
     return source.normalise(request, config, nowMs);
   } catch (error) {
@@ -166,7 +166,7 @@ function excerptOf(body: Buffer): string {
     .slice(0, EXCERPT_CHARS);
 }
 
-function acceptsContentType(source: Source, request: RawRequest): boolean {
+function acceptsContentType(source: Webhook, request: RawRequest): boolean {
   const type = (request.headers["content-type"] ?? "").split(";")[0]?.trim().toLowerCase() ?? "";
   // No media type at all is no wrong one: the signature decides, then the parser.
   return type === "" || source.contentTypes.some((accepted) => accepted === "*" || accepted === type);

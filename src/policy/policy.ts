@@ -1,13 +1,12 @@
 /** rules/ + statemachines/ + templates → Policy, or all diagnostics of all files at once, each with its place. Pure but for reading. */
 import { createHash } from "node:crypto";
-import type { TSchema } from "typebox";
 import { validatorFor } from "../core/check.ts";
 import { lint } from "../core/lint/lint.ts";
 import { lintMachine } from "../core/lint/machines.ts";
 import { type CompiledMachine, compileMachine } from "../core/machine/file/compile.ts";
 import { createRuleSet, type RuleSet } from "../core/match/rule-set.ts";
 import { type CompiledRule, type CompileEnv, compileRule } from "../core/match/rules.ts";
-import { compileValue } from "../core/render.ts";
+import { type ActionForm, compileValue } from "../core/render.ts";
 import { type Diagnostic, nearest, newDiagnostic, newWarning, type Path } from "../errors.ts";
 import { Rule } from "../model/rule.ts";
 import { type Json, type JsonObject, LIMITS } from "../model.ts";
@@ -34,7 +33,7 @@ export interface Contents {
 
 export interface PolicyEnv {
   /** `connection.action` → its parameters. */
-  actions: ReadonlyMap<string, { params: TSchema }>;
+  actions: ReadonlyMap<string, ActionForm>;
   vars: JsonObject;
   /** Adds warnings about what is well formed but hardly meant; they take longer than loading. */
   lint?: boolean;

@@ -3,12 +3,13 @@ import { Type } from "typebox";
 import { actionCatalogue, type Config } from "../config/config.ts";
 import type { CompiledMachine } from "../core/machine/file/compile.ts";
 import { compileMachine } from "../core/machine/file/compile.ts";
+import type { ActionForm } from "../core/render.ts";
 import { type Diagnostic, newDiagnostic, SignalboxError } from "../errors.ts";
 import type { Json, JsonObject } from "../model.ts";
 import type { PolicyReport } from "../operations/operations.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Observer } from "../ports/observe.ts";
-import type { Action, Provider } from "../ports/provider.ts";
+import type { Provider } from "../ports/provider.ts";
 import type { Store } from "../ports/store.ts";
 import { compilePolicy, type Policy, type PolicyFiles, readPolicyFiles } from "./policy.ts";
 
@@ -113,7 +114,7 @@ export async function holdPolicy(deps: PolicyHolderDeps): Promise<PolicyHolder> 
   };
 }
 
-type Actions = ReadonlyMap<string, Pick<Action, "params">>;
+type Actions = ReadonlyMap<string, ActionForm>;
 
 /**
  * A stored definition has its templates inside. Its actions are those of today, which say how text is escaped; one that is gone
@@ -140,7 +141,7 @@ const GONE = { params: Type.Object({}) };
 
 function withGone(actions: Actions, names: readonly string[]): Actions {
   const gone = names.filter((name) => !actions.has(name)).map((name) => [name, GONE] as const);
-  return new Map([...actions, ...gone]);
+  return new Map<string, ActionForm>([...actions, ...gone]);
 }
 
 /** Everything in a definition that has the form `connection.action`. */

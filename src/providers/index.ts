@@ -1,35 +1,166 @@
-/** Finds the providers by reading this folder: a file or a folder per outside system, named like its default export. */
+/** Finds the providers: a file or a folder per outside system, named like its default export; shipped here, a project's own in its providers/. */
+import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
-import { join } from "node:path";
+import { extname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { CODE, CODE_EXTENSION } from "../package.ts";
-import type { Provider } from "../ports/provider.ts";
+import { type Diagnostic, messageOf, SignalboxError } from "../errors.ts";
+import { CODE } from "../package.ts";
+import type { Provider, Starter } from "../ports/provider.ts";
+import type { StandIn } from "../sandbox/stand-in.ts";
+import { KIT } from "./kit/kit.ts";
 
-const FOLDER = fileURLToPath(new URL("providers/", CODE));
-/** What providers share; no provider. */
-const KIT = "kit";
+const SHIPPED = fileURLToPath(new URL("providers/", CODE));
+/** What shipped providers share; no provider. */
+const KIT_FOLDER = "kit";
+/** The folder of a project that holds its own. */
+const PROJECT_FOLDER = "providers";
+const EXTENSIONS = /\.(?:[cm]?js|m?ts)$/;
+const NAME = /^[a-z][a-z0-9-]*$/;
 
-/** All providers of a folder by name, in alphabetical order. Works alike from src and from dist. */
-export async function loadProviders(folder: string = FOLDER): Promise<ReadonlyMap<string, Provider>> {
-  const entries = await readdir(folder, { withFileTypes: true });
-  const files = entries.flatMap((entry): [name: string, file: string][] => {
-    if (entry.isDirectory()) {
-      return entry.name === KIT ? [] : [[entry.name, join(folder, entry.name, `index${CODE_EXTENSION}`)]];
+const PARTS = ["stand-in", "starter"] as const;
+type Part = (typeof PARTS)[number];
+
+interface Found {
+  name: string;
+  file: string;
+  /** Further parts that it brings, by name. */
+  parts: Readonly<Record<Part, string | undefined>>;
+}
+
+/** The shipped providers, and those in providers/ of the project; SB0916 with every file that is no provider. By name, shipped first. */
+export async function loadProviders(project?: string): Promise<ReadonlyMap<string, Provider>> {
+  const providers = new Map<string, Provider>();
+  const problems: Diagnostic[] = [];
+  for (const { name, file } of await find(SHIPPED)) providers.set(name, await load(name, file));
+  for (const { name, file } of await findOwn(project)) {
+    try {
+      if (providers.has(name))
+        throw new Error(`the name "${name}" is taken by a provider that is shipped or loaded already; rename the file`);
+      providers.set(name, await load(name, file));
+    } catch (error) {
+      problems.push({
+        code: "SB0916",
+        severity: "error",
+        file,
+        message: `${file} is no provider: ${reasonOf(error, file)}`,
+      });
     }
-    const [, name] = /^(?!index\.)([^.]+)\.[jt]s$/.exec(entry.name) ?? [];
-    return name === undefined ? [] : [[name, join(folder, entry.name)]];
+  }
+  const [first] = problems;
+  if (first) throw new SignalboxError("SB0916", first.message, { problems });
+  return providers;
+}
+
+/** What stands in for the system of a provider; empty when it brings nothing. */
+export async function loadStandIn(name: string, project?: string): Promise<StandIn> {
+  const all = [...(await find(SHIPPED)), ...(await findOwn(project))];
+  const entry = all.find((one) => one.name === name);
+  return (entry && (await loadPart<StandIn>(entry, "stand-in"))) ?? {};
+}
+
+/** How a new project connects to the shipped providers; those that bring a starter. */
+export async function loadStarters(): Promise<ReadonlyMap<string, Starter>> {
+  const starters = new Map<string, Starter>();
+  for (const entry of await find(SHIPPED)) {
+    const starter = await loadPart<Starter>(entry, "starter");
+    if (starter) starters.set(entry.name, starter);
+  }
+  return starters;
+}
+
+async function loadPart<T>({ parts }: Found, part: Part): Promise<T | undefined> {
+  const file = parts[part];
+  return file === undefined ? undefined : ((await import(pathToFileURL(file).href)) as { default: T }).default;
+}
+
+/** Names of the providers that the project brings itself. */
+export async function ownProviders(project: string): Promise<string[]> {
+  return (await findOwn(project)).map(({ name }) => name);
+}
+
+async function findOwn(project: string | undefined): Promise<Found[]> {
+  const folder = project === undefined ? undefined : join(project, PROJECT_FOLDER);
+  return folder !== undefined && existsSync(folder) ? await find(folder) : [];
+}
+
+/** Files and folders in alphabetical order. A name with a second dot, such as gitea.test.js, is no provider. */
+async function find(folder: string): Promise<Found[]> {
+  const entries = await readdir(folder, { withFileTypes: true });
+  const names = entries.map(({ name }) => name).toSorted();
+  const fileIn = (path: string, files: readonly string[], base: string): string | undefined => {
+    const file = files.find((one) => EXTENSIONS.test(one) && one.replace(EXTENSIONS, "") === base);
+    return file === undefined ? undefined : join(path, file);
+  };
+  const all = names.map(async (entry): Promise<Found[]> => {
+    const path = join(folder, entry);
+    if (entries.find(({ name }) => name === entry)?.isDirectory()) {
+      if (folder === SHIPPED && entry === KIT_FOLDER) return [];
+      const files = await readdir(path);
+      const file = fileIn(path, files, "index");
+      return file === undefined ? [] : [{ name: entry, file, parts: partsOf((part) => fileIn(path, files, part)) }];
+    }
+    const base = entry.replace(EXTENSIONS, "");
+    if (!EXTENSIONS.test(entry) || base.includes(".") || base === "index") return [];
+    return [{ name: base, file: path, parts: partsOf((part) => fileIn(folder, names, `${base}.${part}`)) }];
   });
-  files.sort(([a], [b]) => (a < b ? -1 : 1));
-  const providers = await Promise.all(files.map(([name, file]) => load(name, file)));
-  return new Map(providers.map((provider) => [provider.name, provider]));
+  return (await Promise.all(all)).flat();
+}
+
+function partsOf(fileOf: (part: Part) => string | undefined): Found["parts"] {
+  return Object.fromEntries(PARTS.map((part) => [part, fileOf(part)])) as Found["parts"];
 }
 
 async function load(name: string, file: string): Promise<Provider> {
-  const { default: provider } = (await import(pathToFileURL(file).href)) as { default?: Provider };
-  if (provider?.name !== name) {
-    throw new Error(
-      `Cannot load ${file}: its default export is "${provider?.name}", not a provider named like the file`,
-    );
+  const { default: exported } = (await import(pathToFileURL(file).href)) as { default?: unknown };
+  // A project cannot always import the kit: it is handed to a default export that asks for it.
+  const provider: unknown = typeof exported === "function" ? exported(KIT) : exported;
+  const problem = providerProblem(provider, name);
+  if (problem !== undefined) throw new Error(problem);
+  return provider as Provider;
+}
+
+/** Why the value is no provider. */
+function providerProblem(value: unknown, name: string): string | undefined {
+  if (!isRecord(value))
+    return "its default export is no object and no function that gives one; write export default { name, summary, … }";
+  if (value.name !== name) return `its name is ${JSON.stringify(value.name)}, and must be "${name}" like the file`;
+  if (!NAME.test(name)) return `"${name}" is no name; names are small letters, digits and "-", and begin with a letter`;
+  if (typeof value.summary !== "string") return "it has no summary";
+  const { source, connection } = value;
+  if (source === undefined && connection === undefined) return "it has neither source nor connection";
+  return (source === undefined ? undefined : sourceProblem(source)) ?? connectionProblem(connection);
+}
+
+const NEEDED: Readonly<Record<string, readonly string[]>> = { webhook: ["verify", "normalise"], feed: ["run"] };
+
+function sourceProblem(source: unknown): string | undefined {
+  if (!isRecord(source) || !isRecord(source.settings) || !isRecord(source.events)) {
+    return "its source needs kind, settings and events";
   }
-  return provider;
+  const needed = NEEDED[String(source.kind)];
+  if (!needed) return 'the kind of its source must be "webhook" or "feed"';
+  const missing = needed.find((part) => typeof source[part] !== "function");
+  return missing === undefined ? undefined : `its source has no function "${missing}"`;
+}
+
+function connectionProblem(connection: unknown): string | undefined {
+  if (connection === undefined) return undefined;
+  if (!isRecord(connection) || !isRecord(connection.settings) || !isRecord(connection.actions)) {
+    return "its connection needs settings and actions";
+  }
+  const isAction = (one: unknown) => isRecord(one) && isRecord(one.params) && typeof one.perform === "function";
+  const wrong = Object.entries(connection.actions).find(([, action]) => !isAction(action));
+  return wrong && `its action "${wrong[0]}" needs params and perform`;
+}
+
+function reasonOf(error: unknown, file: string): string {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  if (code === "ERR_UNKNOWN_FILE_EXTENSION" && extname(file).endsWith("ts")) {
+    return "this Node does not read TypeScript; use Node 22.18 or newer, or write JavaScript";
+  }
+  return messageOf(error);
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -19,9 +19,7 @@ import { isObject } from "./story.ts";
 const INSTANCES_MAX = 100;
 
 /** The ways in and out that stories are told with. Sources have secrets of their own, so that samples can be signed. */
-export interface Project
-  extends Pick<FlowParts, "sources" | "connections" | "http">,
-    Pick<PolicyEnv, "actions" | "vars"> {
+export interface Project extends Pick<FlowParts, "sources" | "connections">, Pick<PolicyEnv, "actions" | "vars"> {
   /** What an action gives when the story does not say. */
   resultOf?(action: string, params: JsonObject): Json;
 }
@@ -77,7 +75,7 @@ export function createWorld(project: Project, policy: Policy, { store, cache }: 
     return scripted.get(action) ?? { kind: "done", result: project.resultOf?.(action, params) ?? {} };
   };
   const flow = createFlow({
-    ...{ node: "rehearsal", store, clock, cache: cache(clock), sources: project.sources, http: project.http },
+    ...{ node: "rehearsal", store, clock, cache: cache(clock), sources: project.sources },
     connections: scriptedConnections(project.connections, perform),
     policy: () => policy,
     compile: (machine, definition) => compileStored(machine, definition, policy, project.actions),
@@ -160,11 +158,15 @@ function scriptedConnections(
   perform: (action: string, params: JsonObject) => Outcome,
 ): ReadonlyMap<string, ConfiguredConnection> {
   const scripted = (name: string, provider: Provider): Provider => {
-    const actions = Object.entries(provider.actions ?? {}).map(([action, { probe: _, ...rest }]): [string, Action] => [
+    const { connection } = provider;
+    if (!connection) return provider;
+    const actions = Object.entries(connection.actions).map(([action, { probe: _, ...rest }]): [string, Action] => [
       action,
       { ...rest, perform: async (params) => perform(`${name}.${action}`, params) },
     ]);
-    return { ...provider, actions: Object.fromEntries(actions) };
+    const { settings, escapes = {} } = connection;
+    // Without a session: nothing is reached.
+    return { ...provider, connection: { settings, escapes, actions: Object.fromEntries(actions) } };
   };
   return new Map(
     [...connections].map(([name, configured]) => [

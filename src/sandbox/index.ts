@@ -1,49 +1,40 @@
 /** Stand-ins for the outside on loopback: real HTTP, strict about requests, readable state. For the demo, the docs and tests. */
-import { type Call, type Fault, serve } from "./http.ts";
-import { type JiraState, jira, jiraState } from "./jira.ts";
-import { type SlackState, slack, slackState } from "./slack.ts";
+import { type Call, type Fault, type Site, serve } from "./http.ts";
+import type { SandboxSystem } from "./stand-in.ts";
 
-export type { Call, Fault } from "./http.ts";
-export type { JiraState, SandboxIssue, SandboxTransition } from "./jira.ts";
-export type { SlackState } from "./slack.ts";
+type Systems = Readonly<Record<string, SandboxSystem>>;
+type StateOf<System> = System extends SandboxSystem<infer State> ? State : never;
+type AddressesOf<System> = System extends { addresses(...given: never[]): infer Addresses }
+  ? Addresses
+  : { url: string };
 
-export interface SandboxOptions {
-  /** 0 (the default) = any free port. */
-  jiraPort?: number;
-  slackPort?: number;
-}
-
-export interface Sandbox {
-  /** `url` serves Cloud (Basic email:token, REST v3) and Server (Bearer token, REST v2); the state may be read and changed. */
-  jira: JiraState & { url: string; calls: Call[] };
-  /** `url` is the base of the Web API, `webhookUrl` an incoming webhook that posts to #general. */
-  slack: SlackState & { url: string; webhookUrl: string; calls: Call[] };
+/** Per system its state, where it is reached, and what it was asked. */
+export type Sandbox<All extends Systems> = {
+  [Name in keyof All]: StateOf<All[Name]> & AddressesOf<All[Name]> & { calls: Call[] };
+} & {
   /** Scripts what happens to coming requests; scripts of one target apply in the order they were given. */
-  fault(target: "jira" | "slack", fault: Fault): void;
-  /** Ends both, hanging requests included. */
+  fault(target: keyof All, fault: Fault): void;
+  /** Ends all of them, hanging requests included. */
   close(): Promise<void>;
-}
+};
 
-/** Starts both stand-ins on 127.0.0.1 with their default data. Rejects when a port is taken. */
-export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbox> {
-  const jiraData = jiraState();
-  const slackData = slackState();
-  const jiraSite = await serve((request) => jira(jiraData, request), options.jiraPort);
-  const slackSite = await serve((request) => slack(slackData, request), options.slackPort).catch(async (error) => {
-    await jiraSite.close();
-    throw error;
-  });
-  const sites = { jira: jiraSite, slack: slackSite };
-  return {
-    jira: Object.assign(jiraData, { url: jiraSite.url, calls: jiraSite.calls }),
-    slack: Object.assign(slackData, {
-      url: `${slackSite.url}/api`,
-      webhookUrl: slackSite.url + slackData.webhookPath,
-      calls: slackSite.calls,
-    }),
-    fault: (target, fault) => sites[target].fault(fault),
-    async close() {
-      await Promise.all([jiraSite.close(), slackSite.close()]);
-    },
+/** Starts the systems on 127.0.0.1 with their initial state. */
+export async function startSandbox<All extends Systems>(systems: All): Promise<Sandbox<All>> {
+  const sites = new Map<keyof All, Site>();
+  const close = async () => {
+    await Promise.all([...sites.values()].map((site) => site.close()));
   };
+  const started: Record<string, object> = {};
+  for (const [name, system] of Object.entries(systems)) {
+    const state = system.initial();
+    const site = await serve((request) => system.handle(state, request));
+    sites.set(name, site);
+    const addresses = system.addresses?.(site.url, state) ?? { url: site.url };
+    started[name] = Object.assign(state, addresses, { calls: site.calls });
+  }
+  return {
+    ...started,
+    fault: (target: keyof All, fault: Fault) => sites.get(target)?.fault(fault),
+    close,
+  } as Sandbox<All>;
 }

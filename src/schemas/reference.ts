@@ -1,6 +1,6 @@
 /** The parts of docs/ that are written from the types: what each provider takes and does, and every key of signalbox.yaml. */
 import type { TSchema } from "typebox";
-import { ConfigFile, ConnectionKeys, keysOf, SourceKeys } from "../config/file.ts";
+import { ConfigFile, ConnectionKeys, SourceKeys } from "../config/file.ts";
 import type { Action, Provider, Source } from "../ports/provider.ts";
 
 const LINE_CHARS = 120;
@@ -19,6 +19,21 @@ export function providersPart(providers: ReadonlyMap<string, Provider>): string 
   return [...providers.values()].map(section).join("\n");
 }
 
+/** What each action gives, from the schemas of results. */
+export function resultsPart(providers: ReadonlyMap<string, Provider>): string {
+  const rows = [...providers.values()].flatMap(({ name, connection }) =>
+    Object.entries(connection?.actions ?? {}).map(([action, { result }]) => [
+      `\`${name}.${action}\``,
+      result === undefined ? "nothing" : rowsOf(result).map(givenText).join(", "),
+    ]),
+  );
+  return table(["action", "gives"], rows);
+}
+
+function givenText({ key, about }: Row): string {
+  return `\`${key}\`${about === "" ? "" : ` (${cell(about)})`}`;
+}
+
 /** Every key of signalbox.yaml, and what all sources and connections have in common. */
 export function knobsPart(): string {
   const named = { sources: SourceKeys, connections: ConnectionKeys };
@@ -30,28 +45,29 @@ export function knobsPart(): string {
 // ---------------------------------------------------------------- one provider
 
 function section(provider: Provider): string {
-  const { name, summary, docs, source, connection, actions = {} } = provider;
+  const { name, summary, docs, source, connection } = provider;
   const parts = [`## ${name}\n\n${summary}.${docs === undefined ? "" : ` [Vendor's documentation](${docs})`}\n`];
   parts.push(block("signalbox.yaml", configExample(provider)));
   if (source !== undefined) parts.push(sourceSection(source));
   if (connection !== undefined) {
-    const own = rowsOf(connection).filter(({ key }) => !keysOf(ConnectionKeys).includes(key));
-    parts.push(`### Connection: ${name}\n\n${fieldTable("key", own)}`);
+    parts.push(`### Connection: ${name}\n\n${fieldTable("key", rowsOf(connection.settings))}`);
   }
-  for (const [action, described] of Object.entries(actions)) parts.push(actionSection(name, action, described));
+  for (const [action, described] of Object.entries(connection?.actions ?? {}))
+    parts.push(actionSection(name, action, described));
   return parts.join("\n");
 }
 
-function sourceSection({ summary, settings, contentTypes, events, sign }: Source): string {
-  const types = contentTypes.map((type) => `\`${type}\``).join(", ");
+function sourceSection(source: Source): string {
+  const { summary, settings, events } = source;
+  const types = source.kind === "webhook" ? source.contentTypes.map((type) => `\`${type}\``).join(", ") : "";
   const rows = Object.entries(events).map(([type, { summary: about, sample }]) => [
     `\`${type}\``,
     cell(about),
-    sample === undefined || sign === undefined ? "" : "yes",
+    sample === undefined || source.kind === "feed" || source.sign === undefined ? "" : "yes",
   ]);
   const own = rowsOf(settings);
   return [
-    `### Source\n\n${summary}. Takes ${types}.\n`,
+    `### Source\n\n${summary}.${types === "" ? "" : ` Takes ${types}.`}\n`,
     ...(own.length > 0 ? [fieldTable("setting", own)] : []),
     table(["event", "means", "sample for `send`"], rows),
   ].join("\n");
@@ -90,7 +106,7 @@ function configExample({ name, source, connection }: Provider): string[] {
     lines.push("sources:", ...entry(name, { provider: name, ...secret, ...settings }));
   }
   if (connection !== undefined) {
-    const { properties = {}, required = [] } = formOf(connection);
+    const { properties = {}, required = [] } = formOf(connection.settings);
     const optional = Object.keys(properties).filter((key) => !required.includes(key));
     const isSecret = (key: string) => properties[key]?.secret === true;
     const keys = [

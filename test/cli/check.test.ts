@@ -6,7 +6,7 @@ import { Type } from "typebox";
 import { describe, expect, test } from "vitest";
 import { checkReport } from "../../src/cli/check-report.ts";
 import type { JsonObject } from "../../src/model.ts";
-import type { Provider, Source } from "../../src/ports/provider.ts";
+import type { Provider, Webhook } from "../../src/ports/provider.ts";
 import { loadProviders } from "../../src/providers/index.ts";
 import { sqliteStore } from "../../src/store/sqlite/store.ts";
 import { newEvent } from "../support/nouns.ts";
@@ -122,8 +122,9 @@ describe("without a store", () => {
 });
 
 /** Its one sample has a field that is nearly `stage`. */
-function openProvider(settings: Source["settings"]): Provider {
-  const source: Source = {
+function openProvider(settings: Webhook["settings"]): Provider {
+  const source: Webhook = {
+    kind: "webhook",
     summary: "Receives",
     settings,
     needsSecret: false,

@@ -5,7 +5,7 @@ import { createServer, request } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
-import { type Sandbox, startSandbox } from "../../src/sandbox/index.ts";
+import { type Sandbox, startSandbox } from "../support/sandbox.ts";
 import { command, type How, json, project, type Ran, type Started, start, startsProject } from "./support/command.ts";
 
 const SECRET = "a secret of the tests";

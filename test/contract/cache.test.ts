@@ -14,7 +14,8 @@ import { hasService, isListening } from "../support/services.ts";
 
 const REDIS_URL = process.env.REDIS_URL ?? "redis://127.0.0.1:6379";
 const NAMESPACE = "signalbox:cache:";
-const MINUTE = 60_000;
+const MINUTE_MS = 60_000;
+const MINUTE = { ttlMs: MINUTE_MS };
 
 /** Its sleeps end with the timers below, so that the bound on a first connection holds, and it can be wound. */
 function woundClock(): Clock & { wind(ms: number): void } {
@@ -122,9 +123,9 @@ describe.each([memory, ...(hasRedis ? [redis] : [])])("a cache in $name", (backe
     const key = newKey();
     const load = loader(1, 2);
     await opened.cache.read(key, MINUTE, load);
-    await opened.pass(key, 0.85 * MINUTE);
+    await opened.pass(key, 0.85 * MINUTE_MS);
     expect(await opened.cache.read(key, MINUTE, load)).toBe(1);
-    await opened.pass(key, 0.15 * MINUTE);
+    await opened.pass(key, 0.15 * MINUTE_MS);
     expect(await opened.cache.read(key, MINUTE, load)).toBe(2);
   });
 
@@ -140,6 +141,21 @@ describe.each([memory, ...(hasRedis ? [redis] : [])])("a cache in $name", (backe
     const key = newKey();
     await expect(opened.cache.read(key, MINUTE, () => Promise.reject(new Error("401")))).rejects.toThrow("401");
     expect(await opened.cache.read(key, MINUTE, loader("right"))).toBe("right");
+  });
+
+  test("a failed load is thrown again and not repeated while it is remembered, and a drop forgets it", async () => {
+    const key = newKey();
+    const times = { ttlMs: MINUTE_MS, failMs: MINUTE_MS };
+    let loads = 0;
+    const failing = () => {
+      loads++;
+      return Promise.reject(new Error("down"));
+    };
+    for (let i = 0; i < 3; i++) await expect(opened.cache.read(key, times, failing)).rejects.toThrow("down");
+    expect(loads).toBe(1);
+    await expect(opened.cache.read(newKey(), times, loader("other"))).resolves.toBe("other");
+    await opened.cache.drop(key);
+    expect(await opened.cache.read(key, times, loader("up"))).toBe("up");
   });
 
   test("many readers at once cause one load", async () => {
@@ -178,6 +194,17 @@ describe.each([memory, ...(hasRedis ? [redis] : [])])("a cache in $name", (backe
 });
 
 describe("a cache in memory", () => {
+  test("a failed load is repeated once its time is over", async () => {
+    const clock = woundClock();
+    const cache = memoryCache({ clock });
+    const times = { ttlMs: MINUTE_MS, failMs: 10_000 };
+    await expect(cache.read("k", times, () => Promise.reject(new Error("down")))).rejects.toThrow("down");
+    clock.wind(9_999);
+    await expect(cache.read("k", times, loader("up"))).rejects.toThrow("down");
+    clock.wind(1);
+    expect(await cache.read("k", times, loader("up"))).toBe("up");
+  });
+
   test("holds no more than it may and lets go of what was not read for longest", async () => {
     const cache = memoryCache({ clock: woundClock(), entriesMax: 3 });
     for (const key of ["a", "b", "c"]) await cache.read(key, MINUTE, loader(key));
@@ -230,7 +257,7 @@ describe("Redis that cannot be reached", () => {
     expect(await cache.read("k", MINUTE, load)).toBe("first");
     expect(await cache.read("k", MINUTE, load)).toBe("first");
     expect(cache.healthy()).toBe(false);
-    clock.wind(MINUTE);
+    clock.wind(MINUTE_MS);
     expect(await cache.read("k", MINUTE, load)).toBe("second");
     await cache.drop("k");
     expect(await cache.read("k", MINUTE, loader("third"))).toBe("third");
@@ -344,7 +371,7 @@ describe.runIf(hasServer)("Redis that goes and comes", () => {
     expect(await admin.exists(`${NAMESPACE}k`)).toBe(0);
     expect(await cache.read("k", MINUTE, loader("whole"))).toBe("whole");
     expect(await admin.get(`${NAMESPACE}k`)).toBe('"whole"');
-    expect(await admin.pttl(`${NAMESPACE}k`)).toBeGreaterThan(0.85 * MINUTE);
+    expect(await admin.pttl(`${NAMESPACE}k`)).toBeGreaterThan(0.85 * MINUTE_MS);
     admin.disconnect();
     await cache.close();
   });

@@ -2,9 +2,9 @@
 import type { ChildProcess } from "node:child_process";
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Sandbox, startSandbox } from "../../src/sandbox/index.ts";
 import { type Started, startEngine } from "../support/engine.ts";
 import { hasRedisServer, killRedis, startRedis } from "../support/redis.ts";
+import { type Sandbox, startSandbox } from "../support/sandbox.ts";
 import { freePort, mergedPullRequest, until } from "../support/served.ts";
 import { shippedPolicy, teamConfig, teamEnv } from "../support/team.ts";
 

@@ -5,9 +5,9 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Delivery } from "../../src/model.ts";
-import { type Sandbox, startSandbox } from "../../src/sandbox/index.ts";
 import { command } from "../cli/support/command.ts";
 import { type Started, startEngine } from "../support/engine.ts";
+import { type Sandbox, startSandbox } from "../support/sandbox.ts";
 import { freePort, signedByGithub, until } from "../support/served.ts";
 
 const JIRA_EMAIL = "bot@example.com";

@@ -1,7 +1,7 @@
 /** The whole path with the shipped rules: what GitHub says happens in Jira and Slack, once, whatever goes wrong on the way. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { AuditEntry, Delivery, Event, Explanation, Instance, Trace } from "../../src/model.ts";
-import type { Call } from "../../src/sandbox/index.ts";
+import type { Call } from "../../src/sandbox/http.ts";
 import { mergedPullRequest, signedByGithub, until } from "../support/served.ts";
 import { startTeam, type Team } from "../support/team.ts";
 

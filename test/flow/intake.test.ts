@@ -6,7 +6,7 @@ import { type AcceptDeps, createAccept } from "../../src/flow/accept.ts";
 import { createReceiver } from "../../src/flow/receive.ts";
 import type { Event } from "../../src/model.ts";
 import type { Observation } from "../../src/ports/observe.ts";
-import type { EventDraft, Source } from "../../src/ports/provider.ts";
+import type { EventDraft, Webhook } from "../../src/ports/provider.ts";
 import type { Store } from "../../src/ports/store.ts";
 import { memoryStore } from "../../src/store/memory.ts";
 import { responseOf } from "../../src/web/ingest.ts";
@@ -87,7 +87,8 @@ describe("messages of a feed", () => {
   });
 });
 
-const BELIEVED: Source = {
+const BELIEVED: Webhook = {
+  kind: "webhook",
   summary: "Whatever comes",
   settings: Type.Object({}),
   needsSecret: false,
@@ -98,17 +99,18 @@ const BELIEVED: Source = {
 };
 
 describe("a request of a sender", () => {
-  async function received(source: Partial<Source>) {
+  async function received(source: Partial<Webhook>) {
     const deps = intake();
     const configured = {
       config: { name: "in", provider: "any", secrets: ["s"], settings: {} },
       source: { ...BELIEVED, ...source },
+      network: NO_NETWORK,
       paths: ["/hooks/in"],
       bodyBytesMax: 100,
     };
     const receiver = createReceiver({
       ...deps,
-      ...{ sources: [configured], cache: memoryCache({ clock: deps.clock }), http: NO_NETWORK },
+      ...{ sources: [configured], cache: memoryCache({ clock: deps.clock }) },
     });
     const request = { method: "POST", path: "/hooks/in", query: "", headers: {}, body: Buffer.from("[1]") };
     const result = await receiver.receive(request, { source: "in", bodyBytesMax: 100 }, "req-1");

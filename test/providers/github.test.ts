@@ -5,14 +5,14 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import { memoryCache } from "../../src/cache/memory.ts";
-import { httpClient } from "../../src/network/http.ts";
+import { createNetwork } from "../../src/network/network.ts";
 import type {
   ActionContext,
   EventDraft,
   Normalised,
   RawRequest,
-  Source,
   SourceConfig,
+  Webhook,
 } from "../../src/ports/provider.ts";
 import github from "../../src/providers/github/index.ts";
 
@@ -20,7 +20,7 @@ const NOW = Date.parse("2026-01-05T09:00:00Z");
 const SECRET = "It's a Secret to Everybody";
 const SHA = "9f31c2e4d1b0a7c65e8f3d2b1a0c9e8f7d6c5b4a";
 const clock = { now: () => NOW, monotonic: () => 0, sleep: async () => {} };
-const source: Source<{ legacySha1?: boolean }> = github.source;
+const source: Webhook<{ legacySha1?: boolean }> = github.source;
 /** JSON that a test takes apart. */
 type Loose = ReturnType<typeof JSON.parse>;
 
@@ -194,8 +194,8 @@ describe("what was captured from a real sender", () => {
   };
   test.each(vectors.map((vector) => [vector.id, vector] as const))("%s", (id, { secret, headers, body }) => {
     const request = { ...delivery(undefined, body), headers };
-    const http = httpClient({ allowPrivate: false, redact: String });
-    const context = { nowMs: NOW, cache: memoryCache({ clock }), http };
+    const network = createNetwork({ allowPrivate: false, redact: String });
+    const context = { nowMs: NOW, cache: memoryCache({ clock }), network };
     expect(source.verify(request, config({ secrets: [secret] }), context)).toMatchObject({ ok: true });
     const result = source.normalise(request, config(), NOW);
     expect(result).toMatchObject({ kind: "events", bodyWindowMs: 3 * 24 * 3_600_000 });
@@ -247,7 +247,7 @@ describe("requests", () => {
   const context = {
     nowMs: NOW,
     cache: memoryCache({ clock }),
-    http: httpClient({ allowPrivate: false, redact: String }),
+    network: createNetwork({ allowPrivate: false, redact: String }),
   };
   const hmac = (digest: string, body: string) => createHmac(digest, SECRET).update(body).digest("hex");
   const form = "application/x-www-form-urlencoded";
@@ -326,7 +326,7 @@ async function outside(answer: (seen: Seen) => { status: number; headers?: Recor
     server.closeAllConnections();
     server.close();
   });
-  const http = httpClient({ allowPrivate: true, redact: String });
+  const http = createNetwork({ allowPrivate: true, redact: String });
   closers.push(() => http.close());
   const context: ActionContext<{ url: string; token: string }> = {
     connection: {
@@ -337,14 +337,14 @@ async function outside(answer: (seen: Seen) => { status: number; headers?: Recor
     idempotencyKey: "dlv_1",
     attempt: 1,
     nowMs: NOW,
-    http,
+    network: http,
     cache: memoryCache({ clock }),
-    signal: new AbortController().signal,
+    session: undefined,
   };
   return { all, context };
 }
 
-const { status, comment } = github.actions;
+const { status, comment } = github.connection.actions;
 
 describe("status", () => {
   test("sends what GitHub documents, the description cut", async () => {
@@ -436,7 +436,7 @@ describe("comment", () => {
 });
 
 test.each(["acme/..", "../web", "acme", "acme/web/x", "acme/web?x", "a b/c"])("%s is no repository", async (repo) => {
-  const { validatorFor: checker } = await import("../../src/core/check.ts");
-  expect(checker(status.params)({ ...status.example, repo })).not.toEqual([]);
-  expect(checker(status.params)({ ...status.example, repo: "acme/.github" })).toEqual([]);
+  const { validatorFor } = await import("../../src/core/check.ts");
+  expect(validatorFor(status.params)({ ...status.example, repo })).not.toEqual([]);
+  expect(validatorFor(status.params)({ ...status.example, repo: "acme/.github" })).toEqual([]);
 });

@@ -4,9 +4,9 @@ import { type AddressInfo, createServer as createTcp, type Server, type Socket }
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import { isPrivateAddress } from "../../src/network/address.ts";
-import { type HttpOptions, httpClient } from "../../src/network/http.ts";
-import type { HttpAnswer, HttpClient, HttpRequest } from "../../src/ports/network.ts";
-import { type Answered, cut, failure, outcomeOf, type Reading } from "../../src/providers/kit/answer.ts";
+import { createNetwork, type NetworkOptions } from "../../src/network/network.ts";
+import type { HttpClient, HttpRequest, HttpResponse, HttpResult } from "../../src/ports/network.ts";
+import { cut, failure, type OutcomeOptions, outcomeOf } from "../../src/providers/kit/answer.ts";
 
 const closers: (() => unknown)[] = [];
 afterEach(async () => {
@@ -36,10 +36,10 @@ async function serveRaw(onSocket: (socket: Socket) => void): Promise<number> {
   );
 }
 
-function client(options: Partial<HttpOptions> = {}): HttpClient {
-  const made = httpClient({ allowPrivate: true, redact: (text) => text, ...options });
-  closers.push(() => made.close());
-  return made;
+function client(options: Partial<NetworkOptions> = {}, signal?: AbortSignal): HttpClient {
+  const network = createNetwork({ allowPrivate: true, redact: (text) => text, ...options });
+  closers.push(() => network.close());
+  return (signal ? network.during(signal) : network).http;
 }
 
 const ok = (_request: IncomingMessage, response: ServerResponse) => void response.end("fine");
@@ -91,12 +91,12 @@ describe("what must not be called is not called", () => {
   });
 
   test("one private address among those of a name refuses the name", async () => {
-    const lookup: HttpOptions["lookup"] = (_name, answer) =>
+    const resolve: NetworkOptions["resolve"] = (_name, answer) =>
       answer(null, [
         { address: "93.184.216.34", family: 4 },
         { address: "127.0.0.1", family: 4 },
       ]);
-    const answer = await client({ allowPrivate: false, lookup }).request(get("http://example.test/"));
+    const answer = await client({ allowPrivate: false, resolve }).request(get("http://example.test/"));
     expect(answer).toMatchObject({ kind: "refused", code: "PRIVATE_ADDRESS", permanent: true });
   });
 
@@ -104,10 +104,10 @@ describe("what must not be called is not called", () => {
     const port = await serve(ok);
     const answers = ["127.0.0.1", "169.254.169.254"];
     let lookups = 0;
-    const lookup: HttpOptions["lookup"] = (_name, answer) =>
+    const resolve: NetworkOptions["resolve"] = (_name, answer) =>
       answer(null, [{ address: answers[lookups++] ?? "0.0.0.0", family: 4 }]);
-    const answer = await client({ lookup }).request(get(`http://rebinding.test:${port}/`));
-    expect(answer).toMatchObject({ kind: "answer", status: 200 });
+    const answer = await client({ resolve }).request(get(`http://rebinding.test:${port}/`));
+    expect(answer).toMatchObject({ kind: "answered", status: 200 });
     expect(lookups).toBe(1);
   });
 
@@ -137,7 +137,7 @@ describe("an exchange", () => {
       headers: { "X-One": "1" },
       body: "grüße",
     });
-    expect(answer).toMatchObject({ kind: "answer", status: 201, text: "POST /a?b=c 1 grüße" });
+    expect(answer).toMatchObject({ kind: "answered", status: 201, text: "POST /a?b=c 1 grüße" });
     expect(answer).toMatchObject({ headers: { "x-two": "a, b" } });
   });
 
@@ -148,15 +148,17 @@ describe("an exchange", () => {
       response.writeHead(302, { location: "/elsewhere" }).end();
     });
     const answer = await client().request(get(`http://127.0.0.1:${port}/`));
-    expect(answer).toMatchObject({ kind: "answer", status: 302 });
+    expect(answer).toMatchObject({ kind: "answered", status: 302 });
     expect(calls).toBe(1);
     expect(outcomeOf(answer, { nowMs: 0 })).toMatchObject({ kind: "rejected" });
   });
 
   test("cuts an answer that is too long, and says what it was", async () => {
     const port = await serve((_request, response) => void response.end("x".repeat(500_000)));
-    const answer = (await client({ answerBytesMax: 1_000 }).request(get(`http://127.0.0.1:${port}/`))) as Answered;
-    expect(answer).toMatchObject({ kind: "answer", status: 200 });
+    const answer = (await client({ responseBytesMax: 1_000 }).request(
+      get(`http://127.0.0.1:${port}/`),
+    )) as HttpResponse;
+    expect(answer).toMatchObject({ kind: "answered", status: 200 });
     expect(answer.text).toHaveLength(1_000);
   });
 
@@ -169,7 +171,7 @@ describe("an exchange", () => {
       flood();
     });
     const answer = await client().request(get(`http://127.0.0.1:${port}/`, { timeoutMs: 10_000 }));
-    expect(answer).toMatchObject({ kind: "answer", status: 200 });
+    expect(answer).toMatchObject({ kind: "answered", status: 200 });
   });
 
   test("keeps connections for the next ones", async () => {
@@ -191,7 +193,7 @@ describe("an exchange", () => {
     const redact = (text: string) => text.replaceAll("hunter2", "***");
     const answer = await client({ redact }).request(get(`http://127.0.0.1:${port}/`));
     expect(JSON.stringify(answer)).not.toContain("hunter2");
-    expect(answer).toMatchObject({ kind: "answer", text: "no such token: ***" });
+    expect(answer).toMatchObject({ kind: "answered", text: "no such token: ***" });
   });
 
   test("a header that is none is refused for good, not thrown", async () => {
@@ -216,8 +218,8 @@ describe("a failure before the request was taken is refused, after it uncertain"
   });
 
   test.each(["ENOTFOUND", "EAI_AGAIN"])("the name does not resolve: %s", async (code) => {
-    const lookup: HttpOptions["lookup"] = (_name, answer) => answer(Object.assign(new Error(code), { code }), []);
-    expect(await client({ lookup }).request(get("http://nowhere.test/"))).toMatchObject({ kind: "refused", code });
+    const resolve: NetworkOptions["resolve"] = (_name, answer) => answer(Object.assign(new Error(code), { code }), []);
+    expect(await client({ resolve }).request(get("http://nowhere.test/"))).toMatchObject({ kind: "refused", code });
   });
 
   test("the other side does not speak TLS", async () => {
@@ -256,14 +258,14 @@ describe("a failure before the request was taken is refused, after it uncertain"
   });
 
   test("the name server does not answer in time", async () => {
-    const answer = await client({ lookup: () => {} }).request(get("http://slow.test/", { timeoutMs: 50 }));
+    const answer = await client({ resolve: () => {} }).request(get("http://slow.test/", { timeoutMs: 50 }));
     expect(answer).toMatchObject({ kind: "refused", code: "TIMEOUT" });
   });
 
   test("the process stops", async () => {
     const stop = new AbortController();
     const port = await serve(() => stop.abort());
-    const http = client({ signal: stop.signal });
+    const http = client({}, stop.signal);
     expect(await http.request(get(`http://127.0.0.1:${port}/`))).toMatchObject({
       kind: "uncertain",
       code: "CANCELLED",
@@ -287,7 +289,7 @@ const file = join(import.meta.dirname, "../fixtures/vectors/outbound-responses.j
 const answers = JSON.parse(readFileSync(file, "utf8")) as { now: number; vectors: AnswerVector[] };
 // What is read from the remote state, from parts of an answer or over SMTP is the business of those who do it.
 const OWN = ["reread", "partial", "noop"];
-const READINGS: Record<string, Partial<Reading>> = {
+const READINGS: Record<string, Partial<OutcomeOptions>> = {
   github: { classify: ({ status, text }) => (status === 403 && /rate limit/.test(text) ? "retry" : undefined) },
 };
 const KIND: Record<string, string> = {
@@ -298,8 +300,8 @@ const KIND: Record<string, string> = {
   disable: "rejected",
 };
 
-const answered = (status: number, headers: Record<string, string> = {}, text = ""): HttpAnswer => ({
-  kind: "answer",
+const answered = (status: number, headers: Record<string, string> = {}, text = ""): HttpResult => ({
+  kind: "answered",
   status,
   headers,
   text,

@@ -3,8 +3,8 @@ import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
 import { memoryCache } from "../../src/cache/memory.ts";
 import { validatorFor } from "../../src/core/check.ts";
-import { httpClient } from "../../src/network/http.ts";
-import type { ActionContext, EventDraft, RawRequest, Source } from "../../src/ports/provider.ts";
+import { createNetwork } from "../../src/network/network.ts";
+import type { ActionContext, EventDraft, RawRequest, Webhook } from "../../src/ports/provider.ts";
 import http from "../../src/providers/http/index.ts";
 import { STANDARD_WEBHOOKS, verifySignature } from "../../src/providers/kit/signature.ts";
 
@@ -13,7 +13,7 @@ const WHSEC = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 /** JSON that a test takes apart. */
 type Loose = ReturnType<typeof JSON.parse>;
 const verify = { kind: "bearer", key: "utf8" } as const;
-const source: Source<Loose> = http.source;
+const source: Webhook<Loose> = http.source;
 const clock = { now: () => NOW, monotonic: () => 0, sleep: async () => {} };
 
 function requestOf(body: unknown, headers: Record<string, string> = {}): RawRequest {
@@ -186,7 +186,7 @@ async function outside(settings: object, answer = { status: 200, body: "" }) {
     server.closeAllConnections();
     server.close();
   });
-  const client = httpClient({ allowPrivate: true, redact: String });
+  const client = createNetwork({ allowPrivate: true, redact: String });
   closers.push(() => client.close());
   const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const context: ActionContext<object> = {
@@ -194,14 +194,14 @@ async function outside(settings: object, answer = { status: 200, body: "" }) {
     idempotencyKey: "dlv_1.2",
     attempt: 1,
     nowMs: NOW,
-    http: client,
+    network: client,
     cache: memoryCache({ clock }),
-    signal: new AbortController().signal,
+    session: undefined,
   };
   return { all, base, context };
 }
 
-const { request } = http.actions;
+const { request } = http.connection.actions;
 
 describe("request", () => {
   test("joins path and query to the connection, sends JSON, keeps the answer", async () => {

@@ -1,20 +1,19 @@
 /** Reading an issue's status, against the stand-in over real HTTP. */
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { memoryCache } from "../../src/cache/memory.ts";
-import { httpClient } from "../../src/network/http.ts";
-import type { HttpClient } from "../../src/ports/network.ts";
+import { createNetwork, type OwnedNetwork } from "../../src/network/network.ts";
 import type { Action, ActionContext } from "../../src/ports/provider.ts";
 import jira from "../../src/providers/jira/index.ts";
-import { type Sandbox, startSandbox } from "../../src/sandbox/index.ts";
 import { woundClock } from "../support/clock.ts";
+import { type Sandbox, startSandbox } from "../support/sandbox.ts";
 
-const read = jira.actions?.read as Action;
+const read = jira.connection?.actions.read as Action;
 let sandbox: Sandbox;
-let http: HttpClient & { close(): Promise<void> };
+let http: OwnedNetwork;
 
 beforeEach(async () => {
   sandbox = await startSandbox();
-  http = httpClient({ allowPrivate: true, redact: (text) => text });
+  http = createNetwork({ allowPrivate: true, redact: (text) => text });
 });
 afterEach(async () => {
   await http.close();
@@ -28,9 +27,9 @@ function context(settings: Record<string, string>): ActionContext {
     idempotencyKey: "dlv_1",
     attempt: 1,
     nowMs: clock.now(),
-    http,
+    network: http,
     cache: memoryCache({ clock }),
-    signal: new AbortController().signal,
+    session: undefined,
   };
 }
 

@@ -4,21 +4,21 @@ import fc from "fast-check";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { memoryCache } from "../../src/cache/memory.ts";
 import type { Json, Outcome } from "../../src/model.ts";
-import { httpClient } from "../../src/network/http.ts";
+import { createNetwork, type OwnedNetwork } from "../../src/network/network.ts";
 import type { Cache } from "../../src/ports/cache.ts";
-import type { HttpClient } from "../../src/ports/network.ts";
 import type { Action, ActionContext } from "../../src/ports/provider.ts";
 import jira from "../../src/providers/jira/index.ts";
+import type { SandboxIssue, SandboxTransition } from "../../src/providers/jira/sandbox.ts";
+import { adfProblem, plainText } from "../../src/providers/jira/sandbox-document.ts";
 import { document, wiki } from "../../src/providers/jira/text.ts";
-import { type Sandbox, type SandboxIssue, type SandboxTransition, startSandbox } from "../../src/sandbox/index.ts";
-import { adfProblem, plainText } from "../../src/sandbox/jira-document.ts";
 import { woundClock } from "../support/clock.ts";
+import { type Sandbox, startSandbox } from "../support/sandbox.ts";
 
-const transition = jira.actions?.transition as Action;
-const comment = jira.actions?.comment as Action;
+const transition = jira.connection?.actions.transition as Action;
+const comment = jira.connection?.actions.comment as Action;
 
 let sandbox: Sandbox;
-let client: HttpClient & { close(): Promise<void> };
+let client: OwnedNetwork;
 let clock = woundClock();
 let cache: Cache;
 
@@ -29,7 +29,7 @@ beforeEach(async () => {
 });
 afterEach(() => sandbox.close());
 beforeAll(() => {
-  client = httpClient({ allowPrivate: true, redact: (text) => text });
+  client = createNetwork({ allowPrivate: true, redact: (text) => text });
 });
 afterAll(() => client.close());
 
@@ -42,9 +42,9 @@ function context(settings: Settings = {}, more: Partial<ActionContext> = {}): Ac
     idempotencyKey: "dlv_1",
     attempt: 1,
     nowMs: clock.now(),
-    http: client,
+    network: client,
     cache,
-    signal: new AbortController().signal,
+    session: undefined,
     ...more,
   };
 }
@@ -228,9 +228,9 @@ describe("what is kept of transitions", () => {
     const keys: string[] = [];
     const seen: Cache = {
       ...cache,
-      read(key, ttlMs, load) {
+      read(key, times, load) {
         keys.push(key);
-        return cache.read(key, ttlMs, load);
+        return cache.read(key, times, load);
       },
     };
     await move({ issue: "WEB-1", to: "Done" }, context({}, { cache: seen }));
@@ -400,7 +400,7 @@ describe("an attempt whose end is not known", () => {
   test("changes nothing once its time is over", async () => {
     const over = new AbortController();
     over.abort();
-    const at = context({}, { signal: over.signal });
+    const at = context({}, { network: client.during(over.signal) });
     expect(await move({ issue: "WEB-1", to: "Done" }, at)).toMatchObject({ kind: "retry" });
     expect(await say({ issue: "WEB-1", body: "x" }, at)).toMatchObject({ kind: "retry" });
     expect(posts()).toEqual([]);

@@ -3,20 +3,19 @@ import { readFileSync } from "node:fs";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { memoryCache } from "../../src/cache/memory.ts";
 import type { Json, Outcome } from "../../src/model.ts";
-import { httpClient } from "../../src/network/http.ts";
+import { createNetwork, type OwnedNetwork } from "../../src/network/network.ts";
 import type { Cache } from "../../src/ports/cache.ts";
-import type { HttpClient } from "../../src/ports/network.ts";
 import type { Action, ActionContext } from "../../src/ports/provider.ts";
 import slack from "../../src/providers/slack/index.ts";
-import { type Sandbox, startSandbox } from "../../src/sandbox/index.ts";
 import { woundClock } from "../support/clock.ts";
+import { type Sandbox, startSandbox } from "../support/sandbox.ts";
 
-const post = slack.actions?.post as Action;
-const update = slack.actions?.update as Action;
+const post = slack.connection?.actions.post as Action;
+const update = slack.connection?.actions.update as Action;
 const NOW_MS = Date.UTC(2026, 0, 5, 9);
 
 let sandbox: Sandbox;
-let client: HttpClient & { close(): Promise<void> };
+let client: OwnedNetwork;
 let cache: Cache;
 
 beforeEach(async () => {
@@ -25,7 +24,7 @@ beforeEach(async () => {
 });
 afterEach(() => sandbox.close());
 beforeAll(() => {
-  client = httpClient({ allowPrivate: true, redact: (text) => text });
+  client = createNetwork({ allowPrivate: true, redact: (text) => text });
 });
 afterAll(() => client.close());
 
@@ -35,9 +34,9 @@ function context(settings: Record<string, Json>, more: Partial<ActionContext> = 
     idempotencyKey: "dlv_1",
     attempt: 1,
     nowMs: NOW_MS,
-    http: client,
+    network: client,
     cache,
-    signal: new AbortController().signal,
+    session: undefined,
     ...more,
   };
 }
@@ -292,9 +291,9 @@ describe("credentials", () => {
     const keys: string[] = [];
     const noted: Cache = {
       ...cache,
-      read(key, ttlMs, load) {
+      read(key, times, load) {
         keys.push(key);
-        return cache.read(key, ttlMs, load);
+        return cache.read(key, times, load);
       },
     };
     const outcomes: (Outcome | undefined)[] = [];

@@ -1,15 +1,21 @@
 /** The documents as blocks, and the examples in them as data that can be run: patterns, expressions, templates, stories of a machine. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { Type } from "typebox";
 import { expect } from "vitest";
 import { parse, parseAllDocuments } from "yaml";
 import { formatDuration, parseDuration } from "../../src/core/duration.ts";
 import { compileExpression } from "../../src/core/expr.ts";
 import { matches } from "../../src/core/match/evaluate.ts";
 import { compilePattern } from "../../src/core/match/pattern.ts";
-import { compileValue, type Escape } from "../../src/core/render.ts";
+import { compileValue } from "../../src/core/render.ts";
 import type { Event, Json, JsonObject } from "../../src/model.ts";
+import github from "../../src/providers/github/index.ts";
+import jira from "../../src/providers/jira/index.ts";
+import slack from "../../src/providers/slack/index.ts";
 import { type MachineRun, machineOf, startRun } from "../core/machine-story.ts";
+
+const ESCAPES = [github, jira, slack].map(({ connection }) => connection?.escapes);
 
 export const ROOT = new URL("../..", import.meta.url).pathname;
 
@@ -130,12 +136,14 @@ function runTemplates(text: string): void {
     ...scope
   } = parse(text) as JsonObject & {
     cases: (Case & { text: unknown })[];
-    destination?: Escape;
+    destination?: string;
     files?: Record<string, string>;
     event: JsonObject;
   };
   for (const one of cases) {
-    const options = { templates: new Map(Object.entries(files)), ...(destination ? { escape: destination } : {}) };
+    const templates = new Map(Object.entries(files));
+    const schema = Type.Unknown(destination ? { escape: destination } : {});
+    const options = { templates, schema, escapes: Object.assign({}, ...ESCAPES) };
     const { renderer, diagnostics: problems } = compileValue(one.text, options);
     expectCase(one, problems[0] && advised(problems[0]), () => renderer.render(scope));
   }

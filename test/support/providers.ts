@@ -1,12 +1,13 @@
 /** Providers with the shapes that configuration and policy have to deal with; they talk to nobody. */
 import { Type } from "typebox";
-import type { Action, Provider, Source } from "../../src/ports/provider.ts";
+import type { Action, Provider, Webhook } from "../../src/ports/provider.ts";
 
 const strict = { additionalProperties: false };
 const secret = (description: string) => Type.String({ minLength: 1, secret: true, description });
 
-function source(settings: Source["settings"], needsSecret: Source["needsSecret"]): Source {
+function source(settings: Webhook["settings"], needsSecret: Webhook["needsSecret"]): Webhook {
   return {
+    kind: "webhook",
     summary: "Receives",
     settings,
     needsSecret,
@@ -48,29 +49,33 @@ const custom: Provider = {
 const jira: Provider = {
   name: "jira",
   summary: "Tickets",
-  connection: Type.Object(
-    { url: Type.String({ pattern: "^https?://" }), email: Type.Optional(Type.String()), token: secret("API token") },
-    strict,
-  ),
-  actions: { transition: action(Type.Object({ issue: Type.String(), to: Type.String() }, strict)) },
+  connection: {
+    settings: Type.Object(
+      { url: Type.String({ pattern: "^https?://" }), email: Type.Optional(Type.String()), token: secret("API token") },
+      strict,
+    ),
+    actions: { transition: action(Type.Object({ issue: Type.String(), to: Type.String() }, strict)) },
+  },
 };
 
 const slack: Provider = {
   name: "slack",
   summary: "Messages",
-  connection: Type.Object({ webhook: secret("Incoming webhook"), channel: Type.Optional(Type.String()) }, strict),
-  actions: {
-    post: action(
-      Type.Object(
-        {
-          channel: Type.String({ minLength: 1 }),
-          text: Type.String({ minLength: 1 }),
-          thread: Type.Optional(Type.String()),
-          unfurl: Type.Optional(Type.Boolean()),
-        },
-        strict,
+  connection: {
+    settings: Type.Object({ webhook: secret("Incoming webhook"), channel: Type.Optional(Type.String()) }, strict),
+    actions: {
+      post: action(
+        Type.Object(
+          {
+            channel: Type.String({ minLength: 1 }),
+            text: Type.String({ minLength: 1 }),
+            thread: Type.Optional(Type.String()),
+            unfurl: Type.Optional(Type.Boolean()),
+          },
+          strict,
+        ),
       ),
-    ),
+    },
   },
 };
 
@@ -80,7 +85,7 @@ export const PROVIDERS: ReadonlyMap<string, Provider> = new Map(
 
 /** Jira and Slack as connections of the same names. */
 export const ACTIONS = new Map(
-  [jira, slack].flatMap(({ name, actions = {} }) =>
-    Object.entries(actions).map(([key, { params }]) => [`${name}.${key}`, { params }] as const),
+  [jira, slack].flatMap(({ name, connection }) =>
+    Object.entries(connection?.actions ?? {}).map(([key, { params }]) => [`${name}.${key}`, { params }] as const),
   ),
 );

@@ -5,7 +5,7 @@ import { memoryCache } from "../../src/cache/memory.ts";
 import { actionCatalogue } from "../../src/config/config.ts";
 import type { Decision, Json, JsonObject } from "../../src/model.ts";
 import { type PolicyFiles, readPolicyFiles } from "../../src/policy/policy.ts";
-import type { SourceConfig } from "../../src/ports/provider.ts";
+import type { SourceConfig, Webhook } from "../../src/ports/provider.ts";
 import type { Store } from "../../src/ports/store.ts";
 import { loadProviders } from "../../src/providers/index.ts";
 import { runStory } from "../../src/rehearsal/run.ts";
@@ -41,20 +41,20 @@ const SOURCES: readonly SourceConfig[] = [
 ];
 
 const connections = [...providers.values()].flatMap((provider) => {
-  const { name, actions } = provider;
+  const { name, connection } = provider;
   const config = { name, provider: name, settings: {} as JsonObject };
-  return actions === undefined ? [] : [{ config, provider, http: NO_NETWORK, concurrency: 16 }];
+  return connection === undefined ? [] : [{ config, provider, network: NO_NETWORK, concurrency: 16 }];
 });
 
 const PROJECT: Project = {
   sources: SOURCES.map((config) => ({
     config,
-    source: providers.get(config.provider)!.source!,
+    source: providers.get(config.provider)!.source as Webhook,
+    network: NO_NETWORK,
     paths: [`/hooks/${config.name}`],
     bodyBytesMax: 1024 * 1024,
   })),
   connections: new Map(connections.map((one) => [one.config.name, one])),
-  http: NO_NETWORK,
   actions: actionCatalogue(connections, providers),
   vars: {},
   resultOf,

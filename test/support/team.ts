@@ -1,8 +1,8 @@
 /** A team's delivery line: the shipped rules and machines, a stand-in Jira and Slack, and an engine over real HTTP. */
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { type Sandbox, startSandbox } from "../../src/sandbox/index.ts";
 import { type Started, startEngine } from "./engine.ts";
+import { type Sandbox, startSandbox } from "./sandbox.ts";
 import { GITHUB_SECRET } from "./served.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;

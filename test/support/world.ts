@@ -6,9 +6,9 @@ import { createFlow, type Flow } from "../../src/flow/flow.ts";
 import type { Json, JsonObject, Outcome } from "../../src/model.ts";
 import { compilePolicy, type PolicyFiles } from "../../src/policy/policy.ts";
 import { compileStored } from "../../src/policy/running.ts";
-import type { HttpClient } from "../../src/ports/network.ts";
+import type { SharedNetwork } from "../../src/ports/network.ts";
 import type { Observation } from "../../src/ports/observe.ts";
-import type { Provider } from "../../src/ports/provider.ts";
+import type { Provider, Webhook } from "../../src/ports/provider.ts";
 import type { Store } from "../../src/ports/store.ts";
 import { responseOf } from "../../src/web/ingest.ts";
 import type { HttpResponse } from "../../src/web/problem.ts";
@@ -40,8 +40,16 @@ export interface World {
   restart(store: Store): void;
 }
 
-export const NO_NETWORK: HttpClient = {
-  request: async () => ({ kind: "refused", code: "ENETUNREACH", detail: "no network in this test", ms: 0 }),
+const UNREACHABLE = { kind: "refused", code: "ENETUNREACH", detail: "no network in this test" } as const;
+
+export const NO_NETWORK: SharedNetwork = {
+  http: { request: async () => ({ ...UNREACHABLE, ms: 0 }) },
+  lookup: (_name, _options, callback) => callback(new Error(UNREACHABLE.detail), "", 0),
+  address: () => Promise.reject(new Error(UNREACHABLE.detail)),
+  connect: async () => UNREACHABLE,
+  redact: (text) => text,
+  signal: new AbortController().signal,
+  during: () => NO_NETWORK,
 };
 
 export interface WorldOptions {
@@ -61,25 +69,28 @@ export function createWorld({ store, files, answer, clock = woundClock(), probes
     answer ?? (() => ({ taken: true, outcome: { kind: "done", result: {} } })),
     probes,
   );
-  const actions = new Map(Object.entries(provider.actions ?? {}).map(([name, action]) => [`out.${name}`, action]));
+  const actions = new Map(
+    Object.entries(provider.connection?.actions ?? {}).map(([name, action]) => [`out.${name}`, action]),
+  );
   const { policy, diagnostics: problems } = compilePolicy(files, { actions, vars: {} });
   if (!policy) throw new Error(JSON.stringify(problems, null, 2));
   const wire = (store: Store) =>
     createFlow({
-      ...{ node: randomUUID(), store, clock, cache: memoryCache({ clock }), http: NO_NETWORK },
+      ...{ node: randomUUID(), store, clock, cache: memoryCache({ clock }) },
       observe: (observation) => void observations.push(observation),
       policy: () => policy,
       compile: (machine, definition) => compileStored(machine, definition, policy, actions),
       connections: new Map([
         [
           "out",
-          { config: { name: "out", provider: "out", settings: {} }, provider, http: NO_NETWORK, concurrency: 16 },
+          { config: { name: "out", provider: "out", settings: {} }, provider, network: NO_NETWORK, concurrency: 16 },
         ],
       ]),
       sources: [
         {
           config: { name: "in", provider: "out", secrets: [SECRET], settings: {} },
-          source: provider.source!,
+          source: provider.source as Webhook,
+          network: NO_NETWORK,
           paths: ["/hooks/in"],
           bodyBytesMax: 1024 * 1024,
         },
@@ -124,6 +135,7 @@ function recordingProvider(effects: Seen[], answer: Answering, probes: boolean):
     name: "out",
     summary: "What the tests call the outside",
     source: {
+      kind: "webhook",
       summary: "Signed JSON",
       settings: Type.Object({}),
       needsSecret: true,
@@ -140,25 +152,27 @@ function recordingProvider(effects: Seen[], answer: Answering, probes: boolean):
         return { kind: "events", events: [{ type, delivery: id, data, ...attributes }] };
       },
     },
-    connection: Type.Object({}),
-    actions: {
-      post: {
-        summary: "Records what it is given",
-        params: Type.Object({ text: Type.Unknown() }, { additionalProperties: true }),
-        example: { text: "hello" },
-        idempotency: probes ? "read-before-write" : "none",
-        perform,
-        ...(probes
-          ? {
-              async probe(
-                _params: JsonObject,
-                { idempotencyKey }: { idempotencyKey: string },
-              ): Promise<Outcome | undefined> {
-                const found = effects.find(({ key }) => key === idempotencyKey);
-                return found ? { kind: "done", result: { found: true } as Json } : undefined;
-              },
-            }
-          : {}),
+    connection: {
+      settings: Type.Object({}),
+      actions: {
+        post: {
+          summary: "Records what it is given",
+          params: Type.Object({ text: Type.Unknown() }, { additionalProperties: true }),
+          example: { text: "hello" },
+          idempotency: probes ? "read-before-write" : "none",
+          perform,
+          ...(probes
+            ? {
+                async probe(
+                  _params: JsonObject,
+                  { idempotencyKey }: { idempotencyKey: string },
+                ): Promise<Outcome | undefined> {
+                  const found = effects.find(({ key }) => key === idempotencyKey);
+                  return found ? { kind: "done", result: { found: true } as Json } : undefined;
+                },
+              }
+            : {}),
+        },
       },
     },
   };

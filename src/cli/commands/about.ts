@@ -8,6 +8,7 @@ import type { Context } from "../context.ts";
 import { sampleNames } from "../samples.ts";
 import { EXIT } from "../terminal/failure.ts";
 import { aligned, cut, type Paint } from "../terminal/output.ts";
+import { providersCheck } from "./providers-check.ts";
 
 export const providers: CommandBody = {
   about: "server: no.",
@@ -22,6 +23,7 @@ export const providers: CommandBody = {
     });
     return EXIT.done;
   },
+  verbs: [providersCheck],
 };
 
 function unknownProvider(name: string, known: readonly string[]): never {
@@ -29,7 +31,7 @@ function unknownProvider(name: string, known: readonly string[]): never {
   throw new SignalboxError("SB0905", `There is no provider "${name}"${near ? `; did you mean "${near}"?` : ""}`);
 }
 
-function providerJson({ name, summary, docs, source, connection, actions = {} }: Provider): object {
+function providerJson({ name, summary, docs, source, connection }: Provider): object {
   return {
     name,
     summary,
@@ -43,24 +45,25 @@ function providerJson({ name, summary, docs, source, connection, actions = {} }:
         sample: event.sample !== undefined,
       })),
     },
-    connection,
-    actions: Object.entries(actions).map(([action, { summary: does, params, example, idempotency }]) => {
-      return { name: action, summary: does, params, example, idempotency };
+    connection: connection?.settings,
+    actions: Object.entries(connection?.actions ?? {}).map(([action, described]) => {
+      const { summary: does, params, example, result, idempotency } = described;
+      return { name: action, summary: does, params, example, result, idempotency };
     }),
   };
 }
 
 function overview(all: readonly Provider[], paint: Paint): string {
-  const rows = all.map(({ name, summary, source, actions = {} }) => [
+  const rows = all.map(({ name, summary, source, connection }) => [
     paint.bold(name),
     source ? "✓ source" : paint.dim("· no source"),
-    Object.keys(actions).join(", ") || paint.dim("no actions"),
+    Object.keys(connection?.actions ?? {}).join(", ") || paint.dim("no actions"),
     paint.dim(summary),
   ]);
   return `${aligned(rows)}\nmore: signalbox providers <name>\n`;
 }
 
-function page({ name, summary, docs, source, actions = {} }: Provider, paint: Paint): string {
+function page({ name, summary, docs, source, connection }: Provider, paint: Paint): string {
   const parts = [`${paint.bold(name)}  ${summary}\n${docs ? `${paint.dim(docs)}\n` : ""}`];
   if (source) {
     const samples = new Set(sampleNames(source));
@@ -71,7 +74,8 @@ function page({ name, summary, docs, source, actions = {} }: Provider, paint: Pa
     ]);
     parts.push(`source: ${source.summary}\n${aligned(rows, "  ")}`);
   }
-  for (const [action, described] of Object.entries(actions)) parts.push(actionPage(action, described, paint));
+  for (const [action, described] of Object.entries(connection?.actions ?? {}))
+    parts.push(actionPage(action, described, paint));
   return parts.join("\n");
 }
 

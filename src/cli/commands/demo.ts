@@ -6,7 +6,9 @@ import { formatDuration } from "../../core/duration.ts";
 import { createEngine, type Engine } from "../../engine.ts";
 import { SignalboxError } from "../../errors.ts";
 import type { JsonObject } from "../../model.ts";
-import { type Sandbox, startSandbox } from "../../sandbox/index.ts";
+import { system as jira } from "../../providers/jira/stand-in.ts";
+import { system as slack } from "../../providers/slack/stand-in.ts";
+import { type Sandbox as Systems, startSandbox } from "../../sandbox/index.ts";
 import type { CommandBody } from "../command.ts";
 import { ConfigError, type Context } from "../context.ts";
 import { placed } from "../reach.ts";
@@ -18,6 +20,9 @@ import { follow, type Story, storyLines } from "../terminal/story.ts";
 import { shippedPolicy } from "./init.ts";
 import { answerOf, deliver } from "./send.ts";
 
+const SYSTEMS = { jira, slack };
+type Sandbox = Systems<typeof SYSTEMS>;
+
 const SECRET = "a secret that only the demo knows";
 const SETTLE_MS = 10_000;
 
@@ -27,7 +32,7 @@ export const demo: CommandBody = {
   examples: ["signalbox demo", "signalbox demo --keep", "signalbox demo --json"],
   async run(context, _, options) {
     const dir = mkdtempSync(join(context.shell.tempDir, "signalbox-demo-"));
-    const sandbox = await startSandbox();
+    const sandbox = await startSandbox(SYSTEMS);
     let engine: Engine | undefined;
     try {
       engine = await start(context, dir, sandbox);

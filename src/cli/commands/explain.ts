@@ -6,7 +6,7 @@ import { explainEvent } from "../../core/match/rule-set.ts";
 import { ERRORS, type ErrorCode, nearest, SignalboxError } from "../../errors.ts";
 import type { Event, Explanation, JsonObject } from "../../model.ts";
 import { compilePolicy, readPolicyFiles } from "../../policy/policy.ts";
-import type { Provider, Source, SourceConfig } from "../../ports/provider.ts";
+import type { Provider, SourceConfig, Webhook } from "../../ports/provider.ts";
 import { type CommandBody, type Options, textOf, usage } from "../command.ts";
 import { ConfigError, type Context } from "../context.ts";
 import { withApi } from "../reach.ts";
@@ -105,7 +105,7 @@ function payload(body: JsonObject, { config, providers, options }: Known, nowMs:
   return complete({ tickets: [], ...(rest as unknown as JsonObject), source: settings.name }, nowMs);
 }
 
-function malformed(source: Source, config: SourceConfig, headers: Record<string, string>, body: JsonObject): string {
+function malformed(source: Webhook, config: SourceConfig, headers: Record<string, string>, body: JsonObject): string {
   const request = { method: "POST", path: "/", query: "", headers, body: Buffer.from(JSON.stringify(body)) };
   const normalised = source.normalise(request, config, 0);
   return normalised.kind === "malformed" ? normalised.detail : "it makes no event";

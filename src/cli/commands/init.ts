@@ -4,6 +4,8 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { dirname, join, relative, resolve } from "node:path";
 import { SignalboxError } from "../../errors.ts";
 import { PACKAGE_ROOT } from "../../package.ts";
+import type { Starter } from "../../ports/provider.ts";
+import { loadStarters } from "../../providers/index.ts";
 import { type CommandBody, textOf } from "../command.ts";
 import type { Context } from "../context.ts";
 import { problemsJson, renderProblems, summaryLine } from "../terminal/diagnostics.ts";
@@ -20,12 +22,10 @@ type Template = (typeof TEMPLATES)[number];
 /** Relative path → text. */
 type Files = Record<string, string>;
 
-type ConnectionName = keyof typeof CONNECTIONS;
-
-interface Starter {
+/** What a template starts from. */
+interface Topic {
   /** Rules, templates and machines as they are shipped; all of them when none are named. */
   files?: readonly string[];
-  connections: readonly ConnectionName[];
   /** What to edit in .env. */
   edit: string;
   /** A sample that shows something. */
@@ -33,7 +33,7 @@ interface Starter {
 }
 
 /** What each template starts from: one topic of what is shipped, or all of them. */
-const STARTERS: Record<Exclude<Template, "empty">, Starter> = {
+const TOPICS: Record<Exclude<Template, "empty">, Topic> = {
   "pr-jira": {
     files: [
       "rules/pull-requests.yaml",
@@ -42,24 +42,20 @@ const STARTERS: Record<Exclude<Template, "empty">, Starter> = {
       "rules/templates/ticket-stuck.hbs",
       "statemachines/jira-ticket.yaml",
     ],
-    connections: ["jira", "slack"],
     edit: "where your Jira and Slack are",
     send: "github.pull_request.merged",
   },
   "deploy-gate": {
     files: ["rules/deploy-gate.yaml", "rules/templates/gate-released.hbs", "statemachines/deploy-gate.yaml"],
-    connections: ["slack", "github"],
     edit: "the tokens for Slack and GitHub",
     send: "github.push",
   },
   escalation: {
     files: ["rules/escalation.yaml", "rules/templates/escalation-step.hbs", "statemachines/escalation.yaml"],
-    connections: ["slack"],
     edit: "the token for Slack",
     send: "github.deployment_status.created --with deployment_status.state=failure",
   },
   all: {
-    connections: ["jira", "slack", "github"],
     edit: "where your Jira is, and the tokens",
     send: "github.pull_request.merged",
   },
@@ -75,7 +71,8 @@ export const init: CommandBody = {
   async run(context, [name = "."], options) {
     const dir = resolve(context.shell.cwd, textOf(options, "dir") ?? ".", name);
     const template = TEMPLATES.find((one) => one === textOf(options, "template")) ?? DEFAULT;
-    const files = filesOf(template);
+    const connections = template === "empty" ? [] : connectionsOf(shippedPolicy(template), await loadStarters());
+    const files = filesOf(template, connections);
     const there = Object.keys(files).filter((file) => existsSync(join(dir, file)));
     if (there.length > 0 && options.force !== true) {
       const list = there.map((file) => `  ${file}`).join("\n");
@@ -83,7 +80,7 @@ export const init: CommandBody = {
     }
     const hasSecrets = existsSync(join(dir, ".env"));
     write(dir, files);
-    if (!hasSecrets) write(dir, { ".env": environment(template) }, 0o600);
+    if (!hasSecrets) write(dir, { ".env": environment(template, connections) }, 0o600);
     return await tell(context, {
       dir,
       name,
@@ -106,7 +103,7 @@ async function tell(context: Context, { dir, name, template, count, hasSecrets }
   const { paint } = context;
   const { problems, sources, summary } = await reportOf(context, { dir });
   const isSound = summary.errors === 0;
-  const starter = template === "empty" ? undefined : STARTERS[template];
+  const starter = template === "empty" ? undefined : TOPICS[template];
   const steps = [
     ...(name === "." ? [] : [`cd ${name}`]),
     starter ? `edit .env: ${starter.edit}` : "edit signalbox.yaml: where events come from",
@@ -143,18 +140,29 @@ function write(dir: string, files: Files, mode = 0o644): void {
   }
 }
 
-function filesOf(template: Template): Files {
+function filesOf(template: Template, connections: readonly NamedStarter[]): Files {
   const schemas = Object.fromEntries(schemaNames().map((name) => [`schema/${name}.json`, schemaText(name)]));
   const policy =
-    template === "empty" ? EMPTY : { "signalbox.yaml": configText(STARTERS[template]), ...shippedPolicy(template) };
-  return { ...policy, ...schemas, ...BESIDE, ".env.example": environment(template, { example: true }) };
+    template === "empty" ? EMPTY : { "signalbox.yaml": configText(connections), ...shippedPolicy(template) };
+  return { ...policy, ...schemas, ...BESIDE, ".env.example": environment(template, connections, { example: true }) };
 }
 
 /** The rules, templates and machines that this template starts from, as they are shipped. */
 export function shippedPolicy(template: Exclude<Template, "empty">): Files {
-  const { files } = STARTERS[template];
+  const { files } = TOPICS[template];
   const shipped = { ...below("rules"), ...below("statemachines") };
   return Object.fromEntries(Object.entries(shipped).filter(([name]) => files?.includes(name) ?? true));
+}
+
+type NamedStarter = Starter & { name: string };
+
+/** The connections whose actions the files name, as `slack.post:` or `src: slack.post`. */
+function connectionsOf(files: Files, starters: ReadonlyMap<string, Starter>): NamedStarter[] {
+  const named = Object.values(files).flatMap((text) => [
+    ...text.matchAll(/(?:- |\{ |src: )([\w-]+)\.[\w-]+(?=:|[ ,\n])/g),
+  ]);
+  const used = new Set(named.map(([, connection]) => connection));
+  return [...starters].flatMap(([name, starter]) => (used.has(name) ? [{ name, ...starter }] : []));
 }
 
 function below(folder: string): Files {
@@ -168,42 +176,26 @@ function below(folder: string): Files {
 }
 
 /** The variables that signalbox.yaml names. */
-function environment(template: Template, { example = false } = {}): string {
+function environment(template: Template, connections: readonly NamedStarter[], { example = false } = {}): string {
   const secret = example ? "" : randomBytes(SECRET_BYTES).toString("base64url");
   if (template === "empty") return "# Variables for ${NAME} and env:NAME in signalbox.yaml\n";
-  const { connections } = STARTERS[template];
   return [
     "# For developing; in production set the variables themselves. Never commit .env.",
     "# The same secret belongs into the webhook's settings at GitHub.",
     `GITHUB_WEBHOOK_SECRET=${secret}`,
-    ...connections.flatMap((name) => ["", ...CONNECTIONS[name].variables]),
+    ...connections.flatMap(({ variables }) => ["", ...variables]),
     "",
   ].join("\n");
 }
 
-const CONNECTIONS = {
-  jira: {
-    entry: '{ provider: jira, url: "${JIRA_URL}", email: env:JIRA_EMAIL, token: env:JIRA_TOKEN }',
-    variables: ["JIRA_URL=https://your-team.atlassian.net", "JIRA_EMAIL=you@example.com", "JIRA_TOKEN=change-me"],
-  },
-  slack: {
-    entry: "{ provider: slack, token: env:SLACK_TOKEN }",
-    variables: ["# A bot token with chat:write", "SLACK_TOKEN=change-me"],
-  },
-  github: {
-    entry: "{ provider: github, token: env:GITHUB_TOKEN }",
-    variables: ["# A token that may write commit statuses", "GITHUB_TOKEN=change-me"],
-  },
-};
-
-function configText({ connections }: Starter): string {
+function configText(connections: readonly NamedStarter[]): string {
   return `# yaml-language-server: $schema=schema/signalbox.json
 # $schema: schema/signalbox.json
 # Every \${…} and env: comes from the environment, or from a file .env beside this one while developing.
 sources:
   github: { provider: github, secret: env:GITHUB_WEBHOOK_SECRET }
 connections:
-${connections.map((name) => `  ${name}: ${CONNECTIONS[name].entry}\n`).join("")}store: sqlite:./data/signalbox.db
+${connections.map(({ name, connection }) => `  ${name}: ${connection}\n`).join("")}store: sqlite:./data/signalbox.db
 cache: memory
 `;
 }

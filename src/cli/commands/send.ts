@@ -103,7 +103,7 @@ async function chosen(context: Context, config: Config, what: string, options: O
   const like = type === undefined ? undefined : findSample(providers, type);
   const entry = sourceFor(config, named, like?.provider.name);
   const source = providers.get(entry.config.provider)?.source;
-  if (!source) throw usage(`The source "${entry.config.name}" receives nothing`);
+  if (source?.kind !== "webhook") throw usage(`The source "${entry.config.name}" receives nothing`);
   const headers = like?.sample.headers ?? firstHeaders(source.events);
   return { source, sample: sampleOfFile(path, what, headers), entry, isFile };
 }

@@ -37,6 +37,7 @@ const BY_CODE: Partial<Record<ErrorCode, number>> = {
   SB0913: EXIT.usage,
   SB0914: EXIT.server,
   SB0915: EXIT.refused,
+  SB0916: EXIT.configuration,
   SB0701: EXIT.configuration,
   SB0702: EXIT.configuration,
 };

@@ -1,11 +1,10 @@
 /** A rule as written, checked and made ready. */
-import type { TSchema } from "typebox";
 import { type Diagnostic, nearest, newDiagnostic, type Path } from "../../errors.ts";
 import { LIMITS, type Place, type Rule, type Send } from "../../model.ts";
 import { unknownAction } from "../actions.ts";
 import { validatorFor } from "../check.ts";
 import { compileExpression, type Expression } from "../expr.ts";
-import { compileValue, type Renderer } from "../render.ts";
+import { type ActionForm, compileValue, type Renderer } from "../render.ts";
 import { compilePattern, type Pattern } from "./pattern.ts";
 import { eventNameTooLong, selectorDiagnostics } from "./selector.ts";
 
@@ -13,7 +12,7 @@ import { eventNameTooLong, selectorDiagnostics } from "./selector.ts";
 export interface CompileEnv {
   templates: ReadonlyMap<string, string>;
   /** By `connection.action`. */
-  actions: ReadonlyMap<string, { params: TSchema }>;
+  actions: ReadonlyMap<string, ActionForm>;
   /** Ids of machines; undefined = not known, no machine is refused. */
   machines: ReadonlySet<string> | undefined;
   /** Where a path inside the rule stands in its file. */
@@ -131,7 +130,10 @@ function compileAction(
   const actionType = env.actions.get(action);
   if (actionType === undefined) add([unknownAction(action, env.actions, [action])], at);
   else add(validatorFor(actionType.params, { templates: true })(params, `"${action}"`), [...at, action]);
-  const options = { templates: env.templates, ...(actionType === undefined ? {} : { schema: actionType.params }) };
+  const options = {
+    templates: env.templates,
+    ...(actionType === undefined ? {} : { schema: actionType.params, escapes: actionType.escapes }),
+  };
   const compiled = compileValue(params, options);
   add(compiled.diagnostics, [...at, action]);
   return { action, params: compiled.renderer };

@@ -2,22 +2,22 @@
 import { createHash } from "node:crypto";
 import { type Static, Type } from "typebox";
 import type { Outcome } from "../../model.ts";
-import type { HttpAnswer } from "../../ports/network.ts";
+import type { HttpResult } from "../../ports/network.ts";
 import type { Action, ActionContext, Normalised, Provider, RawRequest, SourceConfig } from "../../ports/provider.ts";
-import { type AnswerClass, type Answered, cut, outcomeOf, type Reading, unsure } from "../kit/answer.ts";
+import { cut, unsure } from "../kit/answer.ts";
 import { FORM_TYPE, JSON_TYPE, mediaType, parseFormJson, parseJson, textAt } from "../kit/body.ts";
-import { commonConnection, secret } from "../kit/connection.ts";
 import { sign, type Verifier, verifySignature } from "../kit/signature.ts";
 import { attributesOf } from "./attributes.ts";
+import { markdown } from "./markdown.ts";
 import { misfit } from "./payload-keys.ts";
+import { registration } from "./registration.ts";
+import { Connection, listOf, outcomeOfGithub, type Reach, resultOf, send } from "./rest.ts";
 import { GITHUB_EVENTS } from "./samples.ts";
 
 /** https://docs.github.com/en/webhooks/testing-and-troubleshooting-webhooks/redelivering-webhooks: deliveries are kept 3 days. */
 const BODY_WINDOW_MS = 3 * 24 * 3_600_000;
 /** https://docs.github.com/en/rest/commits/statuses */
 const DESCRIPTION_CHARS_MAX = 140;
-/** A secondary rate limit that names no time: "wait for at least one minute". https://docs.github.com/en/rest/using-the-rest-api */
-const RATE_LIMIT_MS = 60_000;
 /** An uncertain comment is at most as old as a delivery's attempts last. */
 const PROBE_WINDOW_MS = 25 * 3_600_000;
 const PROBE_PAGES_MAX = 10;
@@ -44,17 +44,6 @@ const Settings = Type.Object(
 );
 type Settings = Static<typeof Settings>;
 
-const Connection = Type.Object(
-  {
-    url: Type.Optional(
-      Type.String({ pattern: "^https?://", description: "Root of the REST API, default https://api.github.com" }),
-    ),
-    token: secret("Personal access token or installation token"),
-    ...commonConnection,
-  },
-  { additionalProperties: false },
-);
-type Connection = Static<typeof Connection>;
 type Context = ActionContext<Connection>;
 
 // ---------------------------------------------------------------- source
@@ -120,6 +109,9 @@ const StatusParams = Type.Object(
 );
 type StatusParams = Static<typeof StatusParams>;
 
+/** Of what was written. */
+const Written = Type.Object({ url: Type.Union([Type.String(), Type.Null()]) });
+
 const status: Action<StatusParams, Connection> = {
   summary: "Sets a commit status; the newest of a context counts",
   params: StatusParams,
@@ -131,15 +123,16 @@ const status: Action<StatusParams, Connection> = {
     description: "Push and CI have passed",
     targetUrl: "https://signalbox.example/instances/deploy-gate",
   },
+  result: Written,
   idempotency: "state",
   async perform(params, context) {
-    const answer = await call(context, "POST", `/repos/${params.repo}/statuses/${params.sha}`, {
+    const answer = await send(reach(context), "POST", `/repos/${params.repo}/statuses/${params.sha}`, {
       state: params.state,
       context: params.context ?? "signalbox",
       ...(params.description === undefined ? {} : { description: cut(params.description, DESCRIPTION_CHARS_MAX) }),
       ...(params.targetUrl === undefined ? {} : { target_url: params.targetUrl }),
     });
-    return outcome(answer, context, { repeatable: true, ok: (code) => code === 201 });
+    return outcomeOfGithub(answer, context, { repeatable: true, ok: (code) => code === 201 });
   },
 };
 
@@ -157,19 +150,20 @@ const comment: Action<CommentParams, Connection> = {
   summary: "Comments on an issue or pull request, once",
   params: CommentParams,
   example: { repo: "acme/web", number: 412, body: "Released with **1.4.0**" },
+  result: Written,
   idempotency: "read-before-write",
   async perform({ repo, number, body }, context) {
     const text = `${body}\n\n${marker(context)}`;
-    const answer = await call(context, "POST", `/repos/${repo}/issues/${number}/comments`, { body: text });
-    return outcome(answer, context, { ok: (code) => code === 201 });
+    const answer = await send(reach(context), "POST", `/repos/${repo}/issues/${number}/comments`, { body: text });
+    return outcomeOfGithub(answer, context, { ok: (code) => code === 201 });
   },
   async probe({ repo, number }, context) {
     const since = new Date(context.nowMs - PROBE_WINDOW_MS).toISOString();
     for (let page = 1; page <= PROBE_PAGES_MAX; page++) {
       const query = `per_page=${PAGE_SIZE}&page=${page}&since=${encodeURIComponent(since)}`;
-      const answer = await call(context, "GET", `/repos/${repo}/issues/${number}/comments?${query}`);
+      const answer = await send(reach(context), "GET", `/repos/${repo}/issues/${number}/comments?${query}`);
       const list = listOf(answer);
-      if (!list) return unsure(unread(outcome(answer, context, { repeatable: true }), answer));
+      if (!list) return unsure(unread(outcomeOfGithub(answer, context, { repeatable: true }), answer));
       const found = list.find((one) => textAt(one, "body")?.includes(marker(context)));
       if (found) return { kind: "done", result: resultOf(found), note: "An earlier attempt had been taken" };
       if (list.length < PAGE_SIZE) return undefined;
@@ -179,57 +173,19 @@ const comment: Action<CommentParams, Connection> = {
   },
 };
 
+function reach({ connection, network }: Context): Reach {
+  return { settings: connection.settings, network };
+}
+
 /** Invisible in the rendered comment. */
 function marker({ idempotencyKey }: Context): string {
   return `<!-- signalbox:${idempotencyKey} -->`;
 }
 
-function call(context: Context, method: string, path: string, body?: object): Promise<HttpAnswer> {
-  const { url = "https://api.github.com", token } = context.connection.settings;
-  return context.http.request({
-    method,
-    url: `${url.replace(/\/+$/, "")}${path}`,
-    headers: {
-      accept: "application/vnd.github+json",
-      authorization: `Bearer ${token}`,
-      "x-github-api-version": "2022-11-28",
-      ...(body ? { "content-type": JSON_TYPE } : {}),
-    },
-    ...(body ? { body: JSON.stringify(body) } : {}),
-  });
-}
-
-function outcome(answer: HttpAnswer, { nowMs }: Context, reading: Partial<Reading>): Outcome {
-  const result = outcomeOf(answer, { target: "github", classify: rateLimit, ...reading, nowMs });
-  if (result.kind === "done") {
-    const parsed = answer.kind === "answer" ? parseJson(Buffer.from(answer.text)) : undefined;
-    return parsed?.ok ? { ...result, result: resultOf(parsed.data) } : result;
-  }
-  const isLimited = result.kind === "retry" && result.error.code === "rate_limited";
-  return isLimited ? { afterMs: RATE_LIMIT_MS, ...result } : result;
-}
-
-/** A 403 may be a rate limit. https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api */
-function rateLimit({ status: code, headers, text }: Answered): AnswerClass | undefined {
-  if (code !== 403) return undefined;
-  const isLimit = "retry-after" in headers || headers["x-ratelimit-remaining"] === "0" || /rate limit/i.test(text);
-  return isLimit ? "retry" : undefined;
-}
-
-function resultOf(value: Parameters<typeof textAt>[0]) {
-  return { url: textAt(value, "html_url") ?? textAt(value, "url") ?? null };
-}
-
-function listOf(answer: HttpAnswer): Parameters<typeof textAt>[0][] | undefined {
-  if (answer.kind !== "answer" || answer.status !== 200) return undefined;
-  const parsed = parseJson(Buffer.from(`{"list":${answer.text}}`));
-  return parsed.ok && Array.isArray(parsed.data.list) ? parsed.data.list : undefined;
-}
-
 /** An answer that confirms but cannot be read tells nothing about the comment. */
-function unread(result: Outcome, answer: HttpAnswer): Outcome {
+function unread(result: Outcome, answer: HttpResult): Outcome {
   if (result.kind !== "done") return result;
-  const code = answer.kind === "answer" ? { status: answer.status } : {};
+  const code = answer.kind === "answered" ? { status: answer.status } : {};
   return { kind: "uncertain", error: { message: "github: the list of comments cannot be read", ...code } };
 }
 
@@ -238,6 +194,7 @@ export default {
   summary: "Receives GitHub webhooks, sets commit statuses, comments on issues and pull requests",
   docs: "https://docs.github.com/en/webhooks",
   source: {
+    kind: "webhook",
     summary: "Repository, organisation and app webhooks, as JSON or form",
     settings: Settings,
     needsSecret: true,
@@ -249,6 +206,7 @@ export default {
     },
     normalise,
     events: GITHUB_EVENTS,
+    registration,
     sign(sample, source, nowMs) {
       const body = JSON.stringify(sample.body);
       const delivery = deliveryId(body, nowMs);
@@ -256,6 +214,5 @@ export default {
       return { "x-github-delivery": delivery, ...sample.headers, ...signature };
     },
   },
-  connection: Connection,
-  actions: { status, comment },
+  connection: { settings: Connection, actions: { status, comment }, escapes: { markdown } },
 } satisfies Provider;

@@ -183,6 +183,7 @@ export default {
   summary: "Receives webhooks of any sender whose signature can be described, and calls any HTTP API",
   docs: "https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md",
   source: {
+    kind: "webhook",
     summary: "JSON or form bodies with a signature, token or address that `verify` describes",
     settings: Settings,
     needsSecret: (settings: Settings) => settings.verify.kind !== "ip",
@@ -208,6 +209,5 @@ export default {
       };
     },
   },
-  connection: Connection,
-  actions: { request },
+  connection: { settings: Connection, actions: { request } },
 } satisfies Provider;

@@ -1,11 +1,11 @@
 /** The action `http.request`: one call to an API that has no provider of its own, signed when the connection says so. */
 import { type Static, Type } from "typebox";
 import type { Json, JsonObject, Outcome } from "../../model.ts";
-import type { HttpAnswer, HttpRequest } from "../../ports/network.ts";
+import type { HttpRequest, HttpResult } from "../../ports/network.ts";
 import type { Action, ActionContext } from "../../ports/provider.ts";
 import { cut, outcomeOf } from "../kit/answer.ts";
 import { FORM_TYPE, JSON_TYPE, parseJson } from "../kit/body.ts";
-import { commonConnection, secret } from "../kit/connection.ts";
+import { secret } from "../kit/connection.ts";
 import { STANDARD_WEBHOOKS, sign } from "../kit/signature.ts";
 
 /** What of an answer is worth keeping with the delivery. */
@@ -29,7 +29,6 @@ export const Connection = Type.Object(
         { additionalProperties: false, description: "Sign requests as Standard Webhooks" },
       ),
     ),
-    ...commonConnection,
   },
   { additionalProperties: false },
 );
@@ -90,13 +89,17 @@ export const request: Action<Params, Connection> = {
   summary: "Sends one HTTP request; the delivery's id goes along as Idempotency-Key",
   params: Params,
   example: { method: "POST", path: "/deploys", json: { app: "web", ref: "main" }, expect: [200, 202] },
+  result: Type.Object({
+    status: Type.Integer(),
+    body: Type.Optional(Type.Unknown({ description: "parsed when it is JSON" })),
+  }),
   idempotency: "key",
   async perform(params, context) {
     const target = targetOf(params, context.connection.settings);
     if (!(target instanceof URL)) return target;
     const built = build(params, target, context);
     if ("kind" in built) return built;
-    const answer = await context.http.request(built);
+    const answer = await context.network.http.request(built);
     const { expect } = params;
     const outcome = outcomeOf(answer, {
       nowMs: context.nowMs,
@@ -184,8 +187,8 @@ function lowerCased(...all: Readonly<Record<string, string>>[]): Record<string, 
   );
 }
 
-function resultOf(answer: HttpAnswer): Json {
-  if (answer.kind !== "answer") return null;
+function resultOf(answer: HttpResult): Json {
+  if (answer.kind !== "answered") return null;
   const result: JsonObject = { status: answer.status };
   if (answer.text === "") return result;
   const parsed = answer.text.length <= RESULT_CHARS_MAX ? parseJson(Buffer.from(answer.text)) : undefined;

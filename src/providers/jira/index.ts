@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { type Static, Type } from "typebox";
 import type { Json, JsonObject, Outcome } from "../../model.ts";
-import type { HttpAnswer } from "../../ports/network.ts";
+import type { HttpResult } from "../../ports/network.ts";
 import type { Action, Provider } from "../../ports/provider.ts";
 import { unsure } from "../kit/answer.ts";
 import {
@@ -13,11 +13,11 @@ import {
   jsonOf,
   objectOf,
   outcomeOfJira,
-  type Read,
+  type ReadResult,
   readJira,
   send,
 } from "./rest.ts";
-import { document, wiki } from "./text.ts";
+import { document, escapeWiki, wiki } from "./text.ts";
 import {
   type Edge,
   forgetOffers,
@@ -45,7 +45,7 @@ const IssueKey = Type.String({
 
 // ---------------------------------------------------------------- transition
 
-const Transition = Type.Object(
+const TransitionParams = Type.Object(
   {
     issue: IssueKey,
     to: Type.String({ minLength: 1, description: "Name or id of the status the issue shall be in" }),
@@ -75,11 +75,11 @@ const Transition = Type.Object(
   },
   { additionalProperties: false },
 );
-type Transition = Static<typeof Transition>;
+type TransitionParams = Static<typeof TransitionParams>;
 
 /** What happened so far on the way to the target. */
 interface Walk {
-  params: Transition;
+  params: TransitionParams;
   from?: string;
   /** Ids of the statuses that were left. */
   left: string[];
@@ -87,11 +87,11 @@ interface Walk {
   names: string[];
   replans: number;
   /** The last request, when Jira refused it. */
-  refused?: { status: Status; fresh: boolean; answer: HttpAnswer };
+  refused?: { status: Status; fresh: boolean; answer: HttpResult };
 }
 
 /** Status based: performing it twice does no harm. */
-async function transition(params: Transition, context: JiraContext): Promise<Outcome> {
+async function transition(params: TransitionParams, context: JiraContext): Promise<Outcome> {
   const walk: Walk = { params, left: [], names: [], replans: 0 };
   for (;;) {
     const read = await readIssue(params.issue, context);
@@ -129,7 +129,7 @@ async function step(walk: Walk, issue: Issue, context: JiraContext): Promise<Out
   const next = await nextOffer(walk, issue, context);
   if (!next.ok) return next.outcome;
   const { offer, fresh } = next.value;
-  if (context.signal.aborted) return STOPPED;
+  if (context.network.signal.aborted) return STOPPED;
   const answer = await take(issue, offer, walk.params, context);
   if (isConflict(answer)) {
     await forgetOffers(issue, context);
@@ -146,11 +146,11 @@ async function step(walk: Walk, issue: Issue, context: JiraContext): Promise<Out
 }
 
 /** 404: of the transition, or of an issue that went; looking again tells. */
-function isConflict(answer: HttpAnswer): boolean {
-  return answer.kind === "answer" && [400, 404, 409].includes(answer.status) && !hasFailedLogin(answer);
+function isConflict(answer: HttpResult): boolean {
+  return answer.kind === "answered" && [400, 404, 409].includes(answer.status) && !hasFailedLogin(answer);
 }
 
-type Next = Read<{ offer: Offer; fresh: boolean }>;
+type Next = ReadResult<{ offer: Offer; fresh: boolean }>;
 
 /** The transition to take now. What was kept is believed for taking a transition, never for refusing. */
 async function nextOffer(walk: Walk, issue: Issue, context: JiraContext): Promise<Next> {
@@ -185,18 +185,18 @@ function named(offers: Offer[], through: readonly string[], { status }: Issue, l
   return ahead.flatMap((name) => offers.filter(({ to }) => isStatus(to, name) && !left.includes(to.id)));
 }
 
-function missing({ needs }: Offer, { fields = {}, comment }: Transition): string[] {
+function missing({ needs }: Offer, { fields = {}, comment }: TransitionParams): string[] {
   const isGiven = (field: string) => Object.hasOwn(fields, field) || (field === "comment" && comment !== undefined);
   return needs.filter(({ field }) => !isGiven(field)).map(({ label }) => label);
 }
 
-function noWay({ key, status }: Issue, { to, via }: Transition, offers: Offer[]): string {
+function noWay({ key, status }: Issue, { to, via }: TransitionParams, offers: Offer[]): string {
   const reachable = offers.map((offer) => `"${offer.to.name}" by "${offer.name}"`).join(", ");
   const wanted = `${key} is in "${status.name}" and cannot go to "${to}"${via ? ` by "${via}"` : ""}`;
   return reachable ? `${wanted}; it can go to ${reachable}` : `${wanted}; the account may not move it anywhere`;
 }
 
-function take(issue: Issue, offer: Offer, params: Transition, context: JiraContext): Promise<HttpAnswer> {
+function take(issue: Issue, offer: Offer, params: TransitionParams, context: JiraContext): Promise<HttpResult> {
   const isLast = isStatus(offer.to, params.to);
   const fields = Object.entries(params.fields ?? {}).filter(([field]) => isLast || offer.takes.includes(field));
   const comment = isLast && params.comment ? textFor(params.comment, context) : undefined;
@@ -207,11 +207,18 @@ function take(issue: Issue, offer: Offer, params: Transition, context: JiraConte
   });
 }
 
-const transitionAction: Action<Transition, JiraConnection> = {
+const transitionAction: Action<TransitionParams, JiraConnection> = {
   summary:
     "Moves an issue to a status by whatever transition leads there now; nothing is done when it is there already",
-  params: Transition,
+  params: TransitionParams,
   example: { issue: "WEB-17", to: "Done" },
+  result: Type.Object({
+    issue: Type.String(),
+    from: Type.String(),
+    to: Type.String(),
+    transition: Type.Optional(Type.String({ description: "the last one that was taken" })),
+    way: Type.Optional(Type.Array(Type.String(), { description: "when several were taken" })),
+  }),
   idempotency: "state",
   perform: transition,
   async probe(params, context) {
@@ -224,13 +231,14 @@ const transitionAction: Action<Transition, JiraConnection> = {
 
 // ---------------------------------------------------------------- read
 
-const Reading = Type.Object({ issue: IssueKey }, { additionalProperties: false });
-type Reading = Static<typeof Reading>;
+const ReadParams = Type.Object({ issue: IssueKey }, { additionalProperties: false });
+type ReadParams = Static<typeof ReadParams>;
 
-const readAction: Action<Reading, JiraConnection> = {
+const readAction: Action<ReadParams, JiraConnection> = {
   summary: "Reads which status an issue is in, and changes nothing",
-  params: Reading,
+  params: ReadParams,
   example: { issue: "WEB-17" },
+  result: Type.Object({ issue: Type.String(), status: Type.String({ description: "its name" }) }),
   idempotency: "state",
   async perform({ issue }, context) {
     const read = await readIssue(issue, context);
@@ -263,7 +271,7 @@ async function comment(params: Comment, context: JiraContext): Promise<Outcome> 
   const earlier = await findComment(params, context);
   if (!earlier.ok) return earlier.outcome;
   if (earlier.value) return earlier.value;
-  if (context.signal.aborted) return STOPPED;
+  if (context.network.signal.aborted) return STOPPED;
   const text = textFor(params.body, context);
   const answer = await send(context, "POST", `issue/${params.issue}/comment`, {
     body: typeof text === "string" ? `${text}\n${anchor(context)}` : text,
@@ -279,7 +287,7 @@ function commented(issue: string, { id }: JsonObject, note?: string): Outcome {
 }
 
 /** The comment that an earlier attempt of this delivery left, looked for among the newest. */
-async function findComment(params: Comment, context: JiraContext): Promise<Read<Outcome | undefined>> {
+async function findComment(params: Comment, context: JiraContext): Promise<ReadResult<Outcome | undefined>> {
   let startAt = 0;
   for (let page = 0; page < COMMENT_PAGES_MAX; page++) {
     const query = `orderBy=-created&expand=properties&maxResults=100&startAt=${startAt}`;
@@ -313,6 +321,10 @@ const commentAction: Action<Comment, JiraConnection> = {
   summary: "Comments on an issue; a marker that readers do not see keeps it from being said twice",
   params: Comment,
   example: { issue: "WEB-17", body: "Released with v2.4.0: https://example.com/releases/v2.4.0" },
+  result: Type.Object({
+    issue: Type.String(),
+    comment: Type.Union([Type.String(), Type.Null()], { description: "its id" }),
+  }),
   idempotency: "read-before-write",
   perform: comment,
   async probe(params, context) {
@@ -338,8 +350,11 @@ const jira: Provider = {
   name: "jira",
   summary: "Moves and comments on issues of Jira Cloud, Server and Data Center",
   docs: "https://developer.atlassian.com/cloud/jira/platform/rest/v3/intro/",
-  connection: JiraConnection,
-  actions: { transition: transitionAction, read: readAction, comment: commentAction },
+  connection: {
+    settings: JiraConnection,
+    actions: { transition: transitionAction, read: readAction, comment: commentAction },
+    escapes: { jira: escapeWiki },
+  },
 };
 
 export default jira;

@@ -1,11 +1,11 @@
 /** Jira's REST interface: who asks, how, and what its answers mean. Version 3 on Cloud, 2 on Server and Data Center. */
 import { type Static, Type } from "typebox";
 import type { Json, JsonObject, Outcome } from "../../model.ts";
-import type { HttpAnswer } from "../../ports/network.ts";
+import type { HttpResponse, HttpResult } from "../../ports/network.ts";
 import type { ActionContext } from "../../ports/provider.ts";
-import { type Answered, cut, outcomeOf } from "../kit/answer.ts";
+import { cut, outcomeOf } from "../kit/answer.ts";
 import { isObject, parseJson } from "../kit/body.ts";
-import { commonConnection, secret } from "../kit/connection.ts";
+import { secret } from "../kit/connection.ts";
 
 const WORDS_CHARS_MAX = 500;
 
@@ -19,7 +19,6 @@ export const JiraConnection = Type.Object(
         description: "Default: cloud when an email is given, else server",
       }),
     ),
-    ...commonConnection,
   },
   { additionalProperties: false },
 );
@@ -28,7 +27,7 @@ export type JiraConnection = Static<typeof JiraConnection>;
 export type JiraContext = ActionContext<JiraConnection>;
 
 /** What was read, or the outcome of an action that cannot go on without it. */
-export type Read<T> = { ok: true; value: T } | { ok: false; outcome: Outcome };
+export type ReadResult<T> = { ok: true; value: T } | { ok: false; outcome: Outcome };
 
 /** Whether this is Cloud, where texts are documents and comments have properties. */
 export function isCloud({ connection: { settings } }: JiraContext): boolean {
@@ -41,10 +40,10 @@ export function siteOf({ connection }: JiraContext): string {
 }
 
 /** One request; `path` follows /rest/api/<version>/. */
-export function send(context: JiraContext, method: "GET" | "POST", path: string, body?: Json): Promise<HttpAnswer> {
+export function send(context: JiraContext, method: "GET" | "POST", path: string, body?: Json): Promise<HttpResult> {
   const { email, token } = context.connection.settings;
   const credentials = email ? `Basic ${Buffer.from(`${email}:${token}`).toString("base64")}` : `Bearer ${token}`;
-  return context.http.request({
+  return context.network.http.request({
     method,
     url: `${siteOf(context)}/rest/api/${isCloud(context) ? 3 : 2}/${path}`,
     headers: {
@@ -61,7 +60,7 @@ export async function readJira<T>(
   context: JiraContext,
   path: string,
   parse: (json: JsonObject) => T | undefined,
-): Promise<Read<T>> {
+): Promise<ReadResult<T>> {
   const answer = await send(context, "GET", path);
   const outcome = outcomeOfJira(answer, context, { repeatable: true });
   if (outcome.kind !== "done") return { ok: false, outcome };
@@ -71,9 +70,9 @@ export async function readJira<T>(
 }
 
 /** What an answer means, in Jira's own words where it gives any. */
-export function outcomeOfJira(answer: HttpAnswer, { nowMs }: JiraContext, { repeatable = false } = {}): Outcome {
+export function outcomeOfJira(answer: HttpResult, { nowMs }: JiraContext, { repeatable = false } = {}): Outcome {
   const outcome = outcomeOf(answer, { target: "Jira", nowMs, repeatable, classify });
-  if (outcome.kind === "done" || answer.kind !== "answer") return outcome;
+  if (outcome.kind === "done" || answer.kind !== "answered") return outcome;
   if (hasFailedLogin(answer)) {
     return { kind: "rejected", error: { ...outcome.error, message: "Jira does not accept the credentials" } };
   }
@@ -81,7 +80,7 @@ export function outcomeOfJira(answer: HttpAnswer, { nowMs }: JiraContext, { repe
   return words ? { ...outcome, error: { ...outcome.error, message: `${outcome.error.message}: ${words}` } } : outcome;
 }
 
-function classify(answer: Answered) {
+function classify(answer: HttpResponse) {
   if (hasFailedLogin(answer)) return "auth";
   // A change by somebody else that is not finished: Atlassian's advice is to ask again.
   return answer.status === 409 ? "retry" : undefined;
@@ -91,12 +90,12 @@ function classify(answer: Answered) {
  * Data Center serves a request with a wrong password as nobody's, with 200 or 404.
  * https://support.atlassian.com/jira/kb/rest-api-calls-with-a-wrong-password-return-http-200/
  */
-export function hasFailedLogin({ headers }: Answered): boolean {
+export function hasFailedLogin({ headers }: HttpResponse): boolean {
   return /AUTHENTICATED_FAILED|AUTHENTICATION_DENIED/i.test(headers["x-seraph-loginreason"] ?? "");
 }
 
 /** For people only: Jira words one cause in several ways, so nothing is ever decided by them. */
-function wordsOf(answer: Answered): string {
+function wordsOf(answer: HttpResponse): string {
   const { errorMessages, errors } = jsonOf(answer);
   const messages = Array.isArray(errorMessages) ? errorMessages.filter((one) => typeof one === "string") : [];
   const fields = Object.entries(objectOf(errors)).map(([field, text]) => `${field}: ${String(text)}`);
@@ -104,8 +103,8 @@ function wordsOf(answer: Answered): string {
 }
 
 /** The object of an answer's JSON; empty when it is none. */
-export function jsonOf(answer: HttpAnswer): JsonObject {
-  const parsed = answer.kind === "answer" ? parseJson(Buffer.from(answer.text)) : undefined;
+export function jsonOf(answer: HttpResult): JsonObject {
+  const parsed = answer.kind === "answered" ? parseJson(Buffer.from(answer.text)) : undefined;
   return parsed?.ok ? parsed.data : {};
 }
 

@@ -1,6 +1,7 @@
 /** Plain text as Jira wants it: an Atlassian Document (Cloud, REST v3) or wiki markup (Server and Data Center, REST v2). */
 import type { JsonObject } from "../../model.ts";
 import { cut } from "../kit/answer.ts";
+import { inertAddress } from "../kit/markup.ts";
 
 /** Jira takes 32,767 characters; an escaped wiki text may be twice as long as what it shows. */
 const DOCUMENT_CHARS_MAX = 32_000;
@@ -25,6 +26,23 @@ export function wiki(text: string): string {
   return pieces(clean(text, WIKI_CHARS_MAX))
     .map(({ text: piece, isUrl }) => (isUrl ? `[${piece}]` : escaped(piece)))
     .join("");
+}
+
+/** A text inside wiki markup that somebody else wrote. https://jira.atlassian.com/secure/WikiRendererHelpAction.jspa?section=all */
+export function escapeWiki(text: string): string {
+  const address = inertAddress(text);
+  if (address !== undefined) return address;
+  return (
+    text
+      .replace(/&(?=#?\w+;)/g, "&amp;")
+      // Two backslashes are a line break there, so a backslash cannot escape itself.
+      .replace(/\\/g, "&#92;")
+      .replace(/[{}[\]|!*_^~?(@]/g, "\\$&")
+      // Between letters these are part of a name such as WEB-17.
+      .replace(/(?<!\w)[-+](?=\S)|(?<=\S)[-+](?!\w)|(?<!\w)[-+](?!\w)/g, "\\$&")
+      .replace(/^(\s*)#/gm, "$1\\#")
+      .replace(/^(\s*(?:h[1-6]|bq))\./gm, "$1\\.")
+  );
 }
 
 function lines(paragraph: string): JsonObject[] {

@@ -1,7 +1,7 @@
 /** What is known of a Jira workflow: always the issue as it is now, and the transitions that were seen, for a while. */
 import { createHash } from "node:crypto";
 import type { Json, JsonObject } from "../../model.ts";
-import { type JiraContext, objectOf, type Read, readJira, siteOf } from "./rest.ts";
+import { type JiraContext, objectOf, type ReadResult, readJira, siteOf } from "./rest.ts";
 
 /** A workflow that was edited is seen after this long even when nothing fails. */
 const TRANSITIONS_TTL_MS = 5 * 60_000;
@@ -41,7 +41,7 @@ export function isSame(one: string, other: string): boolean {
 }
 
 /** The issue as it is now; never kept. */
-export function readIssue(key: string, context: JiraContext): Promise<Read<Issue>> {
+export function readIssue(key: string, context: JiraContext): Promise<ReadResult<Issue>> {
   return readJira(context, `issue/${encodeURIComponent(key)}?fields=status,issuetype,project`, (json) => {
     const fields = objectOf(json.fields);
     const status = statusOf(fields.status);
@@ -54,8 +54,8 @@ export function readIssue(key: string, context: JiraContext): Promise<Read<Issue
 
 /** Carries what was read past the cache, which keeps only what a load returns. */
 class NotKept extends Error {
-  readonly read: Read<Offer[]>;
-  constructor(read: Read<Offer[]>) {
+  readonly read: ReadResult<Offer[]>;
+  constructor(read: ReadResult<Offer[]>) {
     super("Not kept");
     this.read = read;
   }
@@ -68,7 +68,7 @@ export interface Offers {
 }
 
 /** The transitions of the issue, kept by site, account, project, issue type and status. */
-export async function readOffers(issue: Issue, context: JiraContext): Promise<Read<Offers>> {
+export async function readOffers(issue: Issue, context: JiraContext): Promise<ReadResult<Offers>> {
   let fresh = false;
   const load = async (): Promise<Offer[]> => {
     fresh = true;
@@ -82,7 +82,7 @@ export async function readOffers(issue: Issue, context: JiraContext): Promise<Re
   };
   try {
     const key = keyOf("transitions", issue, issue.status, context);
-    return { ok: true, value: { offers: await context.cache.read(key, TRANSITIONS_TTL_MS, load), fresh } };
+    return { ok: true, value: { offers: await context.cache.read(key, { ttlMs: TRANSITIONS_TTL_MS }, load), fresh } };
   } catch (error) {
     if (!(error instanceof NotKept)) throw error;
     const { read } = error;
@@ -128,13 +128,13 @@ async function learn(issue: Issue, offers: Offer[], context: JiraContext): Promi
   const key = keyOf("edges", issue, issue.status, context);
   const edges: Edge[] = offers.map(({ name, to }) => ({ name, to }));
   await context.cache.drop(key);
-  await context.cache.read(key, EDGES_TTL_MS, async () => edges).catch(() => edges);
+  await context.cache.read(key, { ttlMs: EDGES_TTL_MS }, async () => edges).catch(() => edges);
 }
 
 /** Where transitions from this status lead; none when it was never seen. */
 function edgesFrom(issue: Issue, status: Status, context: JiraContext): Promise<Edge[]> {
   const unknown = (): Promise<Edge[]> => Promise.reject(new NotKept({ ok: true, value: [] }));
-  return context.cache.read(keyOf("edges", issue, status, context), EDGES_TTL_MS, unknown).catch(() => []);
+  return context.cache.read(keyOf("edges", issue, status, context), { ttlMs: EDGES_TTL_MS }, unknown).catch(() => []);
 }
 
 function keyOf(what: "transitions" | "edges", { project, type }: Issue, { id }: Status, context: JiraContext): string {

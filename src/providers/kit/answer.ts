@@ -1,13 +1,14 @@
-/** What an answer means for a delivery: one table for every provider, with the vendor's own reading before it. */
+/** What an answer means for a delivery: one table for every provider, with the vendor's own options before it. */
 import type { Failure, Json, Outcome } from "../../model.ts";
-import type { HttpAnswer } from "../../ports/network.ts";
+import type { HttpResponse, NoResponse } from "../../ports/network.ts";
 import { at, parseJson } from "./body.ts";
 
 /** No provider's word makes us wait longer than a delivery's attempts last. */
 const WAIT_MS_MAX = 86_400_000;
 const BODY_CHARS_MAX = 2_000;
 
-export type Answered = Extract<HttpAnswer, { kind: "answer" }>;
+/** How a request ended, over whatever transport. */
+export type Exchange = HttpResponse | NoResponse;
 
 /**
  * done · retry: not taken, ask again · uncertain: perhaps taken · rejected: asking again cannot help · auth: the credential is
@@ -15,7 +16,7 @@ export type Answered = Extract<HttpAnswer, { kind: "answer" }>;
  */
 export type AnswerClass = "done" | "retry" | "uncertain" | "rejected" | "auth" | "gone";
 
-export interface Reading {
+export interface OutcomeOptions {
   nowMs: number;
   /** Named in the failure, e.g. "github". */
   target?: string;
@@ -24,16 +25,16 @@ export interface Reading {
   /** Whether performing twice does no harm, so that what is uncertain may simply be asked again. */
   repeatable?: boolean;
   /** What this vendor means by an answer where it differs from the table; undefined = as the table says. */
-  classify?: (answer: Answered) => AnswerClass | undefined;
+  classify?: (answer: HttpResponse) => AnswerClass | undefined;
 }
 
 /** The outcome of an attempt. `done` carries no result: the action knows what is worth keeping. */
-export function outcomeOf(answer: HttpAnswer, reading: Reading): Outcome {
-  const kind = kindOf(answer, reading);
+export function outcomeOf(answer: Exchange, options: OutcomeOptions): Outcome {
+  const kind = kindOf(answer, options);
   if (kind === "done") return { kind };
-  const error = { ...failure(answer, reading.target), ...codeFor(kind, answer) };
+  const error = { ...failure(answer, options.target), ...codeFor(kind, answer) };
   if (kind === "auth" || kind === "gone" || kind === "rejected") return { kind: "rejected", error };
-  const afterMs = waitMs(answer, reading.nowMs);
+  const afterMs = waitMs(answer, options.nowMs);
   return { kind, error, ...(afterMs === undefined ? {} : { afterMs }) };
 }
 
@@ -42,8 +43,8 @@ export function unsure(outcome: Outcome): Outcome {
   return outcome.kind === "retry" ? { ...outcome, kind: "uncertain" } : outcome;
 }
 
-function kindOf(answer: HttpAnswer, reading: Reading): AnswerClass {
-  const { ok = (status) => status >= 200 && status < 300, repeatable = false } = reading;
+function kindOf(answer: Exchange, options: OutcomeOptions): AnswerClass {
+  const { ok = (status) => status >= 200 && status < 300, repeatable = false } = options;
   const kind =
     answer.kind === "refused"
       ? answer.permanent
@@ -51,7 +52,7 @@ function kindOf(answer: HttpAnswer, reading: Reading): AnswerClass {
         : "retry"
       : answer.kind === "uncertain"
         ? "uncertain"
-        : (reading.classify?.(answer) ?? (ok(answer.status) ? "done" : byStatus(answer.status)));
+        : (options.classify?.(answer) ?? (ok(answer.status) ? "done" : byStatus(answer.status)));
   return kind === "uncertain" && repeatable ? "retry" : kind;
 }
 
@@ -75,9 +76,9 @@ function byStatus(status: number): AnswerClass {
 }
 
 /** What went wrong, for people. The client has redacted every text of the answer; the body is cut here. */
-export function failure(answer: HttpAnswer, target?: string): Failure {
+export function failure(answer: Exchange, target?: string): Failure {
   const who = target ? `${target} ` : "";
-  if (answer.kind !== "answer") return { message: `${who}${answer.detail}`, code: answer.code };
+  if (answer.kind !== "answered") return { message: `${who}${answer.detail}`, code: answer.code };
   const { status, text } = answer;
   const moved = status >= 300 && status < 400 ? "; redirects are not followed" : "";
   return {
@@ -87,8 +88,8 @@ export function failure(answer: HttpAnswer, target?: string): Failure {
   };
 }
 
-function codeFor(kind: AnswerClass, answer: HttpAnswer): { code?: string } {
-  if (answer.kind !== "answer") return {};
+function codeFor(kind: AnswerClass, answer: Exchange): { code?: string } {
+  if (answer.kind !== "answered") return {};
   if (kind === "retry")
     return { code: answer.status === 429 || answer.status === 403 ? "rate_limited" : "unavailable" };
   return { code: kind };
@@ -103,8 +104,8 @@ export function cut(text: string, charsMax: number): string {
 }
 
 /** How long the provider asks us to wait, if it says so in any of the forms in use. */
-function waitMs(answer: HttpAnswer, nowMs: number): number | undefined {
-  if (answer.kind !== "answer") return undefined;
+function waitMs(answer: Exchange, nowMs: number): number | undefined {
+  if (answer.kind !== "answered") return undefined;
   const { headers } = answer;
   const candidates = [
     retryAfter(headers["retry-after"], nowMs),
@@ -129,7 +130,7 @@ function resetAt(value: string | undefined, nowMs: number): number | undefined {
 }
 
 /** Telegram, Discord and Matrix say it in the body. */
-function bodyWaits({ status, text }: Answered): (number | undefined)[] {
+function bodyWaits({ status, text }: HttpResponse): (number | undefined)[] {
   const parsed = status === 429 ? parseJson(Buffer.from(text)) : undefined;
   if (!parsed?.ok) return [];
   const number = (value: Json | undefined) => (typeof value === "number" ? value : Number.NaN);

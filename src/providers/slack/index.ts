@@ -2,10 +2,11 @@
 import { createHash } from "node:crypto";
 import { type Static, Type } from "typebox";
 import type { Failure, Json, JsonObject, Outcome } from "../../model.ts";
+import type { HttpResponse } from "../../ports/network.ts";
 import type { Action, ActionContext, Provider } from "../../ports/provider.ts";
-import { type AnswerClass, type Answered, outcomeOf, unsure } from "../kit/answer.ts";
+import { type AnswerClass, outcomeOf, unsure } from "../kit/answer.ts";
 import { at, parseJson } from "../kit/body.ts";
-import { commonConnection, secret } from "../kit/connection.ts";
+import { secret } from "../kit/connection.ts";
 
 /** https://docs.slack.dev/reference/methods/chat.postMessage#truncating */
 const TEXT_CHARS_MAX = 40_000;
@@ -24,7 +25,6 @@ const Connection = Type.Object(
       secret("Address of an incoming webhook, used without a token; posts to its own channel only"),
     ),
     url: Type.Optional(Type.String({ pattern: "^https?://", description: "Web API, default https://slack.com/api" })),
-    ...commonConnection,
   },
   { additionalProperties: false },
 );
@@ -40,6 +40,12 @@ const blocks = Type.Array(Type.Record(Type.String(), Type.Unknown()), {
   maxItems: BLOCKS_MAX,
   escape: "slack",
   description: "Block Kit blocks",
+});
+
+/** Through a webhook nothing is told. */
+const Posted = Type.Object({
+  ts: Type.Optional(Type.Union([Type.String(), Type.Null()], { description: "not through a webhook" })),
+  channel: Type.Optional(Type.Union([Type.String(), Type.Null()], { description: "its id; not through a webhook" })),
 });
 
 // ---------------------------------------------------------------- post
@@ -86,7 +92,7 @@ async function postToWebhook(params: Post, webhook: string, context: Context): P
   const body = { ...message(params), ...(params.threadTs ? { thread_ts: params.threadTs } : {}) };
   const answer = await send(context, { url: webhook, body });
   const outcome = outcomeOf(answer, { target: "Slack", nowMs: context.nowMs });
-  if (outcome.kind !== "done") return explained(outcome, answer.kind === "answer" ? answer.text.trim() : "");
+  if (outcome.kind !== "done") return explained(outcome, answer.kind === "answered" ? answer.text.trim() : "");
   const note = params.channel ? "The webhook posts to its own channel" : undefined;
   return { kind: "done", ...(note ? { note } : {}) };
 }
@@ -123,6 +129,7 @@ const postAction: Action<Post, Connection> = {
   summary: "Posts a message to a channel; its `ts` and `channel` are what update needs",
   params: Post,
   example: { channel: "#deploys", text: "acme/web v2.4.0 is live" },
+  result: Posted,
   idempotency: "none",
   perform: post,
   probe: probePost,
@@ -145,6 +152,7 @@ const updateAction: Action<Update, Connection> = {
   summary: "Changes a message that this connection posted; needs a token",
   params: Update,
   example: { channel: "C012AB3CD", ts: "1503435956.000247", text: "acme/web v2.4.0 is rolled back" },
+  result: Type.Object({ ts: Type.String(), channel: Type.String() }),
   idempotency: "state",
   async perform(params, context) {
     if (!context.connection.settings.token)
@@ -170,7 +178,7 @@ async function call(context: Context, method: string, args: JsonObject, verb: "G
   });
   const repeatable = verb === "GET" || method === "chat.update";
   const outcome = outcomeOf(answer, { target: "Slack", nowMs: context.nowMs, repeatable, classify });
-  const body = answer.kind === "answer" ? jsonOf(answer.text) : {};
+  const body = answer.kind === "answered" ? jsonOf(answer.text) : {};
   if (outcome.kind === "done") return { ok: true, body };
   return { ok: false, outcome: explained(outcome, typeof body.error === "string" ? body.error : "") };
 }
@@ -181,7 +189,11 @@ function send(
 ) {
   const type = { "content-type": "application/json; charset=utf-8" };
   const request = body === undefined ? { method: "GET" } : { method: "POST", body: JSON.stringify(body) };
-  return context.http.request({ ...request, url, headers: { ...(body === undefined ? {} : type), ...headers } });
+  return context.network.http.request({
+    ...request,
+    url,
+    headers: { ...(body === undefined ? {} : type), ...headers },
+  });
 }
 
 /** Errors that say that nothing was done and that the same request may be taken later. */
@@ -190,7 +202,7 @@ const PASSING = new Set(["ratelimited", "rate_limited", "service_unavailable", "
 const UNCERTAIN = new Set(["fatal_error", "internal_error"]);
 const AUTH = new Set(["not_authed", "invalid_auth", "account_inactive", "token_revoked", "token_expired"]);
 
-function classify({ status, text: answer }: Answered): AnswerClass | undefined {
+function classify({ status, text: answer }: HttpResponse): AnswerClass | undefined {
   if (status !== 200) return undefined;
   const { ok, error } = jsonOf(answer);
   if (ok === true) return "done";
@@ -247,6 +259,13 @@ function fitted(full: string): string {
   return `${start.replace(/&[a-z]{0,4}$/, "")}…`;
 }
 
+const ENTITIES: Readonly<Record<string, string>> = { "&": "&amp;", "<": "&lt;", ">": "&gt;" };
+
+/** These three are all that Slack reads as control. https://docs.slack.dev/messaging/formatting-message-text#escaping */
+function escapeMrkdwn(text: string): string {
+  return text.replace(/[&<>]/g, (char) => ENTITIES[char] ?? char);
+}
+
 /** Slack looks into a channel by its id only; the id of a name is known from an earlier post. */
 async function channelId(context: Context, channel: string): Promise<string | undefined> {
   return /^[CGD][A-Z0-9]{7,}$/.test(channel) ? channel : recall(context, "channel", channel);
@@ -257,7 +276,11 @@ const ABSENT = new Error("Absent");
 
 async function recall(context: Context, what: string, name: string): Promise<string | undefined> {
   try {
-    return await context.cache.read(keyOf(context, what, name), DAY_MS, (): Promise<string> => Promise.reject(ABSENT));
+    return await context.cache.read(
+      keyOf(context, what, name),
+      { ttlMs: DAY_MS },
+      (): Promise<string> => Promise.reject(ABSENT),
+    );
   } catch (error) {
     if (error !== ABSENT) throw error;
     return undefined;
@@ -268,7 +291,7 @@ async function remember(context: Context, what: string, name: string, value: str
   const key = keyOf(context, what, name);
   await context.cache.drop(key);
   // Somebody may be asking for it at this moment and be told that it is absent; then it is not kept this time.
-  await context.cache.read(key, DAY_MS, async () => value).catch(() => value);
+  await context.cache.read(key, { ttlMs: DAY_MS }, async () => value).catch(() => value);
 }
 
 function keyOf({ connection }: Context, what: string, name: string): string {
@@ -292,8 +315,11 @@ const slack: Provider = {
   name: "slack",
   summary: "Posts and changes messages in Slack",
   docs: "https://docs.slack.dev/messaging/",
-  connection: Connection,
-  actions: { post: postAction, update: updateAction },
+  connection: {
+    settings: Connection,
+    actions: { post: postAction, update: updateAction },
+    escapes: { slack: escapeMrkdwn },
+  },
 };
 
 export default slack;

@@ -1,8 +1,8 @@
 /** Runs the command line: as a process of its own, or in this one with its streams held. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { onTestFinished } from "vitest";
 import { run } from "../../../src/cli/program.ts";
@@ -150,7 +150,10 @@ export async function startsProject(files: Record<string, string>): Promise<{ di
 async function fill(dir: string, files: Record<string, string>): Promise<void> {
   const { code, err } = await command(["init", dir]);
   if (code !== 0) throw new Error(err);
-  for (const [name, text] of Object.entries(files)) writeFileSync(join(dir, name), text);
+  for (const [name, text] of Object.entries(files)) {
+    mkdirSync(dirname(join(dir, name)), { recursive: true });
+    writeFileSync(join(dir, name), text);
+  }
 }
 
 /** The one JSON document on standard output. */

@@ -1,9 +1,9 @@
 /** A machine file, checked and compiled: all diagnostics at once, or a machine that step.ts can run. */
 import { createHash } from "node:crypto";
-import type { TSchema } from "typebox";
 import { type Diagnostic, nearest, newDiagnostic, type Path } from "../../../errors.ts";
 import { type Instance, type Json, type JsonObject, LIMITS } from "../../../model.ts";
 import { validatorFor } from "../../check.ts";
+import type { ActionForm } from "../../render.ts";
 import { createInterpreter, type Interpreter } from "../run/interpreter.ts";
 import { readBehaviour, type StatesPass } from "./behaviour.ts";
 import { MachineFile } from "./definition.ts";
@@ -28,7 +28,7 @@ export interface MachineEnv {
   id: string;
   templates: ReadonlyMap<string, string>;
   /** `connection.action` → its parameters; undefined = not known, names and parameters are not checked. */
-  actions: ReadonlyMap<string, { params: TSchema }> | undefined;
+  actions: ReadonlyMap<string, ActionForm> | undefined;
   /** Read as `vars`; the machine's own win. */
   vars: JsonObject;
 }

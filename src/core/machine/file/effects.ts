@@ -1,18 +1,17 @@
 /** Guards, actions and values of a machine file: checked, and compiled to what a step evaluates. */
-import type { TSchema } from "typebox";
 import type { Diagnostic, Path } from "../../../errors.ts";
 import { LIMITS } from "../../../model.ts";
 import { unknownAction } from "../../actions.ts";
 import { validatorFor } from "../../check.ts";
 import { compileExpression } from "../../expr.ts";
-import { compileValue, type Renderer } from "../../render.ts";
+import { type ActionForm, compileValue, type Renderer } from "../../render.ts";
 import { type DiagnosticList, type Effect, type Guard, isObject, listOf, type Reads, type Value } from "./tree.ts";
 
 /** What reading needs besides the file. */
 export interface EffectsPass {
   readonly templates: ReadonlyMap<string, string>;
   /** Undefined = not known: names and parameters are not checked. */
-  readonly actions: ReadonlyMap<string, { params: TSchema }> | undefined;
+  readonly actions: ReadonlyMap<string, ActionForm> | undefined;
   readonly diagnostics: DiagnosticList;
   /** What was read so far reads. */
   readonly reads: Reads[];
@@ -99,7 +98,7 @@ export function readParams(parent: Record<string, unknown>, key: string, path: P
   const { actions, diagnostics, name, at } = action;
   const actionType = actions?.get(name);
   if (actions && !actionType) diagnostics.addAll(at, [unknownAction(name, actions, [], BUILT_IN)]);
-  return readValue(parent, key, path, action, actionType?.params);
+  return readValue(parent, key, path, action, actionType);
 }
 
 /** The value at `holder[key]`, compiled. */
@@ -108,14 +107,17 @@ export function readValue(
   key: string,
   path: Path,
   pass: EffectsPass,
-  schema?: TSchema,
+  action?: ActionForm,
 ): Renderer {
   const { templates, diagnostics } = pass;
   const at = [...path, key];
-  const compiled = compileValue(parent[key], schema ? { schema, templates } : { templates });
+  const compiled = compileValue(parent[key], {
+    templates,
+    ...(action ? { schema: action.params, escapes: action.escapes } : {}),
+  });
   diagnostics.addAll(at, compiled.diagnostics);
   pass.reads.push({ at, paths: compiled.renderer.reads });
-  if (schema) diagnostics.addAll(at, validatorFor(schema, { templates: true })(parent[key]));
+  if (action) diagnostics.addAll(at, validatorFor(action.params, { templates: true })(parent[key]));
   return compiled.renderer;
 }
 

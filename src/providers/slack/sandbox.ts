@@ -1,5 +1,5 @@
 /** A stand-in Slack: chat.postMessage, chat.update, conversations.history and an incoming webhook, strict about requests. */
-import { parsed, type Reply, type Request } from "./http.ts";
+import { parsed, type Reply, type Request } from "../../sandbox/http.ts";
 
 /** https://docs.slack.dev/reference/methods/chat.postMessage */
 const TEXT_CHARS_MAX = 40_000;

@@ -1,6 +1,6 @@
 /** A stand-in Jira: Cloud (REST v3) and Server (REST v2) over the same issues, strict about what Jira is strict about. */
-import { parsed, type Reply, type Request } from "./http.ts";
-import { adfProblem, plainText } from "./jira-document.ts";
+import { parsed, type Reply, type Request } from "../../sandbox/http.ts";
+import { adfProblem, plainText } from "./sandbox-document.ts";
 
 /** https://developer.atlassian.com/cloud/jira/platform/rest/v3/api-group-issues/#api-rest-api-3-issue-issueidorkey-transitions-post */
 const NOT_ON_SCREEN = "cannot be set. It is not on the appropriate screen, or unknown.";
