@@ -8,7 +8,7 @@ import { monitorEventLoopDelay } from "node:perf_hooks";
 import { createInterface } from "node:readline";
 import type { Worker } from "node:worker_threads";
 import SqliteDatabase from "better-sqlite3";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import type { Store } from "../../src/ports/store.ts";
 import { openSqliteFile } from "../../src/store/sqlite/database.ts";
 import { MIGRATIONS, migrate } from "../../src/store/sqlite/schema.ts";
@@ -307,6 +307,16 @@ describe("the file", () => {
     const before = commitsInLog(path);
     for (let ms = 0; ms < 60_000; ms += 1_000) await store.claim("node-1", { ...CLAIM, nowMs: ARRIVAL_MS + ms });
     expect(commitsInLog(path)).toBe(before);
+  });
+
+  test("that another process is creating at this moment is waited for", () => {
+    const locked = Object.assign(new Error("database is locked"), { code: "SQLITE_BUSY" });
+    const pragma = vi.spyOn(SqliteDatabase.prototype, "pragma").mockImplementationOnce(() => {
+      throw locked;
+    });
+    onTestFinished(() => pragma.mockRestore());
+    openSqliteFile(path).close();
+    expect(pragma.mock.calls.slice(0, 2)).toEqual([["journal_mode = wal"], ["journal_mode = wal"]]);
   });
 
   test("two handles on one file see each other's work and never both win", async () => {

@@ -19,6 +19,7 @@ const FREE_LANES = `
 
 /** How long another process may hold the file before a call fails. */
 const BUSY_MS = 10_000;
+const RETRY_MS = 20;
 const CACHE_KIB = 64 * 1024;
 
 export type Tables = ReturnType<typeof tables>;
@@ -68,7 +69,7 @@ export function openSqliteFile(path: string): SqliteFile {
   closeSync(openSync(path, "a", 0o600));
   const db = new SqliteDatabase(path, { timeout: BUSY_MS });
   try {
-    db.pragma("journal_mode = wal");
+    keepWriteAheadLog(db);
     db.pragma("synchronous = full");
     db.pragma("foreign_keys = on");
     db.pragma(`cache_size = -${CACHE_KIB}`);
@@ -84,6 +85,19 @@ export function openSqliteFile(path: string): SqliteFile {
   } catch (error) {
     db.close();
     throw error;
+  }
+}
+
+/** SQLite waits for others in all it does but this, so two processes that create one file at once must wait here. */
+function keepWriteAheadLog(db: Database): void {
+  for (let waitedMs = 0; ; waitedMs += RETRY_MS) {
+    try {
+      db.pragma("journal_mode = wal");
+      return;
+    } catch (error) {
+      if ((error as { code?: string }).code !== "SQLITE_BUSY" || waitedMs >= BUSY_MS) throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, RETRY_MS);
+    }
   }
 }
 
