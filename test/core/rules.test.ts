@@ -4,7 +4,9 @@ import { describe, expect, test } from "vitest";
 import { createRuleSet } from "../../src/core/match/rule-set.ts";
 import { type CompiledRule, type CompileEnv, compileRule } from "../../src/core/match/rules.ts";
 import type { ConditionNode, Event, JsonObject, Rule } from "../../src/model.ts";
+import slack from "../../src/providers/slack/index.ts";
 
+const { escapes } = slack.connection;
 const post = Type.Object(
   { channel: Type.String(), text: Type.String({ escape: "slack" }), retries: Type.Optional(Type.Integer()) },
   { additionalProperties: false },
@@ -12,8 +14,8 @@ const post = Type.Object(
 const env: CompileEnv = {
   templates: new Map([["hello", "Hello {{event.actor}}"]]),
   actions: new Map([
-    ["slack.post", { params: post }],
-    ["slack.update", { params: post }],
+    ["slack.post", { params: post, escapes }],
+    ["slack.update", { params: post, escapes }],
     ["jira.comment", { params: Type.Object({}) }],
   ]),
   machines: new Set(["deploy-gate", "jira-ticket"]),
