@@ -6,7 +6,7 @@ import { type CompiledRule, type CompileEnv, compileRule } from "../../src/core/
 import type { ConditionNode, Event, JsonObject, Rule } from "../../src/model.ts";
 import slack from "../../src/providers/slack/index.ts";
 
-const { escapes } = slack.connection;
+const escapes = slack.connection?.escapes;
 const post = Type.Object(
   { channel: Type.String(), text: Type.String({ escape: "slack" }), retries: Type.Optional(Type.Integer()) },
   { additionalProperties: false },
