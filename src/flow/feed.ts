@@ -36,6 +36,7 @@ export function startFeeds(deps: FeedDeps): () => Promise<void> {
   const runs = deps.feeds.map((feed) => keepRunning(feed, deps, stopping.signal));
   return async () => {
     stopping.abort();
+    if (runs.length === 0) return;
     const ended = new AbortController();
     await Promise.race([Promise.all(runs), deps.clock.sleep(STOP_MS_MAX, ended.signal)]);
     ended.abort();
