@@ -6,7 +6,7 @@ import { loadProviders } from "../src/providers/index.ts";
 
 const dir = process.argv[2]!;
 const providers = await loadProviders();
-const { config, problems } = await loadConfig({ dir, env: process.env, providers });
+const { config, diagnostics: problems } = await loadConfig({ dir, env: process.env, providers });
 if (!config) throw new Error(JSON.stringify(problems));
 const log = createLog({ level: "error", secrets: config.secrets, pretty: false });
 const engine = await createEngine({ config, providers, log });

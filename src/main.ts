@@ -59,7 +59,7 @@ const shell: Shell = {
 };
 
 // Not imported before the guard: an old Node could not even read it.
-const { run, fail } = await import("./cli/program.ts");
+const { run, failWith: fail } = await import("./cli/program.ts");
 for (const event of ["uncaughtException", "unhandledRejection"] as const) {
   process.on(event, (error: unknown) => process.exit(fail(shell, error)));
 }

@@ -5,9 +5,9 @@ import { dirname, join } from "node:path";
 import { inspect } from "node:util";
 import fc from "fast-check";
 import { afterEach, describe, expect, test } from "vitest";
-import { renderProblems } from "../src/cli/terminal/diagnostics.ts";
+import { renderDiagnostics } from "../src/cli/terminal/diagnostics.ts";
 import { actionCatalogue, type Config, type Loaded, type LoadOptions, loadConfig } from "../src/config/config.ts";
-import { environment, interpolate } from "../src/config/environment.ts";
+import { createEnvironment, interpolate } from "../src/config/environment.ts";
 import { PROVIDERS } from "./support/providers.ts";
 
 const folders: string[] = [];
@@ -32,13 +32,13 @@ function load(text: string, { files = {}, ...more }: More = {}): Promise<Loaded>
 }
 
 async function good(text: string, more: More = {}): Promise<Config> {
-  const { config, problems } = await load(text, more);
+  const { config, diagnostics: problems } = await load(text, more);
   expect(problems).toEqual([]);
   if (config === undefined) throw new Error("no problems, and yet no configuration");
   return config;
 }
 
-const codes = async (text: string, more: More = {}) => (await load(text, more)).problems.map(({ code }) => code);
+const codes = async (text: string, more: More = {}) => (await load(text, more)).diagnostics.map(({ code }) => code);
 
 test("an empty file is a configuration: everything has a default", async () => {
   const { dir, file, origins, ...config } = await good("");
@@ -161,7 +161,7 @@ describe("sources", () => {
   test("a mistake in one does not hide those of another, nor make new ones up", async () => {
     const text =
       "sources:\n  a: { provider: githb }\n  b: { provider: github }\n  c: { provider: travis, repo: x, dedupe: soon }\n  d: { provider: travis, dedupe: soon }\nretention: { events: soon }\n";
-    const { problems } = await load(text);
+    const { diagnostics: problems } = await load(text);
     expect(problems.map(({ code, line }) => `${code} ${line}`)).toEqual([
       "SB0206 2",
       "SB0103 3",
@@ -240,14 +240,14 @@ connections:
   jira: { provider: jira, url: "https://x", token: env:NOT_SET_EITHER }
 `;
     const files = { empty: "\n", large: "x".repeat(64 * 1024 + 1) };
-    const { problems, config } = await load(text, { files, env: { EMPTY: "", BLANK: "  " } });
+    const { diagnostics: problems, config } = await load(text, { files, env: { EMPTY: "", BLANK: "  " } });
     expect(config).toBeUndefined();
     expect(problems.map(({ code }) => code)).toEqual(Array(8).fill("SB0207"));
     expect(new Set(problems.map(({ line, col }) => `${line}:${col}`)).size).toBe(8);
   });
 
   test("that are not there are warnings for commands that work offline, and then there is a configuration", async () => {
-    const { problems, config } = await load(source("env:NOT_SET"), { offline: true });
+    const { diagnostics: problems, config } = await load(source("env:NOT_SET"), { offline: true });
     expect(problems).toMatchObject([{ code: "SB0207", severity: "warning" }]);
     expect(config?.sources[0]?.config.secrets).toEqual([]);
   });
@@ -266,10 +266,11 @@ connections:
     ["in an address", "store: postgres://me:geh$eim@db/x"],
     ["in an address with a variable", "store: postgres://${USER:-me}:geh$eim@db/x"],
   ])("that stand in the file %s are refused and shown nowhere", async (_place, text) => {
-    const { problems, config, sources } = await load(text, { env: { A: "a" } });
+    const { diagnostics: problems, config, fileTexts: sources } = await load(text, { env: { A: "a" } });
     expect(config).toBeUndefined();
     expect(problems.map(({ code }) => code)).toContain("SB0208");
-    const shown = renderProblems(problems, { sources, color: false }) + inspect({ problems, sources }, { depth: 9 });
+    const shown =
+      renderDiagnostics(problems, { fileTexts: sources, color: false }) + inspect({ problems, sources }, { depth: 9 });
     expect(shown).not.toMatch(/geh\$eim|4711000815/);
   });
 
@@ -278,7 +279,7 @@ connections:
   });
 
   test("named by ${NAME} get the reference as advice", async () => {
-    expect((await load(source("${MY_SECRET}"))).problems).toMatchObject([
+    expect((await load(source("${MY_SECRET}"))).diagnostics).toMatchObject([
       { code: "SB0208", suggestion: "env:MY_SECRET" },
     ]);
   });
@@ -287,8 +288,8 @@ connections:
     const text =
       'sources: { a: { provider: github, secret: env:A } }\nconnections: { jira: { provider: jira, url: "${A}", token: env:A } }\n';
     const bad = await load(text, { env: { A: "very-secret" } });
-    expect(bad.problems).toHaveLength(1);
-    expect(inspect(bad.problems)).not.toContain("very-secret");
+    expect(bad.diagnostics).toHaveLength(1);
+    expect(inspect(bad.diagnostics)).not.toContain("very-secret");
     const config = await good(text, { env: { A: "https://very-secret" } });
     expect(config.origins.get("sources.a.secret")).toEqual({
       value: expect.stringMatching(/^••••[0-9a-f]{4}$/),
@@ -307,7 +308,7 @@ connections:
 });
 
 describe("variables in the file", () => {
-  const env = environment({ SET: "value", EMPTY: "" }, undefined);
+  const env = createEnvironment({ SET: "value", EMPTY: "" }, undefined);
   test.each([
     ["a ${SET} b", "a value b"],
     ["${SET}${SET}", "valuevalue"],
@@ -359,10 +360,10 @@ vars: { number: "\${PORT}", deep: [{ x: "\${HOST:-y}" }] }
 
   test("that are not set are errors, offline warnings, in their place inside the text", async () => {
     const text = "vars:\n  a: 'x ${NOPE} y'\n";
-    expect((await load(text)).problems).toMatchObject([
+    expect((await load(text)).diagnostics).toMatchObject([
       { code: "SB0210", severity: "error", line: 2, col: 9, endCol: 16 },
     ]);
-    expect((await load(text, { offline: true })).problems).toMatchObject([{ severity: "warning" }]);
+    expect((await load(text, { offline: true })).diagnostics).toMatchObject([{ severity: "warning" }]);
   });
 });
 
@@ -404,7 +405,7 @@ describe("precedence: flag, environment, .env, file, default", () => {
     const config = await good("", { env: { SIGNALBOX_ADMIN_PORT: "0", SIGNALBOX_LOG: "debug" } });
     expect(config.server.admin.port).toBe(0);
     expect(config.log).toBe("debug");
-    const { problems } = await load("", { env: { SIGNALBOX_ADMIN_PORT: "99999", SIGNALBOX_LOG: "loud" } });
+    const { diagnostics: problems } = await load("", { env: { SIGNALBOX_ADMIN_PORT: "99999", SIGNALBOX_LOG: "loud" } });
     expect(problems.map(({ code, file, message }) => [code, file, message.split(" ")[0]])).toEqual([
       ["SB0102", undefined, "SIGNALBOX_ADMIN_PORT"],
       ["SB0102", undefined, "SIGNALBOX_LOG"],
@@ -495,7 +496,7 @@ test("a file that is missing, a folder, not UTF-8 or too large is a problem and 
     "large.yaml": "#".repeat(1024 * 1024 + 1),
     "sub/x": "",
   });
-  const problem = async (file: string) => (await loadConfig({ dir, file, env: {}, providers: PROVIDERS })).problems;
+  const problem = async (file: string) => (await loadConfig({ dir, file, env: {}, providers: PROVIDERS })).diagnostics;
   expect(await problem("missing.yaml")).toMatchObject([{ code: "SB0003", file: "missing.yaml" }]);
   expect(await problem("sub")).toMatchObject([{ code: "SB0003" }]);
   expect(await problem("latin.yaml")).toMatchObject([{ code: "SB0001" }]);
@@ -532,7 +533,7 @@ test("no file makes it reject, and there is a configuration exactly when no prob
   await fc.assert(
     fc.asyncProperty(node, async (value) => {
       writeFileSync(join(dir, "signalbox.yaml"), JSON.stringify(value));
-      const { config, problems } = await loadConfig({ dir, env: { A: "x" }, providers: PROVIDERS });
+      const { config, diagnostics: problems } = await loadConfig({ dir, env: { A: "x" }, providers: PROVIDERS });
       expect(config === undefined).toBe(problems.some(({ severity }) => severity === "error"));
       for (const { line, col } of problems) expect([line, col]).toEqual([expect.any(Number), expect.any(Number)]);
     }),

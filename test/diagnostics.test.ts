@@ -4,10 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import {
-  compactProblems,
+  compactDiagnostics,
+  diagnosticsJson,
   githubAnnotations,
-  problemsJson,
-  renderProblems,
+  renderDiagnostics,
   summaryLine,
 } from "../src/cli/terminal/diagnostics.ts";
 import { loadConfig } from "../src/config/config.ts";
@@ -22,21 +22,21 @@ const broken = readdirSync(FOLDER).filter((name) => name.endsWith(".yaml"));
 const golden = (name: string) => join(FOLDER, name.replace(/\.yaml$/, ".txt"));
 const lacking = broken.filter((name) => !existsSync(golden(name)));
 
-interface Told {
-  problems: readonly Diagnostic[];
-  sources: ReadonlyMap<string, string>;
+interface Diagnosed {
+  diagnostics: readonly Diagnostic[];
+  fileTexts: ReadonlyMap<string, string>;
 }
 
-async function told(name: string): Promise<Told> {
+async function diagnosed(name: string): Promise<Diagnosed> {
   const text = readFileSync(join(FOLDER, name), "utf8");
-  if (name.startsWith("config-")) return toldOfConfig(text);
+  if (name.startsWith("config-")) return diagnosedConfig(text);
   const file = name.startsWith("machine-") ? "statemachines/bad.yaml" : "rules/bad.yaml";
   const files = { "rules/templates/pushed.hbs": "{{event.title}}", "statemachines/ticket.yaml": TICKET, [file]: text };
   const { diagnostics } = compilePolicy(files, { actions: ACTIONS, vars: {}, lint: true });
-  return { problems: diagnostics, sources: new Map(Object.entries(files)) };
+  return { diagnostics, fileTexts: new Map(Object.entries(files)) };
 }
 
-async function toldOfConfig(text: string): Promise<Told> {
+async function diagnosedConfig(text: string): Promise<Diagnosed> {
   const dir = mkdtempSync(join(tmpdir(), "signalbox-bad-"));
   writeFileSync(join(dir, "signalbox.yaml"), text);
   const env = { GITHUB_SECRET: "correct horse", SLACK_URL: "https://example.com", EMPTY: "" };
@@ -53,13 +53,13 @@ test("every broken file has its golden text, and every golden text its file", ()
 
 describe.each(broken)("%s", (name) => {
   test("gives the text next to it", async () => {
-    const { problems, sources } = await told(name);
+    const { diagnostics: problems, fileTexts: sources } = await diagnosed(name);
     expect(problems).not.toEqual([]);
-    await expect(renderProblems(problems, { sources, color: false })).toMatchFileSnapshot(golden(name));
+    await expect(renderDiagnostics(problems, { fileTexts: sources, color: false })).toMatchFileSnapshot(golden(name));
   });
 
   test("is told in words that keep the house's rules", async () => {
-    for (const { code, message, file, line, col, endCol } of (await told(name)).problems) {
+    for (const { code, message, file, line, col, endCol } of (await diagnosed(name)).diagnostics) {
       expect(message).toMatch(/^["A-Z]/);
       expect(message).not.toMatch(/\.$|TypeError|undefined|\[object/i);
       // What the parser of CEL found comes in its own words.
@@ -71,12 +71,12 @@ describe.each(broken)("%s", (name) => {
   });
 
   test("shows no secret in any form", async () => {
-    const { problems, sources } = await told(name);
+    const { diagnostics: problems, fileTexts: sources } = await diagnosed(name);
     const forms = [
-      renderProblems(problems, { sources, color: true }),
-      compactProblems(problems),
+      renderDiagnostics(problems, { fileTexts: sources, color: true }),
+      compactDiagnostics(problems),
       githubAnnotations(problems),
-      JSON.stringify(problemsJson(problems)),
+      JSON.stringify(diagnosticsJson(problems)),
     ];
     for (const form of forms) expect(form).not.toMatch(/hunter\d/);
   });
@@ -95,7 +95,7 @@ const ONE: Diagnostic = {
 const SOURCES = new Map([["rules/bad.yaml", "- id: x\n    on: push\n    whne: true\n"]]);
 
 test("a problem looks like those of rustc: code, place, line, caret, advice", () => {
-  expect(renderProblems([ONE], { sources: SOURCES, color: false })).toBe(`error[SB0101]: "whne" is not known here
+  expect(renderDiagnostics([ONE], { fileTexts: SOURCES, color: false })).toBe(`error[SB0101]: "whne" is not known here
  --> rules/bad.yaml:3:5
   |
 2 |     on: push
@@ -107,20 +107,23 @@ test("a problem looks like those of rustc: code, place, line, caret, advice", ()
 });
 
 test("help stands below the first problem of a kind only", () => {
-  const text = renderProblems([ONE, { ...ONE, line: 2 }], { sources: SOURCES, color: false });
+  const text = renderDiagnostics([ONE, { ...ONE, line: 2 }], { fileTexts: SOURCES, color: false });
   expect(text.match(/= help:/g)).toHaveLength(1);
   expect(text.match(/error\[SB0101\]/g)).toHaveLength(2);
 });
 
 test("line numbers of several digits keep the bars below each other", () => {
   const sources = new Map([["f", `${"a\n".repeat(98)}b\nc\n`]]);
-  const text = renderProblems([{ ...ONE, file: "f", line: 100, col: 1, endCol: 2 }], { sources, color: false });
+  const text = renderDiagnostics([{ ...ONE, file: "f", line: 100, col: 1, endCol: 2 }], {
+    fileTexts: sources,
+    color: false,
+  });
   expect(text).toContain("   --> f:100:1\n    |\n 99 | b\n100 | c\n    | ^ did");
 });
 
 test("without colour there is no escape sequence; with colour only colour is added", () => {
-  const plain = renderProblems([ONE], { sources: SOURCES, color: false });
-  const coloured = renderProblems([ONE], { sources: SOURCES, color: true });
+  const plain = renderDiagnostics([ONE], { fileTexts: SOURCES, color: false });
+  const coloured = renderDiagnostics([ONE], { fileTexts: SOURCES, color: true });
   // biome-ignore lint/suspicious/noControlCharactersInRegex: an escape sequence starts with one.
   const escapes = /\u001b\[[0-9;]*m/g;
   expect(plain).not.toMatch(escapes);
@@ -130,8 +133,8 @@ test("without colour there is no escape sequence; with colour only colour is add
 
 test("what a file or message holds cannot steer the terminal", () => {
   const problem = { ...ONE, message: "A\u001b[2Jb", line: 1, suggestion: "\u0007x" };
-  const text = renderProblems([problem], {
-    sources: new Map([["rules/bad.yaml", "\u001b]0;owned\u0007 \u202egnp"]]),
+  const text = renderDiagnostics([problem], {
+    fileTexts: new Map([["rules/bad.yaml", "\u001b]0;owned\u0007 \u202egnp"]]),
     color: false,
   });
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.
@@ -140,14 +143,14 @@ test("what a file or message holds cannot steer the terminal", () => {
 
 test("a tab in the line is a tab above the caret", () => {
   const sources = new Map([["rules/bad.yaml", "\tx: 1"]]);
-  const text = renderProblems([{ ...ONE, line: 1, col: 2, endCol: 3 }], { sources, color: false });
+  const text = renderDiagnostics([{ ...ONE, line: 1, col: 2, endCol: 3 }], { fileTexts: sources, color: false });
   expect(text).toContain("1 | \tx: 1\n  | \t^ did");
 });
 
 test("a problem without a place, or of a file that is not at hand, is told without an excerpt", () => {
   const { file: _, line: __, col: ___, endCol: ____, ...placeless } = ONE;
-  expect(renderProblems([placeless], { sources: SOURCES, color: false })).toMatch(/^error.*\n {2}= help/);
-  expect(renderProblems([ONE], { sources: new Map(), color: false })).toMatch(
+  expect(renderDiagnostics([placeless], { fileTexts: SOURCES, color: false })).toMatch(/^error.*\n {2}= help/);
+  expect(renderDiagnostics([ONE], { fileTexts: new Map(), color: false })).toMatch(
     /^error.*\n --> rules\/bad.yaml:3:5\n {2}= help/,
   );
 });
@@ -160,13 +163,13 @@ test("annotations for GitHub escape what would end a field", () => {
 });
 
 test("one line per problem for problem matchers", () => {
-  expect(compactProblems([{ ...ONE, severity: "warning" }])).toBe(
+  expect(compactDiagnostics([{ ...ONE, severity: "warning" }])).toBe(
     'rules/bad.yaml:3:5: warning SB0101: "whne" is not known here; did you mean "when"?\n',
   );
 });
 
 test("JSON carries place, suggestion, help and where to read on", () => {
-  expect(problemsJson([ONE])).toEqual([
+  expect(diagnosticsJson([ONE])).toEqual([
     {
       code: "SB0101",
       severity: "error",

@@ -163,7 +163,7 @@ describe("YAML in the documents loads", () => {
           names.map((name) => [name, name.endsWith("URL") ? "https://example.com" : "a value for the test"]),
         );
         const folder = folderOf({ "signalbox.yaml": block.text });
-        const { problems } = await loadConfig({ dir: folder, env, providers });
+        const { diagnostics: problems } = await loadConfig({ dir: folder, env, providers });
         rmSync(folder, { recursive: true });
         expect(problems).toEqual([]);
         return;

@@ -62,7 +62,11 @@ async function problemsOf(code: string, file: string, text: string): Promise<Dia
   if (file === "signalbox.yaml") {
     const dir = mkdtempSync(join(tmpdir(), "signalbox-errors-"));
     writeFileSync(join(dir, file), text);
-    const { problems } = await loadConfig({ dir, env: { GITHUB_WEBHOOK_SECRET: "correct horse" }, providers });
+    const { diagnostics: problems } = await loadConfig({
+      dir,
+      env: { GITHUB_WEBHOOK_SECRET: "correct horse" },
+      providers,
+    });
     rmSync(dir, { recursive: true });
     return problems;
   }

@@ -266,9 +266,11 @@ describe("the report of check", () => {
     checkReport({ dir, env: {}, providers: PROVIDERS, ...(paths ? { paths } : {}) });
 
   test("needs no secrets: those that are missing are warnings, and actions are checked all the same", async () => {
-    const { problems, summary, sources } = await report(
-      project({ "rules/more.yaml": rule("y", "do: [{ slack.pots: {} }]") }),
-    );
+    const {
+      diagnostics: problems,
+      summary,
+      fileTexts: sources,
+    } = await report(project({ "rules/more.yaml": rule("y", "do: [{ slack.pots: {} }]") }));
     expect(brief(problems)).toEqual([
       "warning SB0207 signalbox.yaml:2:39",
       "warning SB0207 signalbox.yaml:4:38",
@@ -279,24 +281,24 @@ describe("the report of check", () => {
   });
 
   test("tells everything about configuration and policy in one run", async () => {
-    const { problems } = await report(
+    const { diagnostics: problems } = await report(
       project({ "signalbox.yaml": "sorces: {}\n", "rules/more.yaml": rule("y", "whne: 1") }),
     );
     expect(brief(problems)).toEqual(["error SB0101 signalbox.yaml:1:1", "error SB0101 rules/more.yaml:3:3"]);
   });
 
   test("without signalbox.yaml, or without rules, says so", async () => {
-    const { problems } = await report(folderWith({ "statemachines/ticket.yaml": TICKET }));
+    const { diagnostics: problems } = await report(folderWith({ "statemachines/ticket.yaml": TICKET }));
     expect(problems.map(({ code, file }) => `${code} ${file}`)).toEqual(["SB0003 signalbox.yaml", "SB0003 rules"]);
   });
 
   test("tells only of the paths that are asked for, and of a path that is nothing", async () => {
     const dir = project({ "rules/more.yaml": rule("y", "whne: 1"), "rules/team/z.yaml": rule("z", "whne: 1") });
-    const files = async (...paths: string[]) => (await report(dir, paths)).problems.map(({ file }) => file);
+    const files = async (...paths: string[]) => (await report(dir, paths)).diagnostics.map(({ file }) => file);
     expect(await files("rules")).toEqual(["rules/more.yaml", "rules/team/z.yaml"]);
     expect(await files("rules/team/")).toEqual(["rules/team/z.yaml"]);
     expect(await files(join(dir, "rules/more.yaml"))).toEqual(["rules/more.yaml"]);
     expect(await files("statemachines")).toEqual([]);
-    expect((await report(dir, ["rules/mroe.yaml"])).problems).toMatchObject([{ code: "SB0003" }]);
+    expect((await report(dir, ["rules/mroe.yaml"])).diagnostics).toMatchObject([{ code: "SB0003" }]);
   });
 });

@@ -13,7 +13,7 @@ export interface Flag {
   repeats?: boolean;
 }
 
-/** How a command is found and listed. */
+/** Name and summary of a command, for finding and listing it. */
 export interface Headline {
   /** `explain <what>`: name and arguments as help shows them. */
   name: string;
@@ -21,12 +21,12 @@ export interface Headline {
   summary: string;
 }
 
-/** What a command takes and does. */
+/** Flags and work of a command. */
 export interface CommandBody {
-  /** What help says beside the summary. */
+  /** Printed in help after the summary. */
   about?: string;
   flags?: readonly Flag[];
-  /** Real ones; help ends with them. */
+  /** Command lines at the end of help. */
   examples: readonly [string, string, string];
   /** The exit code. */
   run?(context: Context, args: readonly string[], options: Options): Promise<number>;

@@ -1,4 +1,4 @@
-/** What a command works with: where it runs, how it answers, and what it loads only when it asks. */
+/** What a command works with: the process, its output, and the files and providers, loaded on first use. */
 import { existsSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { systemClock } from "../clock.ts";
@@ -16,7 +16,7 @@ const TIMEOUT_MS = 10_000;
 const DAY_MS = 86_400_000;
 export const CONFIG_NAME = "signalbox.yaml";
 
-type Load = Partial<Pick<Parameters<typeof loadConfig>[0], "flags" | "offline">>;
+type LoadChoices = Partial<Pick<Parameters<typeof loadConfig>[0], "flags" | "offline">>;
 
 export interface Context {
   shell: Shell;
@@ -31,33 +31,33 @@ export interface Context {
   errPaint: Paint;
   errColor: boolean;
   nowMs(): number;
-  /** The result: one JSON document of that kind, on one line when it is one of a stream; or what a person reads. */
-  answer(kind: string, body: object, human: () => string, how?: { stream: boolean }): void;
-  /** A remark beside the result; not with -q. */
+  /** Prints the result: with --json a document of that kind (on one line for a stream), otherwise the text of `human`. */
+  print(kind: string, body: object, human: () => string, how?: { stream: boolean }): void;
+  /** Prints a remark on standard error, unless -q is given. */
   note(text: string): void;
-  /** Only with -v. */
+  /** Prints a remark on standard error when -v is given. */
   detail(text: string): void;
-  /** Asks, or takes --yes for an answer; SB0901 when nobody can be asked. */
+  /** Asks the question unless --yes is given; SB0901 when there is no terminal to ask at. */
   confirm(question: string): Promise<boolean>;
   /** The folder of the project, and the file when one was named. */
   project(): { dir: string; file?: string };
   /** The shipped ones and those of the project. */
   providers(): Promise<ReadonlyMap<string, Provider>>;
-  load(how?: Load): Promise<Loaded>;
-  /** Rejects with all problems when the configuration does not load. */
-  config(how?: Load): Promise<Config>;
+  load(how?: LoadChoices): Promise<Loaded>;
+  /** Rejects with all diagnostics when the configuration does not load. */
+  config(how?: LoadChoices): Promise<Config>;
   /** The log on standard error; `level` unless -q or -v say otherwise. */
   log(level: Config["log"] | "silent", secrets: readonly string[]): Promise<Log>;
 }
 
-/** Files that errors are shown with, beside the error itself. */
+/** An error with the texts of the files that its diagnostics point to. */
 export class ConfigError extends SignalboxError {
-  readonly sources: ReadonlyMap<string, string>;
-  constructor({ problems, sources }: Loaded) {
+  readonly fileTexts: ReadonlyMap<string, string>;
+  constructor({ diagnostics: problems, fileTexts: sources }: Loaded) {
     const errors = problems.filter(({ severity }) => severity === "error");
     const first = errors[0];
     super(first?.code ?? "SB0102", first?.message ?? "The configuration does not load", { problems });
-    this.sources = sources;
+    this.fileTexts = sources;
   }
 }
 
@@ -82,7 +82,7 @@ export function createContext(shell: Shell, options: Options): Context {
     errPaint,
     errColor,
     nowMs: () => systemClock.now(),
-    answer(kind, body, human, how) {
+    print(kind, body, human, how) {
       shell.out(json ? document(kind, body, how) : human());
     },
     note,
@@ -108,9 +108,14 @@ export function createContext(shell: Shell, options: Options): Context {
     },
     async log(level, secrets) {
       const { createLog } = await import("../log.ts");
-      const wanted = level === "trace" ? "debug" : level === "fatal" ? "error" : level;
-      const chosen = verbosity > 0 ? "debug" : isQuiet ? "error" : wanted;
-      return createLog({ level: chosen, secrets, pretty: !json, destination: { write: (line) => shell.err(line) } });
+      const levelWithoutTrace = level === "trace" ? "debug" : level === "fatal" ? "error" : level;
+      const selectedLevel = verbosity > 0 ? "debug" : isQuiet ? "error" : levelWithoutTrace;
+      return createLog({
+        level: selectedLevel,
+        secrets,
+        pretty: !json,
+        destination: { write: (line) => shell.err(line) },
+      });
     },
   };
   return context;
@@ -132,7 +137,7 @@ function timeoutOf(options: Options): number {
 async function confirm(shell: Shell, options: Options, question: string): Promise<boolean> {
   if (options.yes === true) return true;
   const canAsk = shell.tty.in && shell.tty.err && options.input !== false && !shell.env.CI;
-  if (!canAsk) throw usage(`${question} Nobody can be asked here; pass --yes if you mean it`);
+  if (!canAsk) throw usage(`${question} There is no terminal to ask at; pass --yes to answer yes`);
   return /^y(es)?$/i.test((await shell.ask(`${question} [y/N] `)).trim());
 }
 

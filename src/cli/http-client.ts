@@ -1,4 +1,4 @@
-/** The API of a running server, asked over HTTP. */
+/** The API of a running server, over HTTP. */
 import { type ApiClient, type ApiRequest, createClient, targetOf } from "../api/client.ts";
 import type { Endpoint } from "../api/endpoint.ts";
 import { API_ENDPOINTS } from "../api/index.ts";
@@ -6,18 +6,18 @@ import { type Diagnostic, ERRORS, type ErrorCode, SignalboxError } from "../erro
 import { API_VERSION } from "../package.ts";
 
 export interface HttpClientOptions {
-  /** Of the admin listener, without `/api/v1`. */
+  /** Address of the admin listener, without `/api/v1`. */
   url: string;
   token?: string;
   timeoutMs: number;
 }
 
-/** Rejects with SB0902 when nothing or something else answers, otherwise with the code that the server answers. */
+/** Rejects with SB0902 when no Signalbox answers, otherwise with the code of the response. */
 export function httpClient(options: HttpClientOptions): ApiClient {
-  return createClient((id, request) => ask(options, API_ENDPOINTS[id], request));
+  return createClient((id, request) => sendRequest(options, API_ENDPOINTS[id], request));
 }
 
-async function ask(options: HttpClientOptions, endpoint: Endpoint, request: ApiRequest): Promise<unknown> {
+async function sendRequest(options: HttpClientOptions, endpoint: Endpoint, request: ApiRequest): Promise<unknown> {
   const headers: Record<string, string> = { accept: "application/json" };
   if (options.token) headers.authorization = `Bearer ${options.token}`;
   if (endpoint.body) headers["content-type"] = "application/json";
@@ -26,39 +26,39 @@ async function ask(options: HttpClientOptions, endpoint: Endpoint, request: ApiR
   try {
     const { method } = endpoint;
     const signal = AbortSignal.timeout(options.timeoutMs);
-    const sent = endpoint.body ? { body: JSON.stringify(request.body) } : {};
+    const bodyOption = endpoint.body ? { body: JSON.stringify(request.body) } : {};
     const url = options.url.replace(/\/+$/, "") + targetOf(endpoint, request);
-    response = await fetch(url, { method, headers, signal, redirect: "error", ...sent });
+    response = await fetch(url, { method, headers, signal, redirect: "error", ...bodyOption });
     text = await response.text();
   } catch (error) {
     throw new SignalboxError("SB0902", `No server answers at ${options.url} (${reasonOf(error)})`, { cause: error });
   }
   const version = response.headers.get("x-api-version");
-  if (version === null) throw strange(options.url, response.status);
+  if (version === null) throw notSignalbox(options.url, response.status);
   if (version.split(".")[0] !== API_VERSION.split(".")[0]) {
     const ours = `this command speaks ${API_VERSION}`;
     throw new SignalboxError("SB0902", `The server at ${options.url} speaks version ${version} of the API, ${ours}`);
   }
-  const answer = parsed(text);
-  if (response.ok) return answer;
-  throw refused(answer, { url: options.url, status: response.status });
+  const body = jsonOf(text);
+  if (response.ok) return body;
+  throw errorOf(body, { url: options.url, status: response.status });
 }
 
-function refused(answer: unknown, { url, status }: { url: string; status: number }): SignalboxError {
-  if (typeof answer !== "object" || answer === null) return strange(url, status);
-  const { code, detail, title, problems } = answer as Record<string, unknown>;
-  if (typeof code !== "string" || !Object.hasOwn(ERRORS, code)) return strange(url, status);
+function errorOf(body: unknown, { url, status }: { url: string; status: number }): SignalboxError {
+  if (typeof body !== "object" || body === null) return notSignalbox(url, status);
+  const { code, detail, title, problems } = body as Record<string, unknown>;
+  if (typeof code !== "string" || !Object.hasOwn(ERRORS, code)) return notSignalbox(url, status);
   const message = String(detail ?? title ?? ERRORS[code as ErrorCode].title);
   return new SignalboxError(code as ErrorCode, message, {
     problems: Array.isArray(problems) ? (problems as Diagnostic[]) : [],
   });
 }
 
-function strange(url: string, status: number): SignalboxError {
+function notSignalbox(url: string, status: number): SignalboxError {
   return new SignalboxError("SB0902", `What answers at ${url} is not Signalbox (status ${status})`);
 }
 
-function parsed(text: string): unknown {
+function jsonOf(text: string): unknown {
   try {
     return text === "" ? undefined : JSON.parse(text);
   } catch {
@@ -66,7 +66,7 @@ function parsed(text: string): unknown {
   }
 }
 
-/** Node hides the reason of a failed fetch in its cause. */
+/** The reason of a failed fetch, which Node keeps in `cause`. */
 export function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if (error.name === "TimeoutError") return "no answer in time";

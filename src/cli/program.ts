@@ -6,7 +6,7 @@ import { type CommandBody, type Flag, type Headline, type Options, usage } from 
 import { GROUPS, type ListedCommand, loadCommand, replay } from "./commands/index.ts";
 import { createContext } from "./context.ts";
 import type { Shell } from "./shell.ts";
-import { EXIT, failed } from "./terminal/failure.ts";
+import { EXIT, reportFailure } from "./terminal/failure.ts";
 import { paintWith, wantsColor } from "./terminal/output.ts";
 
 const GLOBAL_FLAGS: readonly Flag[] = [
@@ -39,17 +39,17 @@ export async function run(shell: Shell): Promise<number> {
     return code;
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return EXIT.done;
-    return fail(shell, error instanceof CommanderError ? misunderstood(error) : error);
+    return failWith(shell, error instanceof CommanderError ? usageErrorOf(error) : error);
   }
 }
 
-/** Tells why the command line could not be carried out; gives the exit code. */
-export function fail(shell: Shell, error: unknown): number {
+/** Prints why the command line failed and returns the exit code. */
+export function failWith(shell: Shell, error: unknown): number {
   const color = wantsColor(colorFlag(shell.argv), shell.env, shell.tty.err);
-  return failed(shell, error, { json: shell.argv.includes("--json"), color, paint: paintWith(color) });
+  return reportFailure(shell, error, { json: shell.argv.includes("--json"), color, paint: paintWith(color) });
 }
 
-async function build(shell: Shell, ended: (exit: number) => void): Promise<Commander> {
+async function build(shell: Shell, setExitCode: (exit: number) => void): Promise<Commander> {
   const program = new Commander("signalbox")
     .description("Verified webhooks in, declarative rules and state machines in the middle, Jira, Slack and HTTP out")
     .version(VERSION, "-V, --version", "prints the version")
@@ -59,18 +59,19 @@ async function build(shell: Shell, ended: (exit: number) => void): Promise<Comma
     .exitOverride();
   for (const flag of GLOBAL_FLAGS) program.addOption(optionOf(flag));
   for (const [group, commands] of Object.entries(GROUPS)) {
-    for (const command of await chosen(commands, shell)) add(program, command, ended, shell).helpGroup(`To ${group}:`);
+    for (const command of await loadNamed(commands, shell))
+      add(program, command, setExitCode, shell).helpGroup(`To ${group}:`);
   }
-  for (const command of await chosen([replay], shell)) add(program, command, ended, shell, { hidden: true });
+  for (const command of await loadNamed([replay], shell)) add(program, command, setExitCode, shell, { hidden: true });
   const names = program.commands.map((command) => command.name());
   orNearest(program, names, () => shell.out(overview()));
   return program;
 }
 
-type Listed = Headline & Partial<CommandBody>;
+type LoadedCommand = Headline & Partial<CommandBody>;
 
-/** Loads the commands whose name is a word of the command line; of the others, help shows the headline. */
-function chosen(commands: readonly ListedCommand[], { argv }: Shell): Promise<Listed[]> {
+/** Loads the commands whose name is a word of the command line. For the others help needs the headline only. */
+function loadNamed(commands: readonly ListedCommand[], { argv }: Shell): Promise<LoadedCommand[]> {
   return Promise.all(
     commands.map((command) => {
       const names = [command.name.split(" ")[0], ...(command.aliases ?? [])];
@@ -81,46 +82,46 @@ function chosen(commands: readonly ListedCommand[], { argv }: Shell): Promise<Li
 
 function add(
   parent: Commander,
-  command: Listed,
-  ended: (exit: number) => void,
+  command: LoadedCommand,
+  setExitCode: (exit: number) => void,
   shell: Shell,
   { hidden = false } = {},
 ): Commander {
   const [name = "", ...args] = command.name.split(" ");
-  const made = parent.command(name, { hidden }).summary(command.summary).description(described(command));
-  for (const arg of args) made.argument(arg);
-  made.aliases([...(command.aliases ?? [])]);
-  for (const flag of command.flags ?? []) made.addOption(optionOf(flag));
+  const verbCommand = parent.command(name, { hidden }).summary(command.summary).description(descriptionOf(command));
+  for (const arg of args) verbCommand.argument(arg);
+  verbCommand.aliases([...(command.aliases ?? [])]);
+  for (const flag of command.flags ?? []) verbCommand.addOption(optionOf(flag));
   const { run: perform, verbs = [], examples } = command;
-  if (examples === undefined) return made;
-  made.addHelpText("after", `\nExamples:\n${examples.map((line) => `  $ ${line}\n`).join("")}`);
-  for (const verb of verbs) add(made, verb, ended, shell);
+  if (examples === undefined) return verbCommand;
+  verbCommand.addHelpText("after", `\nExamples:\n${examples.map((line) => `  $ ${line}\n`).join("")}`);
+  for (const verb of verbs) add(verbCommand, verb, setExitCode, shell);
   if (perform) {
-    made.action(async () => {
-      const options = made.optsWithGlobals<Options>();
-      // Only for doctor it is a question: what is in force?
+    verbCommand.action(async () => {
+      const options = verbCommand.optsWithGlobals<Options>();
+      // Only doctor accepts --config without a file: it prints the settings in force.
       if (options.config === true && name !== "doctor") throw usage("-c, --config needs the name of a file");
-      ended(await perform(createContext(shell, options), made.args, options));
+      setExitCode(await perform(createContext(shell, options), verbCommand.args, options));
     });
   } else {
-    const known = verbs.map((verb) => verb.name.split(" ")[0] ?? "");
-    orNearest(made, known, () => {
-      throw usage(`signalbox ${name} needs one of: ${known.join(", ")}`);
+    const verbNames = verbs.map((verb) => verb.name.split(" ")[0] ?? "");
+    orNearest(verbCommand, verbNames, () => {
+      throw usage(`signalbox ${name} needs one of: ${verbNames.join(", ")}`);
     });
   }
-  return made;
+  return verbCommand;
 }
 
-/** What happens when no known command was named: nothing at all, or the nearest name. */
-function orNearest(command: Commander, known: readonly string[], bare: () => void): void {
+/** Without a name runs `bare`; for an unknown name rejects with the nearest one. */
+function orNearest(command: Commander, names: readonly string[], bare: () => void): void {
   command.usage("<command> [options]").argument("[name]").allowExcessArguments().allowUnknownOption();
   command.action(() => {
-    const [given] = command.args;
-    if (given === undefined) return bare();
-    const [what, names] = given.startsWith("-") ? ["option", flagsOf(command)] : ["command", known];
-    const near = nearest(given, names);
+    const [typedName] = command.args;
+    if (typedName === undefined) return bare();
+    const [what, candidates] = typedName.startsWith("-") ? ["option", flagsOf(command)] : ["command", names];
+    const near = nearest(typedName, candidates);
     const advice = near === undefined ? `${commandPath(command)} --help lists them` : `did you mean "${near}"?`;
-    throw usage(`"${given}" is not a known ${what}; ${advice}`);
+    throw usage(`"${typedName}" is not a known ${what}; ${advice}`);
   });
 }
 
@@ -133,7 +134,7 @@ function commandPath(command: Commander): string {
   return command.parent ? `${commandPath(command.parent)} ${command.name()}` : command.name();
 }
 
-function described({ summary, about }: Listed): string {
+function descriptionOf({ summary, about }: LoadedCommand): string {
   const sentence = `${summary[0]?.toUpperCase()}${summary.slice(1)}.`;
   return about === undefined ? sentence : `${sentence} ${about}`;
 }
@@ -146,8 +147,8 @@ function optionOf({ flags, about, choices, repeats }: Flag): Option {
   return option;
 }
 
-/** Commander's words in ours: no "error:", and the nearest name in the same sentence. */
-function misunderstood(error: CommanderError): SignalboxError {
+/** Commander's message without "error:", and with the nearest name in the same sentence. */
+function usageErrorOf(error: CommanderError): SignalboxError {
   const [first = "", near] = error.message.replace(/^error: /, "").split("\n");
   const words = first.replaceAll("'", '"').replace(/\.$/, "");
   const advice =
@@ -161,7 +162,7 @@ function colorFlag(argv: readonly string[]): string | false | undefined {
   return at < 0 ? undefined : (argv[at]?.split("=")[1] ?? argv[at + 1]);
 }
 
-/** Twelve lines, by what a person wants. */
+/** The text without any command: the commands by purpose. */
 function overview(): string {
   const rows = Object.entries(GROUPS).map(([group, commands]) => {
     const names = commands.map(({ name }) => name.split(" ")[0]);

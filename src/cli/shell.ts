@@ -1,11 +1,11 @@
-/** The process as commands see it. Made by main.ts, the only file that touches `process`; made by hand in tests. */
+/** The process as commands see it: made by main.ts, the only file that touches `process`, and by tests. */
 
 export interface Shell {
   /** Without the interpreter and the script. */
   argv: readonly string[];
   env: Readonly<Record<string, string | undefined>>;
   cwd: string;
-  /** A folder for what may be deleted. */
+  /** A folder for temporary files. */
   tempDir: string;
   nodeVersion: string;
   platform: string;

@@ -1,10 +1,10 @@
-/** Watches the folders of a policy. Editors write, rename and replace: every sign of life counts, and many are one change. */
+/** Watches the folders of a policy. Editors write, rename and replace files: all events within a moment are one change. */
 import { type FSWatcher, readdirSync, watch } from "node:fs";
 import { join } from "node:path";
 
 /** Editors and git need a moment to finish what they write. */
 const QUIET_MS = 150;
-/** Links may lead in circles. */
+/** Symbolic links may form a cycle. */
 const DEPTH_MAX = 10;
 
 export interface WatchOptions {
@@ -13,45 +13,45 @@ export interface WatchOptions {
   /** Folders in it, with everything below. */
   folders: readonly string[];
   changed(): void;
-  /** Told once when the system cannot watch. */
+  /** Called once when the system cannot watch. */
   failed(reason: string): void;
 }
 
-/** Watches until the answer is called. */
+/** Returns the function that ends watching. */
 export function watchFolders({ dir, folders, changed, failed }: WatchOptions): () => void {
   const watchers = new Map<string, FSWatcher>();
   let timer: NodeJS.Timeout | undefined;
   let hasFailed = false;
 
-  function stir(): void {
+  function scheduleChange(): void {
     clearTimeout(timer);
     timer = setTimeout(() => {
-      // Folders come and go; a folder that was replaced is another one to the system.
-      look();
+      // A folder may be new, or replaced: the system watches the old one until it is watched again.
+      watchAll();
       changed();
     }, QUIET_MS);
   }
 
-  function look(): void {
-    const now = new Set(folders.flatMap((folder) => foldersBelow(join(dir, folder), DEPTH_MAX)));
+  function watchAll(): void {
+    const currentFolders = new Set(folders.flatMap((folder) => foldersBelow(join(dir, folder), DEPTH_MAX)));
     for (const [path, watcher] of watchers) {
       if (path === dir) continue;
       watcher.close();
       watchers.delete(path);
     }
-    for (const path of now) add(path, () => true);
-    // Tells when a folder itself is made, removed or replaced; whatever else lies beside them does not matter.
-    add(dir, (name) => name === null || folders.includes(name));
+    for (const path of currentFolders) watchFolder(path, () => true);
+    // Notices when one of the folders is created, removed or replaced; other files in the project do not count.
+    watchFolder(dir, (name) => name === null || folders.includes(name));
   }
 
-  function add(path: string, matters: (name: string | null) => boolean): void {
+  function watchFolder(path: string, isRelevant: (name: string | null) => boolean): void {
     if (watchers.has(path)) return;
     try {
       const watcher = watch(path, (_, name) => {
-        if (matters(name)) stir();
+        if (isRelevant(name)) scheduleChange();
       });
-      // A removed folder may report itself as an error; the next look notices.
-      watcher.on("error", stir);
+      // The removal of a folder may be reported as an error.
+      watcher.on("error", scheduleChange);
       watchers.set(path, watcher);
     } catch (error) {
       if (!hasFailed) failed(error instanceof Error ? error.message : String(error));
@@ -59,7 +59,7 @@ export function watchFolders({ dir, folders, changed, failed }: WatchOptions): (
     }
   }
 
-  look();
+  watchAll();
   return () => {
     clearTimeout(timer);
     for (const watcher of watchers.values()) watcher.close();
@@ -73,7 +73,7 @@ function foldersBelow(folder: string, depth: number): string[] {
     const inner = depth > 1 ? entries.flatMap(({ name }) => foldersBelow(join(folder, name), depth - 1)) : [];
     return [folder, ...inner];
   } catch {
-    // It is gone already; the folder above tells when it comes back.
+    // The folder is removed already; the watcher of the parent notices when it is created again.
     return [];
   }
 }

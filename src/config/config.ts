@@ -1,10 +1,10 @@
-/** signalbox.yaml + environment → Config: every knob with unit, default, limit and origin, or all problems at once. */
+/** signalbox.yaml + environment → Config: every knob with unit, default, limit and origin, or all diagnostics at once. */
 import { readFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import type { TSchema } from "typebox";
 import { validatorFor } from "../core/check.ts";
 import type { ActionForm } from "../core/render.ts";
-import type { Diagnostic } from "../errors.ts";
+import { type Diagnostic, newDiagnostic } from "../errors.ts";
 import type { Json, JsonObject } from "../model.ts";
 import type { Provider } from "../ports/provider.ts";
 import { placed, readYaml, type YamlFile } from "../yaml.ts";
@@ -12,17 +12,25 @@ import { type CacheConfig, cacheOf, type StoreConfig, storeOf } from "./address.
 import {
   type ConnectionEntry,
   connectionsOf,
-  duration,
-  nameProblems,
+  durationMs,
+  nameDiagnostics,
   type ScheduleConfig,
   type SourceEntry,
   schedulesOf,
   sourcesOf,
 } from "./entries.ts";
-import { type Environment, environment } from "./environment.ts";
+import { createEnvironment, type Environment } from "./environment.ts";
 import { type ConfigFile, entriesOf, type LOG_LEVELS, schemaFor } from "./file.ts";
 import { redacted, withoutSecrets } from "./hide.ts";
-import { type Flags, type Origin, type Override, originsOf, overridden, overrideProblem, overrides } from "./knobs.ts";
+import {
+  type Flags,
+  type Origin,
+  type Override,
+  originsOf,
+  overridden,
+  overrideDiagnostic,
+  overrides,
+} from "./knobs.ts";
 import { type Resolved, resolveValues, withDefaults } from "./resolve.ts";
 
 /** Larger than any configuration a person writes. */
@@ -59,19 +67,19 @@ export interface LoadOptions {
   dir?: string;
   env: Readonly<Record<string, string | undefined>>;
   providers: ReadonlyMap<string, Provider>;
-  /** From the command line; before everything else. */
+  /** Settings of the command line; they override the file and the environment. */
   flags?: Flags;
-  /** For commands that work on files alone: secrets and variables that are not there are warnings. */
+  /** For commands that work on files alone: a missing secret or variable is only a warning. */
   offline?: boolean;
 }
 
 export interface Loaded {
-  /** Only when no problem is an error. */
+  /** Absent when a diagnostic is an error. */
   config?: Config;
   /** Placed, in the order of the file. */
-  problems: Diagnostic[];
-  /** The file's text without literal secrets, for showing beside the problems. */
-  sources: ReadonlyMap<string, string>;
+  diagnostics: Diagnostic[];
+  /** The file's text without literal secrets, for showing beside the diagnostics. */
+  fileTexts: ReadonlyMap<string, string>;
 }
 
 /** Reads the file and everything it refers to. Never rejects for what a person wrote. */
@@ -79,29 +87,30 @@ export async function loadConfig(options: LoadOptions): Promise<Loaded> {
   const name = options.file ?? "signalbox.yaml";
   const file = resolve(options.dir ?? ".", name);
   const dir = dirname(file);
-  const read = await textOf(file, name);
-  if (typeof read !== "string") return { problems: [read], sources: new Map() };
-  const yaml = readYaml(name, read);
-  const known = environment(options.env, await dotenvOf(dir));
-  const resolved = resolveAll(yaml, known, { ...options, dir });
+  const text = await textOf(file, name);
+  if (typeof text !== "string") return { diagnostics: [text], fileTexts: new Map() };
+  const yaml = readYaml(name, text);
+  const variables = createEnvironment(options.env, await dotenvOf(dir));
+  const resolved = resolveAll(yaml, variables, { ...options, dir });
   const checked = yaml.value === undefined ? undefined : checkAll(resolved, options.providers, dir);
   const secrets = [...new Set(resolved.secrets)].toSorted((a, b) => b.length - a.length);
-  const problems = [...yaml.diagnostics, ...resolved.problems, ...(checked?.problems ?? [])]
-    .map((problem) => overrideProblem(problem, resolved.overrides) ?? placedIn(name, yaml, problem))
-    .map((problem) => softened(redacted(problem, secrets), options.offline === true))
+  const diagnostics = [...yaml.diagnostics, ...resolved.diagnostics, ...(checked?.diagnostics ?? [])]
+    .map((problem) => overrideDiagnostic(problem, resolved.overrides) ?? placedIn(name, yaml, problem))
+    .map((problem) => softenedOffline(redacted(problem, secrets), options.offline === true))
     .toSorted((a, b) => (a.line ?? 0) - (b.line ?? 0) || (a.col ?? 0) - (b.col ?? 0));
-  const sources = new Map([[name, withoutSecrets(yaml, resolved.exposed)]]);
-  if (checked === undefined || problems.some(({ severity }) => severity === "error")) return { problems, sources };
+  const fileTexts = new Map([[name, withoutSecrets(yaml, resolved.exposed)]]);
+  if (checked === undefined || diagnostics.some(({ severity }) => severity === "error"))
+    return { diagnostics, fileTexts };
   const { complete, parts } = checked;
   const origins = originsOf(complete, {
     yaml,
     file: name,
-    given: yaml.value ?? {},
+    fileValue: yaml.value ?? {},
     overrides: resolved.overrides,
     references: resolved.origins,
     secretPaths: resolved.secretPaths,
   });
-  return { config: { dir, file, ...parts, secrets, origins }, problems, sources };
+  return { config: { dir, file, ...parts, secrets, origins }, diagnostics, fileTexts };
 }
 
 /** `connection.action` → its parameters, for every configured connection. */
@@ -122,22 +131,17 @@ export function actionCatalogue(
 // ---------------------------------------------------------------- steps
 
 async function textOf(file: string, name: string): Promise<string | Diagnostic> {
-  const wrong = (code: Diagnostic["code"], message: string): Diagnostic => ({
-    code,
-    severity: "error",
-    message,
-    file: name,
-  });
+  const diagnostic = (code: Diagnostic["code"], message: string) => newDiagnostic(code, message, { file: name });
   try {
     const bytes = await readFile(file);
-    if (bytes.length > FILE_BYTES_MAX) return wrong("SB0108", "The file is larger than 1 MiB");
+    if (bytes.length > FILE_BYTES_MAX) return diagnostic("SB0108", "The file is larger than 1 MiB");
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch (error) {
     const reason = error instanceof Error && "code" in error ? String(error.code) : "unreadable";
-    if (reason === "ENOENT") return wrong("SB0003", `There is no file "${name}"; signalbox init writes one`);
+    if (reason === "ENOENT") return diagnostic("SB0003", `There is no file "${name}"; signalbox init writes one`);
     if (reason === "ERR_ENCODING_INVALID_ENCODED_DATA")
-      return wrong("SB0001", "The file is not UTF-8; save it as UTF-8");
-    return wrong("SB0003", `The file "${name}" cannot be read (${reason})`);
+      return diagnostic("SB0001", "The file is not UTF-8; save it as UTF-8");
+    return diagnostic("SB0003", `The file "${name}" cannot be read (${reason})`);
   }
 }
 
@@ -145,20 +149,20 @@ async function dotenvOf(dir: string): Promise<string | undefined> {
   try {
     return await readFile(join(dir, ".env"), "utf8");
   } catch {
-    // It is a convenience for developers; what it would have set is told as missing.
+    // The file is optional; a variable that it would have set is reported as missing.
     return undefined;
   }
 }
 
 function resolveAll(
   yaml: YamlFile,
-  known: Environment,
+  variables: Environment,
   { providers, flags = {}, dir }: LoadOptions & { dir: string },
 ): Resolved & { schema: TSchema; overrides: Override[] } {
   const value = yaml.value ?? {};
   const schema = schemaFor(value, providers);
-  const list = overrides(flags, known);
-  const resolved = resolveValues(value, schema, known, dir);
+  const list = overrides(flags, variables);
+  const resolved = resolveValues(value, schema, variables, dir);
   return { ...resolved, value: overridden(resolved.value, list), schema, overrides: list };
 }
 
@@ -168,24 +172,26 @@ function checkAll(
   { value, schema, unknown }: ReturnType<typeof resolveAll>,
   providers: ReadonlyMap<string, Provider>,
   dir: string,
-): { complete: JsonObject; parts: Parts; problems: Diagnostic[] } {
-  const misfits = validatorFor(schema)(value, "The file").filter(({ path = [] }) => !unknown.has(path.join(".")));
-  const names = nameProblems(value, providers);
-  const sound = soundPart(value, [...misfits, ...names]);
+): { complete: JsonObject; parts: Parts; diagnostics: Diagnostic[] } {
+  const schemaDiagnostics = validatorFor(schema)(value, "The file").filter(
+    ({ path = [] }) => !unknown.has(path.join(".")),
+  );
+  const nameErrors = nameDiagnostics(value, providers);
+  const sound = soundPart(value, [...schemaDiagnostics, ...nameErrors]);
   const complete = withDefaults(schemaFor(sound, providers), sound) as JsonObject;
-  const { parts, problems } = partsOf(complete as ConfigFile, providers, dir);
-  const told = problems.filter(({ path = [] }) => !unknown.has(path.join(".")));
-  return { complete, parts, problems: [...misfits, ...names, ...told] };
+  const { parts, diagnostics } = partsOf(complete as ConfigFile, providers, dir);
+  const partDiagnostics = diagnostics.filter(({ path = [] }) => !unknown.has(path.join(".")));
+  return { complete, parts, diagnostics: [...schemaDiagnostics, ...nameErrors, ...partDiagnostics] };
 }
 
-/** What fits the schema of an unsound file: the rest of it is still worth checking. */
-function soundPart(value: Json, problems: readonly Diagnostic[]): JsonObject {
+/** The sections and entries of the file without an error, so that they are checked further. */
+function soundPart(value: Json, diagnostics: readonly Diagnostic[]): JsonObject {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return {};
   const isSound = (...prefix: string[]) =>
-    !problems.some(({ path = [] }) => prefix.every((part, i) => path[i] === part));
+    !diagnostics.some(({ path = [] }) => prefix.every((part, i) => path[i] === part));
   const sections = Object.entries(value).flatMap(([key, section]): [string, Json][] => {
     const isNamed = key === "sources" || key === "connections" || key === "schedules";
-    if (!isNamed || problems.some(({ path = [] }) => path.length === 1 && path[0] === key)) {
+    if (!isNamed || diagnostics.some(({ path = [] }) => path.length === 1 && path[0] === key)) {
       return isSound(key) ? [[key, section]] : [];
     }
     return [[key, Object.fromEntries(entriesOf(value, key).filter(([name]) => isSound(key, name))) as JsonObject]];
@@ -197,40 +203,45 @@ function partsOf(
   complete: ConfigFile,
   providers: ReadonlyMap<string, Provider>,
   dir: string,
-): { parts: Parts; problems: Diagnostic[] } {
-  const problems: Diagnostic[] = [];
-  const taken = <T extends object>(parsed: T | Diagnostic, otherwise: T): T => {
+): { parts: Parts; diagnostics: Diagnostic[] } {
+  const diagnostics: Diagnostic[] = [];
+  const valueOr = <T extends object>(parsed: T | Diagnostic, fallback: T): T => {
     if (!("code" in parsed)) return parsed;
-    problems.push(parsed as Diagnostic);
-    return otherwise;
+    diagnostics.push(parsed as Diagnostic);
+    return fallback;
   };
-  const kept = (key: "events" | "deliveries") =>
-    duration(complete.retention?.[key], ["retention", key], { min: HOUR_MS, max: 3650 * 24 * HOUR_MS }, problems) ?? 0;
+  const retentionMs = (key: "events" | "deliveries") =>
+    durationMs(
+      complete.retention?.[key],
+      ["retention", key],
+      { min: HOUR_MS, max: 3650 * 24 * HOUR_MS },
+      diagnostics,
+    ) ?? 0;
   const sources = sourcesOf(complete, providers);
   const schedules = schedulesOf(complete);
   const { host = "", port = 0, admin = {} } = complete.server ?? {};
   const parts: Parts = {
     server: { host, port, admin: { host: admin.host ?? "", port: admin.port ?? 0 } },
-    store: taken<StoreConfig>(storeOf(complete.store ?? "", dir), { kind: "memory" }),
-    cache: taken<CacheConfig>(cacheOf(complete.cache ?? ""), { kind: "memory" }),
+    store: valueOr<StoreConfig>(storeOf(complete.store ?? "", dir), { kind: "memory" }),
+    cache: valueOr<CacheConfig>(cacheOf(complete.cache ?? ""), { kind: "memory" }),
     sources: sources.items,
     connections: connectionsOf(complete, providers),
     schedules: schedules.items,
     vars: (complete.vars ?? {}) as JsonObject,
-    retention: { eventsMs: kept("events"), deliveriesMs: kept("deliveries") },
+    retention: { eventsMs: retentionMs("events"), deliveriesMs: retentionMs("deliveries") },
     auth: { local: complete.auth?.local ?? true },
     log: complete.log ?? "info",
   };
-  return { parts, problems: [...problems, ...sources.problems, ...schedules.problems] };
+  return { parts, diagnostics: [...diagnostics, ...sources.diagnostics, ...schedules.diagnostics] };
 }
 
-function placedIn(file: string, yaml: YamlFile, problem: Diagnostic): Diagnostic {
-  if (problem.file !== undefined) return problem;
-  return placed(file, yaml, problem);
+function placedIn(file: string, yaml: YamlFile, diagnostic: Diagnostic): Diagnostic {
+  if (diagnostic.file !== undefined) return diagnostic;
+  return placed(file, yaml, diagnostic);
 }
 
-/** Without the network and the secrets of production a file can still be right. */
-function softened(problem: Diagnostic, offline: boolean): Diagnostic {
-  const isOutside = problem.code === "SB0207" || problem.code === "SB0210";
-  return offline && isOutside ? { ...problem, severity: "warning" } : problem;
+/** A missing variable or secret is only a warning offline: a file can be right without them. */
+function softenedOffline(diagnostic: Diagnostic, offline: boolean): Diagnostic {
+  const isOutside = diagnostic.code === "SB0207" || diagnostic.code === "SB0210";
+  return offline && isOutside ? { ...diagnostic, severity: "warning" } : diagnostic;
 }

@@ -1,4 +1,4 @@
-/** Cron expressions as node-cron takes them: told wrong when the file is read, not when the clock strikes. */
+/** Checks cron expressions of node-cron when the file is read, and not only when a schedule is due. */
 
 const FIELDS = [
   { name: "second", min: 0, max: 59, words: [] },
@@ -9,14 +9,14 @@ const FIELDS = [
   { name: "weekday", min: 0, max: 7, words: "sun mon tue wed thu fri sat".split(" ") },
 ] as const;
 
-/** What is wrong with the expression; undefined = nothing. Five fields, or six that start with seconds. */
+/** Why the expression is invalid; undefined = it is valid. Five fields, or six that start with seconds. */
 export function cronProblem(expression: string): string | undefined {
-  const given = expression.trim().split(/\s+/);
-  const fields = given.length === 5 ? FIELDS.slice(1) : FIELDS;
-  if (given.length !== fields.length)
-    return `"${expression}" has ${given.length} fields; cron has 5, or 6 with seconds`;
+  const fieldTexts = expression.trim().split(/\s+/);
+  const fields = fieldTexts.length === 5 ? FIELDS.slice(1) : FIELDS;
+  if (fieldTexts.length !== fields.length)
+    return `"${expression}" has ${fieldTexts.length} fields; cron has 5, or 6 with seconds`;
   for (const [i, { name, min, max, words }] of fields.entries()) {
-    const field = given[i] ?? "";
+    const field = fieldTexts[i] ?? "";
     if (!field.split(",").every((part) => isPart(part, { min, max, words }))) {
       return `"${field}" does not fit the ${name} field of cron; write ${min} to ${max}, *, */n, a-b or a list of these`;
     }

@@ -1,6 +1,6 @@
-/** Sources, connections and schedules of a checked file, with what no schema can say about them. */
+/** Sources, connections and schedules of a checked file, with the checks that a schema cannot express. */
 import { formatDuration, parseDuration } from "../core/duration.ts";
-import { type Diagnostic, nearest, type Path } from "../errors.ts";
+import { type Diagnostic, nearest, newDiagnostic, type Path } from "../errors.ts";
 import type { Json, JsonObject } from "../model.ts";
 import { LIMITS } from "../model.ts";
 import type { ConnectionConfig, Provider, Source, SourceConfig } from "../ports/provider.ts";
@@ -38,67 +38,67 @@ export interface ScheduleConfig {
 }
 
 type Providers = ReadonlyMap<string, Provider>;
-type Parts<T> = { items: T[]; problems: Diagnostic[] };
+type ParsedEntries<T> = { items: T[]; diagnostics: Diagnostic[] };
 
 /** Names and providers, on a file that may not fit its schema. */
-export function nameProblems(value: Json, providers: Providers): Diagnostic[] {
-  const problems: Diagnostic[] = [];
+export function nameDiagnostics(value: Json, providers: Providers): Diagnostic[] {
+  const diagnostics: Diagnostic[] = [];
   for (const section of ["sources", "connections", "schedules"] as const) {
     for (const [name, entry] of entriesOf(value, section)) {
       if (!NAME.test(name)) {
         const message = `"${name}" is no name; names are letters, digits, "-" and "_", at most 100, and start with a letter or digit`;
-        problems.push({ ...problem("SB0102", message, [section, name]), atKey: true });
+        diagnostics.push(newDiagnostic("SB0102", message, { path: [section, name], atKey: true }));
       }
       const provider = fieldOf(entry, "provider");
       if (section !== "schedules" && typeof provider === "string") {
-        problems.push(...providerProblem(section, name, provider, providers));
+        diagnostics.push(...providerDiagnostics(section, name, provider, providers));
       }
     }
   }
-  return problems;
+  return diagnostics;
 }
 
-function providerProblem(section: string, name: string, wanted: string, providers: Providers): Diagnostic[] {
-  const able = (provider: Provider) => (section === "sources" ? provider.source : provider.connection) !== undefined;
-  const provider = providers.get(wanted);
-  if (provider !== undefined && able(provider)) return [];
+function providerDiagnostics(section: string, name: string, providerName: string, providers: Providers): Diagnostic[] {
+  const hasDirection = (provider: Provider) =>
+    (section === "sources" ? provider.source : provider.connection) !== undefined;
+  const provider = providers.get(providerName);
+  if (provider !== undefined && hasDirection(provider)) return [];
   const path = [section, name, "provider"];
   if (provider !== undefined) {
     const lack = section === "sources" ? "receives nothing and cannot be a source" : "has no actions to connect to";
-    return [problem("SB0206", `The provider "${wanted}" ${lack}`, path)];
+    return [newDiagnostic("SB0206", `The provider "${providerName}" ${lack}`, { path })];
   }
-  const known = [...providers.values()].filter(able).map((each) => each.name);
-  const suggestion = nearest(wanted, known);
-  const found = problem("SB0206", `"${wanted}" is not a known provider`, path);
-  return [suggestion === undefined ? found : { ...found, suggestion }];
+  const providerNames = [...providers.values()].filter(hasDirection).map((each) => each.name);
+  const suggestion = nearest(providerName, providerNames);
+  return [newDiagnostic("SB0206", `"${providerName}" is not a known provider`, { path, suggestion })];
 }
 
-/** One source per entry whose provider is known. A secret that could not be had is empty and left out. */
-export function sourcesOf(file: ConfigFile, providers: Providers): Parts<SourceEntry> {
-  const problems: Diagnostic[] = [];
+/** One source per entry whose provider is known. A secret that could not be resolved is an empty text and is left out. */
+export function sourcesOf(file: ConfigFile, providers: Providers): ParsedEntries<SourceEntry> {
+  const diagnostics: Diagnostic[] = [];
   const items = Object.entries(file.sources ?? {}).flatMap(([name, entry]) => {
     const source = providers.get(entry.provider)?.source;
-    return source === undefined ? [] : [sourceOf(name, entry, source, problems)];
+    return source === undefined ? [] : [sourceOf(name, entry, source, diagnostics)];
   });
-  return { items, problems: [...problems, ...pathProblems(items, file)] };
+  return { items, diagnostics: [...diagnostics, ...pathDiagnostics(items, file)] };
 }
 
 type SourceFile = NonNullable<ConfigFile["sources"]>[string];
 
-function sourceOf(name: string, entry: SourceFile, source: Source, problems: Diagnostic[]): SourceEntry {
+function sourceOf(name: string, entry: SourceFile, source: Source, diagnostics: Diagnostic[]): SourceEntry {
   const path = ["sources", name];
   const settings = pick(entry, keysOf(source.settings));
   const { provider, secret, secrets = [], paths = [], tickets, allowPrivate = false } = entry;
-  const told = secret === undefined ? secrets : [secret, ...secrets];
-  problems.push(...secretProblems(name, entry, told.length > 0 || !needsSecret(source, settings)));
-  const config: SourceConfig = { name, provider, secrets: told.filter((each) => each !== ""), settings };
+  const allSecrets = secret === undefined ? secrets : [secret, ...secrets];
+  diagnostics.push(...secretDiagnostics(name, entry, allSecrets.length > 0 || !needsSecret(source, settings)));
+  const config: SourceConfig = { name, provider, secrets: allSecrets.filter((each) => each !== ""), settings };
   if (tickets?.projects !== undefined) config.ticketProjects = tickets.projects;
-  const windowMs = duration(entry.dedupe, [...path, "dedupe"], { min: 0, max: 30 * DAY_MS }, problems);
+  const windowMs = durationMs(entry.dedupe, [...path, "dedupe"], { min: 0, max: 30 * DAY_MS }, diagnostics);
   return {
     config,
     paths: source.kind === "feed" ? [] : [...new Set([`/hooks/${name}`, ...paths.map(withoutEndSlash)])],
     allowPrivate,
-    bodyBytesMax: bodyBytes(entry.maxBody, [...path, "maxBody"], problems),
+    bodyBytesMax: bodyBytes(entry.maxBody, [...path, "maxBody"], diagnostics),
     ...(windowMs === undefined ? {} : { dedupeWindowMs: windowMs }),
   };
 }
@@ -107,13 +107,15 @@ function needsSecret({ needsSecret: needs }: Source, settings: JsonObject): bool
   return typeof needs === "function" ? needs(settings) : needs;
 }
 
-function secretProblems(name: string, { secret, secrets }: SourceFile, isEnough: boolean): Diagnostic[] {
+function secretDiagnostics(name: string, { secret, secrets }: SourceFile, isEnough: boolean): Diagnostic[] {
   const path = ["sources", name];
   if (secret !== undefined && secrets !== undefined) {
-    return [{ ...problem("SB0102", 'Write "secret" or "secrets", not both', [...path, "secrets"]), atKey: true }];
+    return [
+      newDiagnostic("SB0102", 'Write "secret" or "secrets", not both', { path: [...path, "secrets"], atKey: true }),
+    ];
   }
   if (isEnough) return [];
-  return [{ ...problem("SB0103", `The source "${name}" has no secret; add "secret: env:NAME"`, path), atKey: true }];
+  return [newDiagnostic("SB0103", `The source "${name}" has no secret; add "secret: env:NAME"`, { path, atKey: true })];
 }
 
 export function connectionsOf(file: ConfigFile, providers: Providers): ConnectionEntry[] {
@@ -127,65 +129,66 @@ export function connectionsOf(file: ConfigFile, providers: Providers): Connectio
   });
 }
 
-export function schedulesOf(file: ConfigFile): Parts<ScheduleConfig> {
-  const problems: Diagnostic[] = [];
+export function schedulesOf(file: ConfigFile): ParsedEntries<ScheduleConfig> {
+  const diagnostics: Diagnostic[] = [];
   const items = Object.entries(file.schedules ?? {}).map(([id, { cron, timezone, data }]) => {
-    const wrong = cronProblem(cron);
-    if (wrong !== undefined) problems.push(problem("SB0102", wrong, ["schedules", id, "cron"]));
+    const cronMistake = cronProblem(cron);
+    if (cronMistake !== undefined)
+      diagnostics.push(newDiagnostic("SB0102", cronMistake, { path: ["schedules", id, "cron"] }));
     if (timezone !== undefined && !isTimezone(timezone)) {
       const message = `"${timezone}" is not a known time zone; write a name such as Europe/Berlin`;
-      problems.push(problem("SB0102", message, ["schedules", id, "timezone"]));
+      diagnostics.push(newDiagnostic("SB0102", message, { path: ["schedules", id, "timezone"] }));
     }
     const schedule: ScheduleConfig = { id, cron, data: (data ?? {}) as JsonObject };
     return timezone === undefined ? schedule : { ...schedule, timezone };
   });
-  return { items, problems };
+  return { items, diagnostics };
 }
 
-/** Milliseconds of the text; outside the limits or of another form it is a problem and undefined. */
-export function duration(
+/** Milliseconds of the text; undefined, with a diagnostic, when the text is no duration or outside the limits. */
+export function durationMs(
   text: string | undefined,
   path: Path,
   { min, max }: { min: number; max: number },
-  problems: Diagnostic[],
+  diagnostics: Diagnostic[],
 ): number | undefined {
   if (text === undefined) return undefined;
   const ms = parseDuration(text);
   if (ms === undefined)
-    problems.push(problem("SB0107", `"${text}" is not a duration; write 90s, 15m, 1h30m or P3D`, path));
+    diagnostics.push(newDiagnostic("SB0107", `"${text}" is not a duration; write 90s, 15m, 1h30m or P3D`, { path }));
   else if (ms < min || ms > max) {
     const limits = `${formatDuration(min)} to ${formatDuration(max)}`;
-    problems.push(problem("SB0108", `"${text}" is outside the limits, ${limits}`, path));
+    diagnostics.push(newDiagnostic("SB0108", `"${text}" is outside the limits, ${limits}`, { path }));
   } else return ms;
   return undefined;
 }
 
-function bodyBytes(text: string | undefined, path: Path, problems: Diagnostic[]): number {
+function bodyBytes(text: string | undefined, path: Path, diagnostics: Diagnostic[]): number {
   const bytes = text === undefined ? LIMITS.bodyBytes : parseBytes(text);
   if (bytes === undefined || bytes === 0) {
-    problems.push(problem("SB0102", `"${text}" is not a size; write 512KiB or 5MiB`, path));
+    diagnostics.push(newDiagnostic("SB0102", `"${text}" is not a size; write 512KiB or 5MiB`, { path }));
   } else if (bytes > LIMITS.bodyBytesMax) {
-    problems.push(problem("SB0108", `"${text}" is more than the 25MiB that a source may take`, path));
+    diagnostics.push(newDiagnostic("SB0108", `"${text}" is more than the 25MiB that a source may take`, { path }));
   } else return bytes;
   return LIMITS.bodyBytes;
 }
 
 /** Every path that a second source claims. */
-function pathProblems(sources: readonly SourceEntry[], file: ConfigFile): Diagnostic[] {
+function pathDiagnostics(sources: readonly SourceEntry[], file: ConfigFile): Diagnostic[] {
   const owners = new Map<string, string>();
-  const problems: Diagnostic[] = [];
+  const diagnostics: Diagnostic[] = [];
   for (const { config, paths } of sources) {
-    for (const path of paths) {
-      const owner = owners.get(path);
-      owners.set(path, owner ?? config.name);
+    for (const urlPath of paths) {
+      const owner = owners.get(urlPath);
+      owners.set(urlPath, owner ?? config.name);
       if (owner === undefined) continue;
-      const index = (file.sources?.[config.name]?.paths ?? []).findIndex((alias) => withoutEndSlash(alias) === path);
-      const message = `The path "${path}" belongs to the source "${owner}" already`;
-      const place = index < 0 ? ["sources", config.name] : ["sources", config.name, "paths", index];
-      problems.push({ ...problem("SB0209", message, place), ...(index < 0 ? { atKey: true } : {}) });
+      const index = (file.sources?.[config.name]?.paths ?? []).findIndex((alias) => withoutEndSlash(alias) === urlPath);
+      const message = `The path "${urlPath}" belongs to the source "${owner}" already`;
+      const path = index < 0 ? ["sources", config.name] : ["sources", config.name, "paths", index];
+      diagnostics.push(newDiagnostic("SB0209", message, index < 0 ? { path, atKey: true } : { path }));
     }
   }
-  return problems;
+  return diagnostics;
 }
 
 function withoutEndSlash(path: string): string {
@@ -194,8 +197,4 @@ function withoutEndSlash(path: string): string {
 
 function pick(entry: object, keys: readonly string[]): JsonObject {
   return Object.fromEntries(Object.entries(entry).filter(([key]) => keys.includes(key)));
-}
-
-function problem(code: Diagnostic["code"], message: string, path: Path): Diagnostic {
-  return { code, severity: "error", message, path };
 }

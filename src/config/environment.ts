@@ -1,18 +1,18 @@
-/** What comes from outside the file: variables, .env, ${…} and references to secrets. */
+/** Values from outside the file: variables, .env, ${…} and references to secrets. */
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { parseEnv } from "node:util";
 
-/** A private key with its chain fits; anything larger is not a secret. */
+/** Large enough for a private key with its certificate chain. */
 const SECRET_BYTES_MAX = 64 * 1024;
 
 export interface Environment {
-  /** Where the variable comes from is told for `doctor --config`. */
+  /** `origin` says where the variable is set, for `doctor --config`. */
   lookup(name: string): { value: string; origin: "environment" | ".env" } | undefined;
 }
 
 /** Variables of the process before those of `.env`, which counts only outside production. */
-export function environment(
+export function createEnvironment(
   variables: Readonly<Record<string, string | undefined>>,
   dotenvText: string | undefined,
 ): Environment {
@@ -30,27 +30,27 @@ export function environment(
 
 export interface Interpolated {
   text: string;
-  /** Whether anything was put in. */
-  changed: boolean;
+  /** Whether the text held a variable or `$$`. */
+  hasChanged: boolean;
   mistakes: { kind: "unset" | "malformed"; name: string; message: string; offset: number }[];
 }
 
 /** `${NAME}`, `${NAME:-default}`, `${NAME:?message}`; `$$` is a dollar sign. A default stands in for unset and empty alike. */
 export function interpolate(text: string, environment: Environment): Interpolated {
   const mistakes: Interpolated["mistakes"] = [];
-  let changed = false;
+  let hasChanged = false;
   const result = text.replaceAll(
     /\$\$|\$\{([^}]*)(\}?)/g,
     (whole, inner: string | undefined, close, offset: number) => {
-      changed = true;
+      hasChanged = true;
       if (inner === undefined) return "$";
-      const form = /^([A-Za-z_][A-Za-z0-9_]*)(?::([-?])(.*))?$/s.exec(inner);
-      if (form === null || close === "") {
+      const match = /^([A-Za-z_][A-Za-z0-9_]*)(?::([-?])(.*))?$/s.exec(inner);
+      if (match === null || close === "") {
         const message = `"${whole}" is not a variable; write \${NAME}, \${NAME:-default} or \${NAME:?message}, and $$ for a dollar sign`;
         mistakes.push({ kind: "malformed", name: inner, message, offset });
         return whole;
       }
-      const [, name = "", operator, operand = ""] = form;
+      const [, name = "", operator, operand = ""] = match;
       const value = environment.lookup(name)?.value;
       if (value !== undefined && (value !== "" || operator === undefined)) return value;
       if (operator === "-") return operand;
@@ -59,17 +59,17 @@ export function interpolate(text: string, environment: Environment): Interpolate
       return "";
     },
   );
-  return { text: result, changed, mistakes };
+  return { text: result, hasChanged, mistakes };
 }
 
 const REFERENCE = /^(?:env:([A-Za-z_][A-Za-z0-9_]*)|file:(.+))$/s;
 
-/** Whether the text says where a secret is, rather than being one. */
+/** Whether the text is a reference to a value (`env:`, `file:`). */
 export function isReference(text: string): boolean {
   return REFERENCE.test(text);
 }
 
-/** The secret that `env:NAME` or `file:/path` names (relative to `dir`), or why there is none. Never empty. */
+/** The secret that `env:NAME` or `file:/path` names (relative to `dir`), or the reason why it cannot be read. A value is never empty. */
 export function resolveSecret(
   reference: string,
   environment: Environment,
@@ -77,10 +77,14 @@ export function resolveSecret(
 ): { ok: true; value: string; origin: string } | { ok: false; detail: string } {
   const [, name, path] = REFERENCE.exec(reference) ?? [];
   if (name !== undefined) {
-    const found = environment.lookup(name);
-    if (found === undefined) return { ok: false, detail: `The environment variable ${name} is not set` };
-    if (found.value.trim() === "") return { ok: false, detail: `The environment variable ${name} is empty` };
-    return { ok: true, value: found.value, origin: found.origin === ".env" ? `${reference} from .env` : reference };
+    const variable = environment.lookup(name);
+    if (variable === undefined) return { ok: false, detail: `The environment variable ${name} is not set` };
+    if (variable.value.trim() === "") return { ok: false, detail: `The environment variable ${name} is empty` };
+    return {
+      ok: true,
+      value: variable.value,
+      origin: variable.origin === ".env" ? `${reference} from .env` : reference,
+    };
   }
   if (path === undefined) return { ok: false, detail: "Write env:NAME or file:/path" };
   return secretFile(reference, resolve(dir, path));

@@ -170,36 +170,36 @@ export interface ObjectSchema extends TSchema {
   additionalProperties: false;
 }
 
-/** Schema of one source of the provider: the common keys and its own; undefined when it receives nothing. */
+/** Schema of one source of the provider: the common keys and its own; undefined when the provider has no source. */
 export function sourceSchema(provider: Provider): ObjectSchema | undefined {
-  return provider.source === undefined ? undefined : merged(SourceKeys, provider.source.settings, provider.name);
+  return provider.source === undefined ? undefined : mergedSchema(SourceKeys, provider.source.settings, provider.name);
 }
 
-/** Schema of one connection to the provider; undefined when it has no actions. */
+/** Schema of one connection to the provider; undefined when the provider has no actions. */
 export function connectionSchema(provider: Provider): ObjectSchema | undefined {
   return provider.connection === undefined
     ? undefined
-    : merged(ConnectionKeys, provider.connection.settings, provider.name);
+    : mergedSchema(ConnectionKeys, provider.connection.settings, provider.name);
 }
 
-/** Names of the keys that a schema of an object knows. */
+/** Names of the keys in the schema of an object. */
 export function keysOf(schema: TSchema): string[] {
   return Object.keys((schema as Partial<ObjectSchema>).properties ?? {});
 }
 
-function merged(common: TSchema, own: TSchema, provider: string): ObjectSchema {
+function mergedSchema(common: TSchema, own: TSchema, provider: string): ObjectSchema {
   const ours = common as Partial<ObjectSchema>;
   const theirs = own as Partial<ObjectSchema>;
-  const named = { provider: { ...ours.properties?.provider, const: provider } as TSchema };
+  const providerProperty = { provider: { ...ours.properties?.provider, const: provider } as TSchema };
   return {
     type: "object",
-    properties: { ...theirs.properties, ...ours.properties, ...named },
+    properties: { ...theirs.properties, ...ours.properties, ...providerProperty },
     required: [...(ours.required ?? []), ...(theirs.required ?? [])],
     additionalProperties: false,
   };
 }
 
-/** The schema of one given file: each source and connection is held against its own provider. */
+/** The schema of one file: the entry of a source or connection has the schema of its provider. */
 export function schemaFor(value: unknown, providers: ReadonlyMap<string, Provider>): TSchema {
   const of = (section: "sources" | "connections", schemaOf: (provider: Provider) => TSchema | undefined) => {
     const properties: Record<string, TSchema> = {};
@@ -220,21 +220,21 @@ export function schemaFor(value: unknown, providers: ReadonlyMap<string, Provide
 
 /** Entries of a section of an unchecked file. */
 export function entriesOf(value: unknown, section: string): [name: string, entry: unknown][] {
-  const found = fieldOf(value, section);
-  return typeof found === "object" && found !== null && !Array.isArray(found) ? Object.entries(found) : [];
+  const entries = fieldOf(value, section);
+  return typeof entries === "object" && entries !== null && !Array.isArray(entries) ? Object.entries(entries) : [];
 }
 
-/** A field of what may be an object. */
+/** The field of the value; undefined when the value is no object or does not have the field. */
 export function fieldOf(value: unknown, key: string): unknown {
   return typeof value === "object" && value !== null && Object.hasOwn(value, key)
     ? (value as Record<string, unknown>)[key]
     : undefined;
 }
 
-/** Bytes of `25MiB`, `512KiB`, `1000B`; undefined when it is none of these. */
+/** Bytes of `25MiB`, `512KiB`, `1000B`; undefined when the text has another form. */
 export function parseBytes(text: string): number | undefined {
-  const found = /^(\d+)\s*(B|KiB|MiB|kB|MB)?$/.exec(text.trim());
-  if (found === null) return undefined;
-  const unit = { B: 1, KiB: 1024, MiB: 1024 ** 2, kB: 1000, MB: 1000 ** 2 }[found[2] ?? "B"] ?? 1;
-  return Number(found[1]) * unit;
+  const match = /^(\d+)\s*(B|KiB|MiB|kB|MB)?$/.exec(text.trim());
+  if (match === null) return undefined;
+  const unit = { B: 1, KiB: 1024, MiB: 1024 ** 2, kB: 1000, MB: 1000 ** 2 }[match[2] ?? "B"] ?? 1;
+  return Number(match[1]) * unit;
 }

@@ -1,4 +1,4 @@
-/** What the command line and the environment override, and where each value in force comes from. */
+/** Settings that the command line and the environment override, and the origin of each value in force. */
 import type { Diagnostic } from "../errors.ts";
 import type { Json, JsonObject } from "../model.ts";
 import type { YamlFile } from "../yaml.ts";
@@ -6,7 +6,7 @@ import type { Environment } from "./environment.ts";
 import { fingerprint } from "./hide.ts";
 import { passwordOf } from "./resolve.ts";
 
-/** Knobs that can be set without the file; the flag comes first. */
+/** Settings that need no file. A flag overrides the variable. */
 export const OVERRIDES = [
   { knob: "server.port", variable: "SIGNALBOX_PORT" },
   { knob: "server.admin.port", variable: "SIGNALBOX_ADMIN_PORT" },
@@ -16,7 +16,7 @@ export const OVERRIDES = [
 export type Flags = Readonly<Partial<Record<(typeof OVERRIDES)[number]["knob"], string | undefined>>>;
 
 export interface Origin {
-  /** Secrets as dots and a fingerprint. */
+  /** A secret is shown as its fingerprint. */
   value: string;
   origin: string;
 }
@@ -30,41 +30,41 @@ export interface Override {
 export function overrides(flags: Flags, environment: Environment): Override[] {
   return OVERRIDES.flatMap(({ knob, variable }) => {
     const flag = flags[knob];
-    const found = flag === undefined ? environment.lookup(variable) : { value: flag, origin: "flag" as const };
-    if (found === undefined || found.value === "") return [];
-    const value = /^\d+$/.test(found.value) ? Number(found.value) : found.value;
-    const from = found.origin === "environment" ? variable : `${variable} from .env`;
-    return [{ knob, value, origin: found.origin === "flag" ? "command line" : from }];
+    const setting = flag === undefined ? environment.lookup(variable) : { value: flag, origin: "flag" as const };
+    if (setting === undefined || setting.value === "") return [];
+    const value = /^\d+$/.test(setting.value) ? Number(setting.value) : setting.value;
+    const from = setting.origin === "environment" ? variable : `${variable} from .env`;
+    return [{ knob, value, origin: setting.origin === "flag" ? "command line" : from }];
   });
 }
 
-/** The value with the overrides set; a part of the file that is no mapping stays as it is, for the check to tell. */
+/** The value with the overrides set. A part of the file that is no mapping stays as it is; the schema check reports it. */
 export function overridden(value: Json, list: readonly Override[]): Json {
-  return list.reduce<Json>((result, override) => set(result, override.knob.split("."), override.value), value);
+  return list.reduce<Json>((result, override) => withValueAt(result, override.knob.split("."), override.value), value);
 }
 
-function set(value: Json | undefined, path: readonly string[], leaf: Json): Json {
+function withValueAt(value: Json | undefined, path: readonly string[], leaf: Json): Json {
   const [key, ...rest] = path;
   if (key === undefined) return leaf;
   if (value !== undefined && (typeof value !== "object" || value === null || Array.isArray(value))) return value;
-  return { ...value, [key]: set(value?.[key], rest, leaf) };
+  return { ...value, [key]: withValueAt(value?.[key], rest, leaf) };
 }
 
-/** A problem with a value that does not stand in the file says where it came from instead. */
-export function overrideProblem(problem: Diagnostic, list: readonly Override[]): Diagnostic | undefined {
-  const found = list.find(({ knob }) => knob === problem.path?.join("."));
-  if (found === undefined) return undefined;
-  const { code, severity, message } = problem;
-  return { code, severity, message: `${found.origin} = "${String(found.value)}": ${message}` };
+/** A diagnostic of an override names the flag or variable instead of a place; undefined = the value is from the file. */
+export function overrideDiagnostic(diagnostic: Diagnostic, list: readonly Override[]): Diagnostic | undefined {
+  const override = list.find(({ knob }) => knob === diagnostic.path?.join("."));
+  if (override === undefined) return undefined;
+  const { code, severity, message } = diagnostic;
+  return { code, severity, message: `${override.origin} = "${String(override.value)}": ${message}` };
 }
 
-/** Every scalar in force: where it comes from, and its value without what is secret. */
+/** Every scalar in force: its origin, and its value without secrets. */
 export function originsOf(
   complete: JsonObject,
-  known: {
+  inputs: {
     yaml: YamlFile;
     file: string;
-    given: Json;
+    fileValue: Json;
     overrides: readonly Override[];
     references: ReadonlyMap<string, string>;
     secretPaths: ReadonlySet<string>;
@@ -73,12 +73,15 @@ export function originsOf(
   return new Map(
     leavesOf(complete, []).map(({ path, value }) => {
       const knob = path.join(".");
-      const override = known.overrides.find((each) => each.knob === knob);
-      const reference = known.references.get(knob);
-      const { line, col } = known.yaml.place(path);
-      const place = stands(known.given, path) ? `${known.file}:${line}:${col}` : "default";
+      const override = inputs.overrides.find((each) => each.knob === knob);
+      const reference = inputs.references.get(knob);
+      const { line, col } = inputs.yaml.place(path);
+      const place = isInFile(inputs.fileValue, path) ? `${inputs.file}:${line}:${col}` : "default";
       const origin = override?.origin ?? (reference === undefined ? place : `${place} (${reference})`);
-      return [knob, { value: known.secretPaths.has(knob) ? fingerprint(String(value)) : shown(value), origin }];
+      return [
+        knob,
+        { value: inputs.secretPaths.has(knob) ? fingerprint(String(value)) : withoutPassword(value), origin },
+      ];
     }),
   );
 }
@@ -91,9 +94,9 @@ function leavesOf(value: Json, path: Leaf["path"]): Leaf[] {
   return Object.entries(value).flatMap(([key, item]) => leavesOf(item, [...path, key]));
 }
 
-/** Whether the file says something at the path. */
-function stands(given: unknown, path: Leaf["path"]): boolean {
-  let value = given;
+/** Whether the file has a value at the path. */
+function isInFile(fileValue: unknown, path: Leaf["path"]): boolean {
+  let value = fileValue;
   for (const key of path) {
     if (typeof value !== "object" || value === null || !Object.hasOwn(value, key)) return false;
     value = (value as Record<string | number, unknown>)[key];
@@ -101,7 +104,7 @@ function stands(given: unknown, path: Leaf["path"]): boolean {
   return true;
 }
 
-function shown(value: Json): string {
+function withoutPassword(value: Json): string {
   const text = typeof value === "string" ? value : JSON.stringify(value);
   const password = passwordOf(text);
   return password === undefined ? text : text.replace(/:[^:@/]*@/, ":••••@");

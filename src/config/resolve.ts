@@ -1,4 +1,4 @@
-/** The file's values with ${…} filled in, secrets fetched and defaults added, led by the schema. */
+/** The file's values with ${…} replaced, references resolved and defaults added, as the schema says. */
 import type { TSchema } from "typebox";
 import type { Diagnostic, ErrorCode, Path } from "../errors.ts";
 import type { Json, JsonObject } from "../model.ts";
@@ -6,107 +6,108 @@ import { type Environment, interpolate, isReference, resolveSecret } from "./env
 
 export interface Resolved {
   value: Json;
-  problems: Diagnostic[];
+  diagnostics: Diagnostic[];
   /** Every secret value, for redaction. */
   secrets: string[];
-  /** Where each value behind a reference came from: path joined with "." → origin. */
+  /** Origin of each value that a reference names, by path joined with ".". */
   origins: Map<string, string>;
-  /** Those of them that are secret. */
+  /** Paths of the secrets among them. */
   secretPaths: Set<string>;
-  /** Paths whose value is not known; whatever a check says of them is an echo. */
+  /** Paths whose value could not be resolved: a later diagnostic for the same path would only repeat the first. */
   unknown: Set<string>;
-  /** Paths of scalars that stand where a secret belongs and are none: not to be shown. */
+  /** Paths of literal values in place of a reference: they may be secrets and are never shown. */
   exposed: Path[];
 }
 
-/** Never throws; what is missing is a problem and an empty text in the value. */
+const SECRET_IN_FILE =
+  "A secret stands here itself; write env:NAME or file:/path, and change the secret if others saw it";
+
+/** Never throws; what is missing is a diagnostic and an empty text in the value. */
 export function resolveValues(value: Json, schema: TSchema, environment: Environment, dir: string): Resolved {
-  const resolved = nothingYet();
-  const tell = (code: ErrorCode, message: string, path: Path, extra: Partial<Diagnostic> = {}) => {
-    resolved.problems.push({ code, severity: "error", message, path, ...extra });
+  const resolved = newResolved();
+  const addDiagnostic = (code: ErrorCode, message: string, path: Path, extra: Partial<Diagnostic> = {}) => {
+    resolved.diagnostics.push({ code, severity: "error", message, path, ...extra });
     resolved.unknown.add(path.join("."));
   };
 
-  function walk(node: Json, schemas: readonly Form[], path: Path): Json {
+  function walk(node: Json, schemas: readonly JsonSchema[], path: Path): Json {
     if (Array.isArray(node)) return node.map((item, i) => walk(item, schemas.flatMap(itemsOf), [...path, i]));
     if (typeof node === "object" && node !== null) {
-      const entries = Object.entries(node);
-      return Object.fromEntries(
-        entries.map(([key, item]) => [
-          key,
-          walk(
-            item,
-            schemas.flatMap((form) => fieldsOf(form, key)),
-            [...path, key],
-          ),
-        ]),
-      );
+      const entries = Object.entries(node).map(([key, item]) => {
+        const fields = schemas.flatMap((form) => fieldsOf(form, key));
+        return [key, walk(item, fields, [...path, key])];
+      });
+      return Object.fromEntries(entries);
     }
     if (schemas.some((form) => form.secret === true)) return node === null ? null : secret(node, path);
     if (typeof node !== "string") return node;
     if (schemas.some((form) => form.secret === "url")) return address(node, path);
-    return filled(node, schemas, path);
+    return interpolated(node, schemas, path);
   }
 
   function secret(node: string | number | boolean, path: Path): Json {
-    if (typeof node === "string" && isReference(node)) return fetched(node, path);
+    if (typeof node === "string" && isReference(node)) return secretFrom(node, path);
     const variable = /^\$\{([A-Za-z_][A-Za-z0-9_]*)[:}]/.exec(String(node))?.[1];
-    const message = "A secret stands here itself; write env:NAME or file:/path, and change the secret if others saw it";
-    if (variable === undefined) resolved.exposed.push(path);
-    if (variable === undefined) tell("SB0208", message, path);
-    else
-      tell("SB0208", `Write a secret as env:${variable}, not as \${${variable}}`, path, {
-        suggestion: `env:${variable}`,
-      });
+    if (variable === undefined) {
+      resolved.exposed.push(path);
+      addDiagnostic("SB0208", SECRET_IN_FILE, path);
+    } else {
+      const suggestion = `env:${variable}`;
+      addDiagnostic("SB0208", `Write a secret as ${suggestion}, not as \${${variable}}`, path, { suggestion });
+    }
     return "";
   }
 
-  function fetched(reference: string, path: Path): string {
-    const value = found(reference, path);
+  function secretFrom(reference: string, path: Path): string {
+    const value = valueFrom(reference, path);
     if (value !== undefined) resolved.secrets.push(value);
     if (value !== undefined) resolved.secretPaths.add(path.join("."));
     return value ?? "";
   }
 
-  function found(reference: string, path: Path): string | undefined {
+  function valueFrom(reference: string, path: Path): string | undefined {
     const result = resolveSecret(reference, environment, dir);
     if (result.ok) resolved.origins.set(path.join("."), result.origin);
-    else tell("SB0207", result.detail, path);
+    else addDiagnostic("SB0207", result.detail, path);
     return result.ok ? result.value : undefined;
   }
 
   /** A url that may be a reference, and whose password may not stand in the file. */
   function address(node: string, path: Path): Json {
-    const known = isReference(node) ? fetched(node, path) : undefined;
-    if (known === undefined && /:\/\/[^/@]*:(?!\$\{)[^/@]+@/.test(node)) {
+    const referencedText = isReference(node) ? secretFrom(node, path) : undefined;
+    if (referencedText === undefined && /:\/\/[^/@]*:(?!\$\{)[^/@]+@/.test(node)) {
       resolved.exposed.push(path);
-      tell("SB0208", "A password stands in this address; write env:NAME and keep the whole address there", path);
+      addDiagnostic(
+        "SB0208",
+        "A password stands in this address; write env:NAME and keep the whole address there",
+        path,
+      );
       return "";
     }
-    const text = known ?? filled(node, [], path);
+    const text = referencedText ?? interpolated(node, [], path);
     const password = typeof text === "string" ? passwordOf(text) : undefined;
     if (password !== undefined) resolved.secrets.push(password);
     return text;
   }
 
-  function filled(node: string, schemas: readonly Form[], path: Path): Json {
-    // `email: env:JIRA_EMAIL`: no secret, but kept where the secrets are.
-    if (/^env:/.test(node) && isReference(node)) return found(node, path) ?? "";
-    const { text, changed, mistakes } = interpolate(node, environment);
+  function interpolated(node: string, schemas: readonly JsonSchema[], path: Path): Json {
+    // `email: env:JIRA_EMAIL`: a reference is allowed for a value that is no secret too.
+    if (/^env:/.test(node) && isReference(node)) return valueFrom(node, path) ?? "";
+    const { text, hasChanged: changed, mistakes } = interpolate(node, environment);
     for (const { kind, message, offset } of mistakes) {
-      tell(kind === "unset" ? "SB0210" : "SB0102", message, path, { offset });
+      addDiagnostic(kind === "unset" ? "SB0210" : "SB0102", message, path, { offset });
     }
-    return changed ? typed(text, schemas) : node;
+    return changed ? valueOfType(text, schemas) : node;
   }
 
-  resolved.value = walk(value, branches(schema as Form), []);
+  resolved.value = walk(value, branches(schema as JsonSchema), []);
   return resolved;
 }
 
-function nothingYet(): Resolved {
+function newResolved(): Resolved {
   return {
     value: null,
-    problems: [],
+    diagnostics: [],
     secrets: [],
     origins: new Map(),
     secretPaths: new Set(),
@@ -115,9 +116,9 @@ function nothingYet(): Resolved {
   };
 }
 
-/** The same value with the schema's defaults where nothing is said; objects that hold defaults come into being. */
+/** The value with the schema's defaults where it has none; an object with defaults is created. */
 export function withDefaults(schema: TSchema, value: Json | undefined): Json | undefined {
-  const form = schema as Form;
+  const form = schema as JsonSchema;
   if (value === undefined && form.default !== undefined) return form.default;
   if (form.properties === undefined) return value;
   if (value !== undefined && (typeof value !== "object" || value === null || Array.isArray(value))) return value;
@@ -141,29 +142,32 @@ export function passwordOf(address: string): string | undefined {
   }
 }
 
-/** What is read of a JSON Schema here. */
-interface Form {
+/** The keywords of a JSON Schema that are read here. */
+interface JsonSchema {
   type?: string | readonly string[];
   secret?: boolean | string;
   default?: Json;
-  items?: Form;
-  properties?: Record<string, Form>;
-  patternProperties?: Record<string, Form>;
-  additionalProperties?: Form | boolean;
-  anyOf?: readonly Form[];
-  oneOf?: readonly Form[];
-  allOf?: readonly Form[];
+  items?: JsonSchema;
+  properties?: Record<string, JsonSchema>;
+  patternProperties?: Record<string, JsonSchema>;
+  additionalProperties?: JsonSchema | boolean;
+  anyOf?: readonly JsonSchema[];
+  oneOf?: readonly JsonSchema[];
+  allOf?: readonly JsonSchema[];
 }
 
-function branches(form: Form): readonly Form[] {
+function branches(form: JsonSchema): readonly JsonSchema[] {
   return [form, ...[form.anyOf, form.oneOf, form.allOf].flatMap((parts) => (parts ?? []).flatMap(branches))];
 }
 
-function itemsOf({ items }: Form): readonly Form[] {
+function itemsOf({ items }: JsonSchema): readonly JsonSchema[] {
   return items === undefined ? [] : branches(items);
 }
 
-function fieldsOf({ properties, patternProperties = {}, additionalProperties }: Form, key: string): readonly Form[] {
+function fieldsOf(
+  { properties, patternProperties = {}, additionalProperties }: JsonSchema,
+  key: string,
+): readonly JsonSchema[] {
   const own = properties !== undefined && Object.hasOwn(properties, key) ? properties[key] : undefined;
   if (own !== undefined) return branches(own);
   const patterned = Object.entries(patternProperties).filter(([pattern]) => new RegExp(pattern, "u").test(key));
@@ -171,8 +175,8 @@ function fieldsOf({ properties, patternProperties = {}, additionalProperties }: 
   return typeof additionalProperties === "object" ? branches(additionalProperties) : [];
 }
 
-/** Text from a variable as the number or boolean that the schema asks for, if it reads as one. */
-function typed(text: string, schemas: readonly Form[]): Json {
+/** Text from a variable as the number or boolean that the schema asks for, if it has that form. */
+function valueOfType(text: string, schemas: readonly JsonSchema[]): Json {
   const types = schemas.flatMap(({ type }) => type ?? []);
   if (types.includes("string") || types.length === 0) return text;
   const isNumber = types.includes("integer") || types.includes("number");

@@ -97,7 +97,7 @@ describe("without a store", () => {
     const dir = await project({ "rules/more.yaml": rules });
     const codesWith = async (settings: Parameters<typeof Type.Object>[0]) => {
       const providers = new Map([...(await loadProviders()), ["open", openProvider(Type.Object(settings))]]);
-      return (await checkReport({ dir, env: {}, providers })).problems.map(({ code }) => code);
+      return (await checkReport({ dir, env: {}, providers })).diagnostics.map(({ code }) => code);
     };
     const missing = await codesWith({ type: Type.Optional(Type.String()) });
     expect(await codesWith({})).toEqual([...missing, "SB0313"]);

@@ -123,7 +123,11 @@ describe("on files alone", () => {
   test.each([
     [["graph", "dor"], 5, 'There is no machine "dor"; did you mean "door"?'],
     [["graph", "something-else"], 5, 'There is no machine "something-else"'],
-    [["graph", "door", "-o", "door.png"], 2, '"door.png" tells no format; end it in .mmd, .dot, .svg or .json'],
+    [
+      ["graph", "door", "-o", "door.png"],
+      2,
+      'Cannot tell the format from "door.png"; end it in .mmd, .dot, .svg or .json',
+    ],
     [["graph", "door", "-o", "no/such/door.svg"], 2, '"no/such/door.svg" cannot be written: ENOENT'],
     [["graph", "door", "--theme", "dark"], 2, "--theme is for SVG; add --format svg"],
     [["graph", "door", "--format", "pdf"], 2, "pdf"],

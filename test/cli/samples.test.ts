@@ -1,6 +1,6 @@
 /** A change of a sample that hits nothing is told, because an event that nobody meant is hard to explain. */
 import { describe, expect, test } from "vitest";
-import { strayChange } from "../../src/cli/samples.ts";
+import { strayChangeProblem } from "../../src/cli/samples.ts";
 import { command, project } from "./support/command.ts";
 
 const body = {
@@ -19,7 +19,7 @@ describe("--with", () => {
     ["pul_request.title=x", "the sample has no `pul_request.title`; did you mean `pull_request.title`?"],
     ["nmber=7", "the sample has no `nmber`; did you mean `number`?"],
   ])("%s is told", (change, remark) => {
-    expect(strayChange(body, change)).toBe(remark);
+    expect(strayChangeProblem(body, change)).toBe(remark);
   });
 
   test.each([
@@ -32,7 +32,7 @@ describe("--with", () => {
     "pull_request.draft=true",
     "commits.1={}",
   ])("%s is not", (change) => {
-    expect(strayChange(body, change)).toBeUndefined();
+    expect(strayChangeProblem(body, change)).toBeUndefined();
   });
 });
 

@@ -50,7 +50,7 @@ export async function startEngine(
 export async function startEngineIn(folder: string, env: Record<string, string>, how: How = {}): Promise<Started> {
   const { pretty = false, clock } = how;
   const known = await loadProviders(folder);
-  const { config, problems } = await loadConfig({ dir: folder, env, providers: known });
+  const { config, diagnostics: problems } = await loadConfig({ dir: folder, env, providers: known });
   if (!config) throw new Error(JSON.stringify(problems, null, 2));
   if (!how.secretsAreWords) for (const secret of config.secrets) recordSecret(secret);
   const lines: string[] = [];

@@ -1,11 +1,19 @@
-/** `deliveries`: what was done outside, what was said, and trying a dead one again. */
+/** `deliveries`: the actions performed outside, their attempts, and retrying a dead one. */
 import type { DeliveryStatus, DeliveryView } from "../../model.ts";
 import { type Command, type CommandBody, textOf } from "../command.ts";
 import { withApi } from "../reach.ts";
-import { answerOf, attemptLines, causeText, effortOf, type Screen, screenOf, statusOf } from "../terminal/describe.ts";
+import {
+  attemptLines,
+  causeText,
+  effortCell,
+  lastAnswerCell,
+  type Screen,
+  screenOf,
+  statusCell,
+} from "../terminal/describe.ts";
 import { EXIT } from "../terminal/failure.ts";
 import { aligned, clockTime, moment, safe, table } from "../terminal/output.ts";
-import { given, PAGE_FLAGS, pageEnd, pageOf } from "../terminal/paging.ts";
+import { PAGE_FLAGS, pageEnd, pageOf, withoutUndefined } from "../terminal/paging.ts";
 
 const STATUSES: readonly DeliveryStatus[] = ["pending", "done", "dead", "observed", "cancelled"];
 
@@ -13,7 +21,7 @@ const list: Command = {
   name: "list",
   summary: "deliveries, newest first",
   flags: [
-    { flags: "--status <status>", about: "in this state", choices: STATUSES },
+    { flags: "--status <status>", about: "with this status", choices: STATUSES },
     { flags: "--event <id>", about: "caused by this event" },
     { flags: "--action <name>", about: "of this action, such as jira.transition" },
     ...PAGE_FLAGS,
@@ -25,11 +33,11 @@ const list: Command = {
   ],
   async run(context, _, options) {
     const filter = {
-      ...given({ event: textOf(options, "event"), action: textOf(options, "action") }),
-      ...given({ status: STATUSES.find((one) => one === textOf(options, "status")) }),
+      ...withoutUndefined({ event: textOf(options, "event"), action: textOf(options, "action") }),
+      ...withoutUndefined({ status: STATUSES.find((one) => one === textOf(options, "status")) }),
     };
-    const found = await withApi(context, (api) => api.listDeliveries({ query: { ...filter, ...pageOf(options) } }));
-    context.answer("DeliveryList", found, () => deliveryTable(found.items, found.cursor, screenOf(context)));
+    const page = await withApi(context, (api) => api.listDeliveries({ query: { ...filter, ...pageOf(options) } }));
+    context.print("DeliveryList", page, () => deliveryTable(page.items, page.cursor, screenOf(context)));
     return EXIT.done;
   },
 };
@@ -38,9 +46,9 @@ function deliveryTable(deliveries: readonly DeliveryView[], cursor: string | und
   const rows = deliveries.map((delivery) => [
     clockTime(delivery.createdAtMs, screen),
     delivery.action,
-    statusOf(delivery, screen),
-    effortOf(delivery),
-    answerOf(delivery, screen),
+    statusCell(delivery, screen),
+    effortCell(delivery),
+    lastAnswerCell(delivery, screen),
     delivery.id,
   ]);
   const headers = ["TIME", "ACTION", "STATUS", "EFFORT", "LAST ANSWER", "ID"];
@@ -59,7 +67,7 @@ const show: Command = {
   ],
   async run(context, [id = ""]) {
     const delivery = await withApi(context, (api) => api.getDelivery({ params: { id } }));
-    context.answer("Delivery", { delivery }, () => deliveryPage(delivery, screenOf(context)));
+    context.print("Delivery", { delivery }, () => deliveryPage(delivery, screenOf(context)));
     return EXIT.done;
   },
 };
@@ -68,7 +76,7 @@ function deliveryPage(delivery: DeliveryView, screen: Screen): string {
   const { id, action, event, cause, params, attempts, createdAtMs, settledAtMs, result, error } = delivery;
   const { dim, bold } = screen.paint;
   const rows: string[][] = [
-    [dim("status"), statusOf(delivery, screen)],
+    [dim("status"), statusCell(delivery, screen)],
     [dim("because"), `${causeText(cause)}, event ${safe(event)}`],
     [dim("created"), moment(createdAtMs, screen)],
     ...(settledAtMs === undefined ? [] : [[dim("settled"), moment(settledAtMs, screen)]]),
@@ -76,8 +84,8 @@ function deliveryPage(delivery: DeliveryView, screen: Screen): string {
     ...(result === undefined ? [] : [[dim("result"), safe(JSON.stringify(result))]]),
     ...(error === undefined ? [] : [[dim("error"), safe(error.message)]]),
   ];
-  const tried = attempts.length > 0 ? `\nattempts\n${attemptLines(attempts, screen)}` : "\nnot tried yet\n";
-  return `${bold(id)}  ${action}\n${aligned(rows, "  ")}${tried}`;
+  const attemptText = attempts.length > 0 ? `\nattempts\n${attemptLines(attempts, screen)}` : "\nnot tried yet\n";
+  return `${bold(id)}  ${action}\n${aligned(rows, "  ")}${attemptText}`;
 }
 
 const retry: Command = {
@@ -91,7 +99,7 @@ const retry: Command = {
   async run(context, [id = ""]) {
     return await withApi(context, async (api, { running }) => {
       const delivery = await api.retryDelivery({ params: { id } });
-      context.answer("Delivery", { delivery }, () => `${id} is tried again\n`);
+      context.print("Delivery", { delivery }, () => `${id} is tried again\n`);
       if (!running) context.note("No server runs; it is tried when one starts");
       return EXIT.done;
     });

@@ -1,4 +1,4 @@
-/** `demo`: the product in one command: real HTTP, real signatures, a real store, stand-ins for Jira and Slack. */
+/** `demo`: the product in one command: HTTP, signatures and a store as in production, with stand-ins for Jira and Slack. */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { loadConfig } from "../../config/config.ts";
@@ -11,14 +11,14 @@ import { system as slack } from "../../providers/slack/stand-in.ts";
 import { type Sandbox as Systems, startSandbox } from "../../sandbox/index.ts";
 import type { CommandBody } from "../command.ts";
 import { ConfigError, type Context } from "../context.ts";
-import { placed } from "../reach.ts";
-import { changed, findSample, prepare, type Spoiling, sourceFor } from "../samples.ts";
+import { ingestResponse, postRequest } from "../ingest.ts";
+import { withPolicyTexts } from "../reach.ts";
+import { buildRequest, type Flaw, findSample, sourceFor, withChange } from "../samples.ts";
+import { shippedPolicy } from "../starters.ts";
 import { screenOf } from "../terminal/describe.ts";
 import { EXIT } from "../terminal/failure.ts";
 import { cut, safe } from "../terminal/output.ts";
 import { follow, type Story, storyLines } from "../terminal/story.ts";
-import { shippedPolicy } from "./init.ts";
-import { answerOf, deliver } from "./send.ts";
 
 const SYSTEMS = { jira, slack };
 type Sandbox = Systems<typeof SYSTEMS>;
@@ -35,9 +35,9 @@ export const demo: CommandBody = {
     const sandbox = await startSandbox(SYSTEMS);
     let engine: Engine | undefined;
     try {
-      engine = await start(context, dir, sandbox);
-      const code = await show(context, { dir, sandbox, engine });
-      if (options.keep === true) await keep(context, { dir, sandbox, engine });
+      engine = await startEngine(context, dir, sandbox);
+      const code = await runDemo(context, { dir, sandbox, engine });
+      if (options.keep === true) await waitForSignal(context, { dir, sandbox, engine });
       return code;
     } finally {
       await engine?.stop();
@@ -47,13 +47,13 @@ export const demo: CommandBody = {
   },
 };
 
-interface Stage {
+interface DemoRun {
   dir: string;
   sandbox: Sandbox;
   engine: Engine;
 }
 
-async function start(context: Context, dir: string, sandbox: Sandbox): Promise<Engine> {
+async function startEngine(context: Context, dir: string, sandbox: Sandbox): Promise<Engine> {
   const env = {
     GITHUB_WEBHOOK_SECRET: SECRET,
     JIRA_EMAIL: sandbox.jira.email,
@@ -71,10 +71,10 @@ async function start(context: Context, dir: string, sandbox: Sandbox): Promise<E
   if (!loaded.config) throw new ConfigError(loaded);
   const { config } = loaded;
   const log = await context.log("silent", config.secrets);
-  const engine = await placed(config, createEngine({ config, providers, log }));
+  const engine = await withPolicyTexts(config, createEngine({ config, providers, log }));
   await engine.start();
   const port = (url: string) => Number(new URL(url).port);
-  // Other commands find it by its real ports.
+  // Other commands read the ports from the file.
   writeFileSync(join(dir, "signalbox.yaml"), configText(sandbox, port(engine.ingestUrl), port(engine.adminUrl)));
   return engine;
 }
@@ -91,36 +91,36 @@ cache: memory
 `;
 }
 
-// ---------------------------------------------------------------- what is shown
+// ---------------------------------------------------------------- steps
 
-async function show(context: Context, stage: Stage): Promise<number> {
+async function runDemo(context: Context, run: DemoRun): Promise<number> {
   const startedMs = performance.now();
   const { paint } = context;
-  const merged = await act(context, stage, { sample: "github.pull_request.merged", ticket: "WEB-17" });
-  const rejected = await act(context, stage, { sample: "github.pull_request.rejected", ticket: "WEB-18" });
-  const forged = await act(context, stage, {
+  const merged = await runStep(context, run, { sample: "github.pull_request.merged", ticket: "WEB-17" });
+  const rejected = await runStep(context, run, { sample: "github.pull_request.rejected", ticket: "WEB-18" });
+  const forged = await runStep(context, run, {
     sample: "github.pull_request.merged",
     ticket: "WEB-19",
-    spoiling: "bad-signature",
+    flaw: "bad-signature",
   });
-  const checks = verdicts(stage, { merged, rejected, forged });
-  const isRight = checks.every(({ ok }) => ok);
+  const checks = expectations(run, { merged, rejected, forged });
+  const hasPassed = checks.every(({ ok }) => ok);
   const ms = Math.round(performance.now() - startedMs);
   const lines = checks.map(({ ok, text }) => `  ${ok ? paint.green("✓") : paint.red("✗")} ${text}\n`).join("");
   const steps = { merged: merged.story, rejected: rejected.story };
-  context.answer("DemoResult", { ok: isRight, ms, checks, ...steps }, () =>
+  context.print("DemoResult", { ok: hasPassed, ms, checks, ...steps }, () =>
     [
       `Rules and machines as shipped, an embedded store, and a stand-in Jira and Slack on this machine\n`,
       `${paint.bold("1  A pull request that names WEB-17 is merged")}\n${merged.text}`,
       `${paint.bold("2  A pull request that names WEB-18 is closed without a merge: nothing may move")}\n${rejected.text}`,
       `${paint.bold("3  Somebody forges a merge that names WEB-19: it may not even get in")}\n${forged.text}`,
       `${paint.bold("Afterwards, outside")}\n${lines}`,
-      isRight
+      hasPassed
         ? `${paint.green("✓ all as it should be")}, ${formatDuration(ms)}\n\n${NEXT}`
         : paint.red("✗ this is not as it should be\n"),
     ].join("\n"),
   );
-  return isRight ? EXIT.done : EXIT.no;
+  return hasPassed ? EXIT.done : EXIT.no;
 }
 
 const NEXT = `next:  signalbox demo --keep        the same, and stays for more
@@ -128,24 +128,24 @@ const NEXT = `next:  signalbox demo --keep        the same, and stays for more
        signalbox providers         what else there is
 `;
 
-interface Scene {
+interface DemoStep {
   sample: string;
   ticket: string;
-  spoiling?: Spoiling;
+  flaw?: Flaw;
 }
 
-interface Acted {
+interface StepResult {
   status: number;
   story?: Story;
   text: string;
 }
 
-/** Sends one signed delivery through the public door and follows what it causes. */
-async function act(
+/** Posts one signed request to the ingest listener and follows what its event causes. */
+async function runStep(
   context: Context,
-  { dir, engine }: Stage,
-  { sample: name, ticket, spoiling }: Scene,
-): Promise<Acted> {
+  { dir, engine }: DemoRun,
+  { sample: name, ticket, flaw }: DemoStep,
+): Promise<StepResult> {
   const { paint } = context;
   const providers = await context.providers();
   const { provider, source, sample } = findSample(providers, name);
@@ -156,50 +156,57 @@ async function act(
     `pull_request.title=${ticket} add login`,
     "pull_request.body=Adds the login form.",
     `pull_request.head.ref=feature/${ticket}-login`,
-  ].reduce<JsonObject>(changed, sample.body);
-  const prepared = prepare({ source, entry, sample: { ...sample, body } }, context.nowMs(), spoiling);
+  ].reduce<JsonObject>(withChange, sample.body);
+  const prepared = buildRequest({ source, entry, sample: { ...sample, body } }, context.nowMs(), flaw);
   const signature = prepared.headers["x-hub-signature-256"] ?? "";
-  const { status, text } = await deliver(engine.ingestUrl + prepared.path, prepared, context.timeoutMs);
-  const { eventId, code, reason } = answerOf(text);
-  const sent = paint.dim(`  → POST ${prepared.path}   x-hub-signature-256: ${cut(signature, 24)}`);
+  const { status, text } = await postRequest(engine.ingestUrl + prepared.path, prepared, context.timeoutMs);
+  const { eventId, code, reason } = ingestResponse(text);
+  const requestLine = paint.dim(`  → POST ${prepared.path}   x-hub-signature-256: ${cut(signature, 24)}`);
   if (eventId === undefined) {
     const words = safe([code, reason].filter((one) => one !== undefined).join("  "));
-    return { status, text: `${sent}\n  ← ${paint.red(`${status} refused`)}  ${words}\n` };
+    return { status, text: `${requestLine}\n  ← ${paint.red(`${status} refused`)}  ${words}\n` };
   }
   const story = await follow(engine.api, eventId, SETTLE_MS);
-  const told = await storyLines(engine.api, story, screenOf(context));
-  return { status, story, text: `${sent}\n  ← ${paint.green(`${status}`)}  signature verified, stored as\n${told}` };
+  const lines = await storyLines(engine.api, story, screenOf(context));
+  return {
+    status,
+    story,
+    text: `${requestLine}\n  ← ${paint.green(`${status}`)}  signature verified, stored as\n${lines}`,
+  };
 }
 
-interface Check {
+interface Expectation {
   ok: boolean;
   text: string;
 }
 
-/** What really happened outside, by the stand-ins' own account. */
-function verdicts({ sandbox }: Stage, acted: Record<"merged" | "rejected" | "forged", Acted>): Check[] {
+/** Compares what the stand-ins received with what the demo promises. */
+function expectations(
+  { sandbox }: DemoRun,
+  results: Record<"merged" | "rejected" | "forged", StepResult>,
+): Expectation[] {
   const { jira, slack } = sandbox;
   const history = (key: string) => jira.issues.get(key)?.history.join(" → ") ?? "not there";
   const [message, second] = slack.messages;
-  const isTold = message !== undefined && second === undefined && message.text.includes("WEB-17");
-  const said = message ? `"${safe(cut(message.text, 90))}"` : "no message";
+  const hasOneMessage = message !== undefined && second === undefined && message.text.includes("WEB-17");
+  const messageText = message ? `"${safe(cut(message.text, 90))}"` : "no message";
   return [
     { ok: jira.issues.get("WEB-17")?.status === "Done", text: `Jira   WEB-17  ${history("WEB-17")}` },
-    { ok: isTold, text: `Slack  ${said}` },
+    { ok: hasOneMessage, text: `Slack  ${messageText}` },
     {
-      ok: acted.merged.story?.settled === true && acted.rejected.story?.settled === true,
+      ok: results.merged.story?.settled === true && results.rejected.story?.settled === true,
       text: "Nothing is left to do",
     },
     { ok: jira.issues.get("WEB-18")?.status === "In Review", text: `Jira   WEB-18  ${history("WEB-18")} (untouched)` },
     {
-      ok: acted.forged.status === 401 && jira.issues.get("WEB-19")?.status === "In Review",
-      text: `Jira   WEB-19  ${history("WEB-19")} (untouched), the forger got ${acted.forged.status}`,
+      ok: results.forged.status === 401 && jira.issues.get("WEB-19")?.status === "In Review",
+      text: `Jira   WEB-19  ${history("WEB-19")} (untouched), the forger got ${results.forged.status}`,
     },
   ];
 }
 
 /** Stays until Ctrl-C. */
-async function keep(context: Context, { dir, engine, sandbox }: Stage): Promise<void> {
+async function waitForSignal(context: Context, { dir, engine, sandbox }: DemoRun): Promise<void> {
   const merge = `signalbox -C ${dir} send github.pull_request.merged --with 'pull_request.title=WEB-20 more' --wait`;
   context.note(`
 still running:

@@ -1,21 +1,21 @@
-/** `doctor`: whether this installation is healthy; quiet when it is, otherwise each problem with its fix. */
+/** `doctor`: checks this installation and prints each warning and failure with its fix. */
 import { createServer } from "node:net";
 import { actionCatalogue, type Config } from "../../config/config.ts";
 import { openOperations } from "../../engine.ts";
 import { SignalboxError } from "../../errors.ts";
 import type { StatusReport } from "../../operations/operations.ts";
 import { compilePolicy, readPolicyFiles } from "../../policy/policy.ts";
+import { projectReport } from "../check-report.ts";
 import type { CommandBody } from "../command.ts";
 import type { Context } from "../context.ts";
 import { reasonOf } from "../http-client.ts";
 import { adminUrl, probe } from "../reach.ts";
 import { EXIT } from "../terminal/failure.ts";
 import { aligned, counted, type Paint, safe } from "../terminal/output.ts";
-import { reportOf } from "./check.ts";
 
 const CONNECTION_MS = 3_000;
 
-interface Check {
+interface HealthCheck {
   id: string;
   status: "ok" | "warning" | "fail";
   message: string;
@@ -23,32 +23,32 @@ interface Check {
 }
 
 export const doctor: CommandBody = {
-  about: "server: looked at when one runs. With --config and no file: every setting in force and where it comes from.",
-  flags: [{ flags: "--connections", about: "also ask each connection's address whether anybody is there" }],
+  about: "server: checked when one runs. With --config and no file: every setting in force and its origin.",
+  flags: [{ flags: "--connections", about: "also check that the address of each connection answers" }],
   examples: ["signalbox doctor", "signalbox doctor --config", "signalbox doctor --connections --json"],
   async run(context, _, options) {
-    if (options.config === true) return await values(context);
-    const checks = await examine(context, options.connections === true);
+    if (options.config === true) return await printValues(context);
+    const checks = await runChecks(context, options.connections === true);
     const failed = checks.filter(({ status }) => status === "fail").length;
     const warned = checks.filter(({ status }) => status === "warning").length;
     const ok = failed === 0;
-    context.answer("DoctorResult", { ok, checks }, () => report(context, checks, { failed, warned }));
+    context.print("DoctorResult", { ok, checks }, () => reportText(context, checks, { failed, warned }));
     return ok ? EXIT.done : EXIT.no;
   },
 };
 
-async function values(context: Context): Promise<number> {
+async function printValues(context: Context): Promise<number> {
   const { origins } = await context.config();
   const list = [...origins].map(([knob, { value, origin }]) => ({ knob, value, origin }));
-  context.answer("ConfigValues", { values: list }, () =>
+  context.print("ConfigValues", { values: list }, () =>
     aligned(list.map(({ knob, value, origin }) => [knob, `= ${safe(value)}`, context.paint.dim(`(${origin})`)])),
   );
   return EXIT.done;
 }
 
-function report(
+function reportText(
   { paint, verbosity }: Context,
-  checks: readonly Check[],
+  checks: readonly HealthCheck[],
   count: { failed: number; warned: number },
 ): string {
   const rows = checks
@@ -67,16 +67,16 @@ function report(
   return `${aligned([...rows, ...rest])}\n${verdict}\n`;
 }
 
-function symbol(status: Check["status"], paint: Paint): string {
+function symbol(status: HealthCheck["status"], paint: Paint): string {
   return { ok: paint.green("✓"), warning: paint.yellow("!"), fail: paint.red("✗") }[status];
 }
 
-async function examine(context: Context, asksConnections: boolean): Promise<Check[]> {
-  const node: Check = { id: "node", status: "ok", message: context.shell.nodeVersion };
+async function runChecks(context: Context, shouldAskConnections: boolean): Promise<HealthCheck[]> {
+  const node: HealthCheck = { id: "node", status: "ok", message: context.shell.nodeVersion };
   const loaded = await context.load();
-  const errors = loaded.problems.filter(({ severity }) => severity === "error");
+  const errors = loaded.diagnostics.filter(({ severity }) => severity === "error");
   if (!loaded.config) {
-    const failures = errors.map(({ code, message, line }): Check => {
+    const failures = errors.map(({ code, message, line }): HealthCheck => {
       return {
         id: "config",
         status: "fail",
@@ -96,21 +96,21 @@ async function examine(context: Context, asksConnections: boolean): Promise<Chec
     ...(running.status ? [] : await portChecks(config)),
     ...running.checks,
     ...(running.status ? [await revisionCheck(context, config, running.status)] : []),
-    ...(asksConnections ? await Promise.all(config.connections.map(connectionCheck)) : []),
+    ...(shouldAskConnections ? await Promise.all(config.connections.map(connectionCheck)) : []),
   ];
 }
 
-async function policyCheck(context: Context): Promise<Check> {
-  const { summary } = await reportOf(context, context.project());
+async function policyCheck(context: Context): Promise<HealthCheck> {
+  const { summary } = await projectReport(context, context.project());
   const words = `${counted(summary.errors, "error")}, ${counted(summary.warnings, "warning")}`;
-  const found = `${counted(summary.rules, "rule")}, ${counted(summary.machines, "machine")}`;
+  const contents = `${counted(summary.rules, "rule")}, ${counted(summary.machines, "machine")}`;
   if (summary.errors > 0)
     return { id: "policy", status: "fail", message: `does not load: ${words}`, fix: "signalbox check" };
   if (summary.warnings > 0) return { id: "policy", status: "warning", message: words, fix: "signalbox check" };
-  return { id: "policy", status: "ok", message: found };
+  return { id: "policy", status: "ok", message: contents };
 }
 
-async function serverOf(context: Context, config: Config): Promise<{ status?: StatusReport; checks: Check[] }> {
+async function serverOf(context: Context, config: Config): Promise<{ status?: StatusReport; checks: HealthCheck[] }> {
   const url = adminUrl(config);
   try {
     const status = config.server.admin.port === 0 ? undefined : await probe(context, url);
@@ -124,16 +124,16 @@ async function serverOf(context: Context, config: Config): Promise<{ status?: St
   }
 }
 
-async function storeChecks(context: Context, config: Config, running?: StatusReport): Promise<Check[]> {
+async function storeChecks(context: Context, config: Config, running?: StatusReport): Promise<HealthCheck[]> {
   try {
-    const status = running ?? (await fromFiles(context, config));
+    const status = running ?? (await statusFromFiles(context, config));
     const { undecided, deliveries } = status.counts;
-    const store: Check = {
+    const store: HealthCheck = {
       id: "store",
       status: "ok",
       message: `${status.store}, ${counted(status.counts.events, "event")}`,
     };
-    const cache: Check = status.cache.healthy
+    const cache: HealthCheck = status.cache.healthy
       ? { id: "cache", status: "ok", message: status.cache.backend }
       : {
           id: "cache",
@@ -141,7 +141,7 @@ async function storeChecks(context: Context, config: Config, running?: StatusRep
           message: `${status.cache.backend} is not reached`,
           fix: "check cache: in signalbox.yaml",
         };
-    const dead: Check =
+    const dead: HealthCheck =
       deliveries.dead > 0
         ? {
             id: "deliveries",
@@ -150,7 +150,7 @@ async function storeChecks(context: Context, config: Config, running?: StatusRep
             fix: "signalbox deliveries list --status dead",
           }
         : { id: "deliveries", status: "ok", message: `${deliveries.pending} pending, none dead` };
-    const waiting: Check =
+    const waiting: HealthCheck =
       undecided > 0 && !running
         ? {
             id: "events",
@@ -167,7 +167,7 @@ async function storeChecks(context: Context, config: Config, running?: StatusRep
   }
 }
 
-async function fromFiles(context: Context, config: Config): Promise<StatusReport> {
+async function statusFromFiles(context: Context, config: Config): Promise<StatusReport> {
   const log = await context.log("silent", config.secrets);
   const { api, close } = await openOperations({ config, providers: await context.providers(), log });
   try {
@@ -177,14 +177,14 @@ async function fromFiles(context: Context, config: Config): Promise<StatusReport
   }
 }
 
-async function portChecks({ server }: Config): Promise<Check[]> {
-  const wanted = [
+async function portChecks({ server }: Config): Promise<HealthCheck[]> {
+  const ports = [
     { id: "port", host: server.host, port: server.port, flag: "--port" },
     { id: "admin port", ...server.admin, flag: "--admin-port" },
   ];
   return await Promise.all(
-    wanted.map(async ({ id, host, port, flag }): Promise<Check> => {
-      const reason = await cannotListen(host, port);
+    ports.map(async ({ id, host, port, flag }): Promise<HealthCheck> => {
+      const reason = await listenProblem(host, port);
       if (reason === undefined) return { id, status: "ok", message: `${host}:${port} is free` };
       const fix = `stop the other process, or signalbox serve ${flag} <port>`;
       return { id, status: "fail", message: `${host}:${port} cannot be used (${reason})`, fix };
@@ -192,7 +192,7 @@ async function portChecks({ server }: Config): Promise<Check[]> {
   );
 }
 
-function cannotListen(host: string, port: number): Promise<string | undefined> {
+function listenProblem(host: string, port: number): Promise<string | undefined> {
   return new Promise((resolve) => {
     const server = createServer();
     server.once("error", (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
@@ -200,7 +200,7 @@ function cannotListen(host: string, port: number): Promise<string | undefined> {
   });
 }
 
-async function revisionCheck(context: Context, config: Config, { policy }: StatusReport): Promise<Check> {
+async function revisionCheck(context: Context, config: Config, { policy }: StatusReport): Promise<HealthCheck> {
   const running = policy.revision.slice(0, 8);
   if (!policy.current) {
     return {
@@ -218,11 +218,11 @@ async function revisionCheck(context: Context, config: Config, { policy }: Statu
   return { id: "revision", status: "warning", message, fix: "kill -HUP its process, or POST /api/v1/policy/reload" };
 }
 
-/** Any answer will do: somebody is there. */
-async function connectionCheck({ config }: Config["connections"][number]): Promise<Check> {
+/** Any response is good: the address answers. */
+async function connectionCheck({ config }: Config["connections"][number]): Promise<HealthCheck> {
   const id = `connection ${config.name}`;
   const { url } = config.settings;
-  if (typeof url !== "string") return { id, status: "ok", message: "the vendor's own address, not asked" };
+  if (typeof url !== "string") return { id, status: "ok", message: "the vendor's own address, not checked" };
   try {
     const signal = AbortSignal.timeout(CONNECTION_MS);
     const { status } = await fetch(new URL(url).origin, { method: "HEAD", signal, redirect: "manual" });

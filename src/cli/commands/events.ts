@@ -1,29 +1,27 @@
-/** `events`: what came, what became of it, and having one processed again. */
-import type { ApiClient } from "../../api/client.ts";
+/** `events`: the events of the log, their decisions, and processing one again. */
 import type { EventDetail, EventView } from "../../api/events.ts";
-import { nearest, SignalboxError } from "../../errors.ts";
 import type { Refusal } from "../../model.ts";
 import { type Command, type CommandBody, durationOf, textOf } from "../command.ts";
+import { suggestingIds } from "../event-ids.ts";
 import { withApi } from "../reach.ts";
-import { decisionLines, eventLine, outcomeOf, type Screen, screenOf } from "../terminal/describe.ts";
+import { decisionLines, eventLine, outcomeCell, type Screen, screenOf } from "../terminal/describe.ts";
 import { EXIT } from "../terminal/failure.ts";
 import { aligned, clockTime, cut, moment, safe, table } from "../terminal/output.ts";
-import { given, PAGE_FLAGS, pageEnd, pageOf } from "../terminal/paging.ts";
+import { PAGE_FLAGS, pageEnd, pageOf, withoutUndefined } from "../terminal/paging.ts";
 
 const OUTCOMES = ["matched", "near-miss", "no-rule", "undecided", "problem"] as const;
-const IDS_SEARCHED = 200;
 
 const list: Command = {
   name: "list",
-  summary: "events, newest first, with what became of each",
+  summary: "events, newest first, with the outcome of each",
   flags: [
     { flags: "--type <type>", about: "a type, or a prefix such as github.*" },
     { flags: "--source <name>", about: "from this source" },
     { flags: "--repo <name>", about: "about this repository" },
-    { flags: "--subject <subject>", about: "about this, such as acme/web#412" },
-    { flags: "--rule <id>", about: "that this rule matched" },
+    { flags: "--subject <subject>", about: "with this subject, such as acme/web#412" },
+    { flags: "--rule <id>", about: "matched by this rule" },
     { flags: "--outcome <outcome>", about: "with this outcome", choices: OUTCOMES },
-    { flags: "--since <duration>", about: "not older than, such as 24h" },
+    { flags: "--since <duration>", about: "not older than this, such as 24h" },
     ...PAGE_FLAGS,
   ],
   examples: [
@@ -34,18 +32,18 @@ const list: Command = {
   async run(context, _, options) {
     const since = durationOf(options, "since");
     const filter = {
-      ...given({
+      ...withoutUndefined({
         type: textOf(options, "type"),
         source: textOf(options, "source"),
         repo: textOf(options, "repo"),
         subject: textOf(options, "subject"),
         rule: textOf(options, "rule"),
       }),
-      ...given({ outcome: OUTCOMES.find((one) => one === textOf(options, "outcome")) }),
+      ...withoutUndefined({ outcome: OUTCOMES.find((one) => one === textOf(options, "outcome")) }),
       ...(since === undefined ? {} : { since: new Date(context.nowMs() - since).toISOString() }),
     };
-    const found = await withApi(context, (api) => api.listEvents({ query: { ...filter, ...pageOf(options) } }));
-    context.answer("EventList", found, () => eventTable(found.items, found.cursor, screenOf(context)));
+    const page = await withApi(context, (api) => api.listEvents({ query: { ...filter, ...pageOf(options) } }));
+    context.print("EventList", page, () => eventTable(page.items, page.cursor, screenOf(context)));
     return EXIT.done;
   },
 };
@@ -58,7 +56,7 @@ function eventTable(records: readonly EventView[], cursor: string | undefined, s
       clockTime(Date.parse(event.receivedAt), screen),
       safe(event.type),
       safe(cut(about, 40)),
-      outcomeOf(record, screen),
+      outcomeCell(record, screen),
       event.id,
     ];
   });
@@ -68,7 +66,7 @@ function eventTable(records: readonly EventView[], cursor: string | undefined, s
 
 const show: Command = {
   name: "show <id>",
-  summary: "one event: what it says, what was decided, what became of it",
+  summary: "one event: its attributes, the decision and its deliveries",
   flags: [{ flags: "--data", about: "with the payload" }],
   examples: [
     "signalbox events show evt_01JD3VKX9M",
@@ -76,8 +74,8 @@ const show: Command = {
     "signalbox events show evt_01JD3VKX9M --json",
   ],
   async run(context, [id = ""], options) {
-    const detail = await withApi(context, (api) => orNearIds(api, id, () => api.getEvent({ params: { id } })));
-    context.answer("Event", detail, () => eventPage(detail, options.data === true, screenOf(context)));
+    const detail = await withApi(context, (api) => suggestingIds(api, id, () => api.getEvent({ params: { id } })));
+    context.print("Event", detail, () => eventPage(detail, options.data === true, screenOf(context)));
     return EXIT.done;
   },
 };
@@ -95,12 +93,12 @@ function eventPage(detail: EventDetail, withData: boolean, screen: Screen): stri
       screen.paint.dim("to"),
       safe(`${to.machine}/${to.key} ${to.kind === "migration" ? `migration to ${to.definition}` : to.signal}`),
     ]);
-  const decided =
+  const decisionText =
     decidedAtMs !== undefined && trace
       ? decisionLines({ atMs: decidedAtMs, trace }, deliveries, screen)
       : `${screen.paint.yellow("… not decided yet")}\n`;
   const payload = withData ? `\n${JSON.stringify(data, null, 2)}\n` : "";
-  return `${eventLine(event, screen)}\n${aligned(attributes, "  ")}\n${decided}${payload}`;
+  return `${eventLine(event, screen)}\n${aligned(attributes, "  ")}\n${decisionText}${payload}`;
 }
 
 function attribute(name: string, value: unknown, screen: Screen): string {
@@ -117,12 +115,12 @@ const redeliver: Command = {
   ],
   async run(context, [id = ""]) {
     return await withApi(context, async (api, { running }) => {
-      const { rules } = await orNearIds(api, id, () => api.explainEvent({ params: { id } }));
+      const { rules } = await suggestingIds(api, id, () => api.explainEvent({ params: { id } }));
       const matched = rules.filter((rule) => rule.matched).map((rule) => rule.id);
       const what = matched.length > 0 ? `match ${matched.join(", ")}, whose actions run again` : "match no rule";
       if (!(await context.confirm(`${id} would ${what}. Process it again?`))) return EXIT.no;
       const again = await api.redeliverEvent({ params: { id } });
-      context.answer("Redelivered", { ...again, redeliveryOf: id, matched }, () => `${again.id} is ${id} again\n`);
+      context.print("Redelivered", { ...again, redeliveryOf: id, matched }, () => `${again.id} is ${id} again\n`);
       if (!running) context.note("No server runs; it is processed when one starts");
       return EXIT.done;
     });
@@ -131,13 +129,13 @@ const redeliver: Command = {
 
 const refused: Command = {
   name: "refused",
-  summary: "requests that were not taken, newest first, with the reason",
+  summary: "refused requests, newest first, with the reason",
   flags: PAGE_FLAGS.slice(0, 1),
   examples: ["signalbox events refused", "signalbox events refused --limit 100", "signalbox events refused --json"],
   async run(context, _, options) {
     const { limit } = pageOf(options);
     const { items } = await withApi(context, (api) => api.listRefusals({ query: { limit } }));
-    context.answer("RefusalList", { items }, () => refusalTable(items, screenOf(context)));
+    context.print("RefusalList", { items }, () => refusalTable(items, screenOf(context)));
     return EXIT.done;
   },
 };
@@ -154,28 +152,6 @@ function refusalTable(items: readonly Refusal[], screen: Screen): string {
   const lines =
     rows.length > 0 ? table(["TIME", "SOURCE", "ANSWER", "CODE", "REASON", "SIZE"], rows, screen.paint) : "";
   return lines + pageEnd(rows.length, "refused request");
-}
-
-/** What `look` gives; when there is no such event, the error names those that are meant, perhaps. */
-export async function orNearIds<T>(api: ApiClient, id: string, look: () => Promise<T>): Promise<T> {
-  try {
-    return await look();
-  } catch (error) {
-    if (!(error instanceof SignalboxError) || error.code !== "SB0905") throw error;
-    const { items } = await api.listEvents({ query: { limit: IDS_SEARCHED } });
-    const ids = items.map(({ event }) => event.id);
-    const starting = ids.filter((one) => id.length >= 5 && one.startsWith(id)).slice(0, 3);
-    const [only, second] = starting;
-    if (only && !second) throw new SignalboxError("SB0905", `There is no event "${id}"; did you mean "${only}"?`);
-    if (only) throw usageOfPrefix(id, starting);
-    const near = nearest(id, ids);
-    if (near) throw new SignalboxError("SB0905", `There is no event "${id}"; did you mean "${near}"?`);
-    throw error;
-  }
-}
-
-function usageOfPrefix(id: string, ids: readonly string[]): SignalboxError {
-  return new SignalboxError("SB0905", `Several events start with "${id}": ${ids.join(", ")}`);
 }
 
 export const events: CommandBody = {

@@ -9,14 +9,14 @@ import { compilePolicy, readPolicyFiles } from "../../policy/policy.ts";
 import type { Provider, SourceConfig, Webhook } from "../../ports/provider.ts";
 import { type CommandBody, type Options, textOf, usage } from "../command.ts";
 import { ConfigError, type Context } from "../context.ts";
+import { suggestingIds } from "../event-ids.ts";
+import { isObject, jsonObject, readJson } from "../json-input.ts";
 import { withApi } from "../reach.ts";
 import { draftOf, findSample } from "../samples.ts";
 import { screenOf } from "../terminal/describe.ts";
 import { renderExplanation } from "../terminal/explanation.ts";
 import { EXIT } from "../terminal/failure.ts";
-import { given } from "../terminal/paging.ts";
-import { orNearIds } from "./events.ts";
-import { jsonObject, readJson } from "./send.ts";
+import { withoutUndefined } from "../terminal/paging.ts";
 
 export const explain: CommandBody = {
   about:
@@ -24,10 +24,13 @@ export const explain: CommandBody = {
   flags: [
     { flags: "--rule <id>", about: "only this rule" },
     { flags: "--all", about: "every near miss, not only the nearest" },
-    { flags: "--at <revision>", about: "of a stored event: as of that policy, or decided: the one that decided it" },
-    { flags: "--type <type>", about: "for a payload: the event that it is, such as github.push" },
-    { flags: "--source <name>", about: "for a payload: the source that would have received it" },
-    { flags: "--expect <outcome>", about: "matched:<rule> or missed:<rule>; exit 1 when it is not so" },
+    {
+      flags: "--at <revision>",
+      about: "for a stored event: with the policy of that revision, or decided = the one that decided the event",
+    },
+    { flags: "--type <type>", about: "for a payload: the type of the event, such as github.push" },
+    { flags: "--source <name>", about: "for a payload: the source that receives it" },
+    { flags: "--expect <outcome>", about: "matched:<rule> or missed:<rule>; exit 1 when the outcome is another one" },
   ],
   examples: [
     "signalbox explain evt_01JD3VKX9M --at decided",
@@ -41,22 +44,22 @@ export const explain: CommandBody = {
     if (isFile && at !== undefined) throw usage("--at is for stored events; a file is read with the rules beside it");
     const explanation = isFile ? await explainFile(context, what, options) : await explainStored(context, what, at);
     const rule = textOf(options, "rule");
-    if (rule !== undefined) demandRule(explanation, rule);
-    const shown = { ...given({ rule }), all: options.all === true };
-    context.answer("ExplainResult", explanation, () => renderExplanation(explanation, screenOf(context), shown));
-    return expected(context, explanation, textOf(options, "expect"));
+    if (rule !== undefined) requireRule(explanation, rule);
+    const renderOptions = { ...withoutUndefined({ rule }), all: options.all === true };
+    context.print("ExplainResult", explanation, () => renderExplanation(explanation, screenOf(context), renderOptions));
+    return checkExpectation(context, explanation, textOf(options, "expect"));
   },
 };
 
 async function explainStored(context: Context, id: string, at: string | undefined): Promise<Explanation> {
   return await withApi(context, async (api) => {
-    // Asked for by itself: an unknown policy must not be taken for an unknown event.
-    await orNearIds(api, id, () => api.getEvent({ params: { id } }));
-    return await api.explainEvent({ params: { id }, query: given({ at }) });
+    // First the event alone: explainEvent rejects with SB0905 for an unknown policy too.
+    await suggestingIds(api, id, () => api.getEvent({ params: { id } }));
+    return await api.explainEvent({ params: { id }, query: withoutUndefined({ at }) });
   });
 }
 
-/** On files alone: no server, no network, no secrets. */
+/** Needs the files alone: no server, no network, no secrets. */
 async function explainFile(context: Context, what: string, options: Options): Promise<Explanation> {
   const text = what === "-" ? await context.shell.readIn() : undefined;
   const value =
@@ -64,70 +67,74 @@ async function explainFile(context: Context, what: string, options: Options): Pr
   const providers = await context.providers();
   const config = await context.config({ offline: true });
   const event = isEvent(value)
-    ? complete(value, context.nowMs())
-    : payload(value, { config, providers, options }, context.nowMs());
+    ? completeEvent(value, context.nowMs())
+    : eventOfPayload(value, { config, providers, options }, context.nowMs());
   const files = await readPolicyFiles(config.dir);
   const actions = actionCatalogue(config.connections, providers);
-  const { policy, diagnostics: problems } = compilePolicy(files, { actions, vars: config.vars });
-  if (!policy) throw new ConfigError({ problems, sources: new Map(Object.entries(files)) });
+  const { policy, diagnostics } = compilePolicy(files, { actions, vars: config.vars });
+  if (!policy) throw new ConfigError({ diagnostics, fileTexts: new Map(Object.entries(files)) });
   return explainEvent(policy, event);
 }
 
-function isEvent(value: JsonObject): boolean {
-  const { type, data } = value;
-  return (
-    typeof type === "string" && type.includes(".") && typeof data === "object" && data !== null && !Array.isArray(data)
-  );
+function isEvent({ type, data }: JsonObject): boolean {
+  return typeof type === "string" && type.includes(".") && isObject(data);
 }
 
-/** An event as written, with what the log would have added. */
-function complete(value: JsonObject, nowMs: number): Event {
+/** The event of the file with the attributes that the log would add. */
+function completeEvent(value: JsonObject, nowMs: number): Event {
   const now = new Date(nowMs).toISOString();
   const missing = { id: "(file)", source: "(file)", time: now, receivedAt: now };
   return { ...missing, ...(value as unknown as Event) };
 }
 
-interface Known {
+interface PayloadContext {
   config: Config;
   providers: ReadonlyMap<string, Provider>;
   options: Options;
 }
 
-/** What the source would make of the payload. */
-function payload(body: JsonObject, { config, providers, options }: Known, nowMs: number): Event {
+/** The event that the source makes of the payload. */
+function eventOfPayload(body: JsonObject, { config, providers, options }: PayloadContext, nowMs: number): Event {
   const type = textOf(options, "type");
-  if (type === undefined) throw usage("The file holds a payload; say with --type what it is, such as github.push");
+  if (type === undefined) throw usage("The file holds a payload; name its event type with --type, such as github.push");
   const { provider, source, sample } = findSample(providers, type);
   const settings = sourceSettings(config, textOf(options, "source"), provider.name);
   const draft = draftOf(source, settings, { headers: sample.headers, body: JSON.stringify(body) }, nowMs);
-  if (!draft) throw usage(`The payload makes no event "${type}": ${malformed(source, settings, sample.headers, body)}`);
+  if (!draft)
+    throw usage(`The payload makes no event "${type}": ${malformedReason(source, settings, sample.headers, body)}`);
   const { dataText: _, ...rest } = draft;
-  return complete({ tickets: [], ...(rest as unknown as JsonObject), source: settings.name }, nowMs);
+  return completeEvent({ tickets: [], ...(rest as unknown as JsonObject), source: settings.name }, nowMs);
 }
 
-function malformed(source: Webhook, config: SourceConfig, headers: Record<string, string>, body: JsonObject): string {
+function malformedReason(
+  source: Webhook,
+  config: SourceConfig,
+  headers: Record<string, string>,
+  body: JsonObject,
+): string {
   const request = { method: "POST", path: "/", query: "", headers, body: Buffer.from(JSON.stringify(body)) };
   const normalised = source.normalise(request, config, 0);
   return normalised.kind === "malformed" ? normalised.detail : "it makes no event";
 }
 
-function sourceSettings(config: Config, named: string | undefined, provider: string): SourceConfig {
-  const found = config.sources.find((entry) =>
-    named === undefined ? entry.config.provider === provider : entry.config.name === named,
+function sourceSettings(config: Config, sourceName: string | undefined, provider: string): SourceConfig {
+  const entry = config.sources.find((entry) =>
+    sourceName === undefined ? entry.config.provider === provider : entry.config.name === sourceName,
   );
-  if (found) return found.config;
-  if (named !== undefined) throw new SignalboxError("SB0905", `There is no source "${named}" in signalbox.yaml`);
+  if (entry) return entry.config;
+  if (sourceName !== undefined)
+    throw new SignalboxError("SB0905", `There is no source "${sourceName}" in signalbox.yaml`);
   return { name: provider, provider, secrets: [], settings: {} };
 }
 
-function demandRule({ rules, notConsidered }: Explanation, rule: string): void {
-  const known = [...rules.map(({ id }) => id), ...notConsidered.ids];
-  if (known.includes(rule)) return;
-  const near = nearest(rule, known);
+function requireRule({ rules, notConsidered }: Explanation, rule: string): void {
+  const ruleIds = [...rules.map(({ id }) => id), ...notConsidered.ids];
+  if (ruleIds.includes(rule)) return;
+  const near = nearest(rule, ruleIds);
   throw new SignalboxError("SB0905", `There is no rule "${rule}"${near ? `; did you mean "${near}"?` : ""}`);
 }
 
-function expected(context: Context, { rules }: Explanation, expectation: string | undefined): number {
+function checkExpectation(context: Context, { rules }: Explanation, expectation: string | undefined): number {
   if (expectation === undefined) return EXIT.done;
   const [, outcome, id] = /^(matched|missed):(.+)$/.exec(expectation) ?? [];
   if (outcome === undefined || id === undefined)
@@ -138,7 +145,7 @@ function expected(context: Context, { rules }: Explanation, expectation: string 
   return EXIT.no;
 }
 
-/** The page of an error, as docs/errors.md has it. */
+/** The text about an error code, as in docs/errors.md. */
 function explainCode(context: Context, code: string): number {
   if (!Object.hasOwn(ERRORS, code)) {
     const near = nearest(code, Object.keys(ERRORS));
@@ -149,6 +156,6 @@ function explainCode(context: Context, code: string): number {
   const status = row.status === undefined ? "" : `  HTTP status ${row.status}\n`;
   const page = () =>
     `${bold(code)}  ${row.title}\n\n  ${row.help}.\n${status}  more: docs/errors.md#${code.toLowerCase()}\n`;
-  context.answer("ErrorPage", { code, ...row }, page);
+  context.print("ErrorPage", { code, ...row }, page);
   return EXIT.done;
 }

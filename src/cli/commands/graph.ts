@@ -1,4 +1,4 @@
-/** `graph`: machines as diagrams, from the files alone; with --counts also how many instances stand in each state. */
+/** `graph`: machines as diagrams, from the files alone; with --counts also how many instances are in each state. */
 import { writeFileSync } from "node:fs";
 import { extname, parse, resolve } from "node:path";
 import type { ApiClient } from "../../api/client.ts";
@@ -12,14 +12,14 @@ import { isMachineFile, isTemplateFile } from "../../policy/files.ts";
 import { compilePolicy, readPolicyFiles } from "../../policy/policy.ts";
 import { type CommandBody, type Options, textOf, usage } from "../command.ts";
 import { ConfigError, type Context, document } from "../context.ts";
-import { placed, withApi } from "../reach.ts";
+import { withApi, withPolicyTexts } from "../reach.ts";
 import { EXIT } from "../terminal/failure.ts";
 import { counted, cut, safe, table } from "../terminal/output.ts";
 
-const FORMS = ["mermaid", "dot", "svg", "json"] as const;
-type Form = (typeof FORMS)[number];
+const FORMATS = ["mermaid", "dot", "svg", "json"] as const;
+type GraphFormat = (typeof FORMATS)[number];
 
-const ENDINGS: Readonly<Record<string, Form>> = {
+const ENDINGS: Readonly<Record<string, GraphFormat>> = {
   ".mmd": "mermaid",
   ".mermaid": "mermaid",
   ".dot": "dot",
@@ -28,17 +28,21 @@ const ENDINGS: Readonly<Record<string, Form>> = {
   ".json": "json",
 };
 
-/** The most that the API gives at once. */
+/** The largest page of the API. */
 const PAGE = 200;
 
 export const graph: CommandBody = {
   about:
     "server: only for counts.\nWithout a machine it lists them. Works on files alone: no network, and no secret has to be set.",
   flags: [
-    { flags: "--format <form>", about: "default mermaid, or what the file ends in", choices: FORMS },
-    { flags: "-o, --output <file>", about: "write it there: .mmd, .dot, .svg or .json" },
-    { flags: "--counts", about: "how many instances stand in each state; also with --url" },
-    { flags: "--theme <theme>", about: "colours of an SVG, default auto: as its reader prefers", choices: THEMES },
+    { flags: "--format <format>", about: "default mermaid, or that of the file's ending", choices: FORMATS },
+    { flags: "-o, --output <file>", about: "the file to write: .mmd, .dot, .svg or .json" },
+    { flags: "--counts", about: "how many instances are in each state; implied by --url" },
+    {
+      flags: "--theme <theme>",
+      about: "colours of an SVG, default auto: light or dark as the reader's system is",
+      choices: THEMES,
+    },
   ],
   examples: [
     "signalbox graph jira-ticket",
@@ -46,39 +50,39 @@ export const graph: CommandBody = {
     "signalbox graph deploy-gate --format dot | dot -Tpdf > deploy-gate.pdf",
   ],
   async run(context, [name], options) {
-    const form = formOf(context, options);
+    const format = formatOf(context, options);
     const machines = await machinesOf(context, name);
-    const isCounted = options.counts === true || textOf(options, "url") !== undefined;
-    const graphs = isCounted ? await countedGraphs(context, machines) : machines.map(graphOf);
+    const shouldCount = options.counts === true || textOf(options, "url") !== undefined;
+    const graphs = shouldCount ? await countedGraphs(context, machines) : machines.map(graphOf);
     const [only] = graphs;
-    if (name !== undefined && only !== undefined) await give(context, only, form ?? "mermaid");
-    else if (form === "json" && textOf(options, "output") === undefined) {
+    if (name !== undefined && only !== undefined) await writeGraph(context, only, format ?? "mermaid");
+    else if (format === "json" && textOf(options, "output") === undefined) {
       context.shell.out(document("GraphList", { graphs }));
-    } else if (form === undefined) list(context, graphs);
+    } else if (format === undefined) list(context, graphs);
     else throw usage(`Say which machine to draw: ${graphs.map(({ id }) => id).join(", ") || "there is none"}`);
     return EXIT.done;
   },
 };
 
-/** As the flags say, else as the file's ending does; undefined when nothing tells. */
-function formOf({ json }: Context, options: Options): Form | undefined {
+/** The format of the flags, else that of the file's ending; undefined = neither is given. */
+function formatOf({ json }: Context, options: Options): GraphFormat | undefined {
   const file = textOf(options, "output");
-  const told = FORMS.find((form) => form === textOf(options, "format"));
-  const form = json && file === undefined ? "json" : (told ?? (file && ENDINGS[extname(file).toLowerCase()]));
-  if (file !== undefined && !form) {
-    throw usage(`"${file}" tells no format; end it in .mmd, .dot, .svg or .json, or add --format`);
+  const namedFormat = FORMATS.find((format) => format === textOf(options, "format"));
+  const format = json && file === undefined ? "json" : (namedFormat ?? (file && ENDINGS[extname(file).toLowerCase()]));
+  if (file !== undefined && !format) {
+    throw usage(`Cannot tell the format from "${file}"; end it in .mmd, .dot, .svg or .json, or add --format`);
   }
-  if (options.theme !== undefined && form !== "svg") throw usage("--theme is for SVG; add --format svg");
-  return form || undefined;
+  if (options.theme !== undefined && format !== "svg") throw usage("--theme is for SVG; add --format svg");
+  return format || undefined;
 }
 
 /** The named machine, or all of them. Rejects with the problems of their files. */
 async function machinesOf(context: Context, name: string | undefined): Promise<CompiledMachine[]> {
   const config = await context.config({ offline: true });
-  const files = await placed(config, readPolicyFiles(config.dir));
-  const known = Object.keys(files).filter(isMachineFile);
-  if (name !== undefined && !known.some((file) => idOf(file) === name)) {
-    const near = nearest(name, known.map(idOf));
+  const files = await withPolicyTexts(config, readPolicyFiles(config.dir));
+  const machineFiles = Object.keys(files).filter(isMachineFile);
+  if (name !== undefined && !machineFiles.some((file) => idOf(file) === name)) {
+    const near = nearest(name, machineFiles.map(idOf));
     throw new SignalboxError("SB0905", `There is no machine "${name}"${near ? `; did you mean "${near}"?` : ""}`);
   }
   // Mistakes in rules and in other machines are no reason not to draw this one.
@@ -86,8 +90,8 @@ async function machinesOf(context: Context, name: string | undefined): Promise<C
     ([file]) => isTemplateFile(file) || (isMachineFile(file) && (name === undefined || idOf(file) === name)),
   );
   const actions = actionCatalogue(config.connections, await context.providers());
-  const { policy, diagnostics: problems } = compilePolicy(Object.fromEntries(needed), { actions, vars: config.vars });
-  if (!policy) throw new ConfigError({ problems, sources: new Map(needed) });
+  const { policy, diagnostics } = compilePolicy(Object.fromEntries(needed), { actions, vars: config.vars });
+  if (!policy) throw new ConfigError({ diagnostics, fileTexts: new Map(needed) });
   return [...policy.machines.values()];
 }
 
@@ -95,9 +99,9 @@ function idOf(file: string): string {
   return parse(file).name;
 }
 
-async function give(context: Context, graph: Graph, form: Form): Promise<void> {
+async function writeGraph(context: Context, graph: Graph, format: GraphFormat): Promise<void> {
   const { options, shell } = context;
-  const text = await drawn(graph, form, options);
+  const text = await graphText(graph, format, options);
   const file = textOf(options, "output");
   if (file === undefined) {
     shell.out(text);
@@ -108,11 +112,11 @@ async function give(context: Context, graph: Graph, form: Form): Promise<void> {
   } catch (error) {
     throw new SignalboxError("SB0901", `"${file}" cannot be written: ${messageOf(error)}`, { cause: error });
   }
-  context.answer("GraphFile", { machine: graph.id, format: form, file }, () => `${safe(file)} shows ${graph.id}\n`);
+  context.print("GraphFile", { machine: graph.id, format, file }, () => `${safe(file)} shows ${graph.id}\n`);
 }
 
-async function drawn(graph: Graph, form: Form, options: Options): Promise<string> {
-  switch (form) {
+async function graphText(graph: Graph, format: GraphFormat, options: Options): Promise<string> {
+  switch (format) {
     case "mermaid":
       return mermaid(graph);
     case "dot":
@@ -142,32 +146,32 @@ async function countedGraphs(context: Context, machines: readonly CompiledMachin
   return await withApi(context, async (api) => {
     const graphs: Graph[] = [];
     for (const machine of machines) {
-      const { counts, stray, failed } = await countsOf(api, machine);
+      const { byState, stray, failed } = await countsOf(api, machine);
       if (stray > 0) context.note(`${counted(stray, "instance")} of ${machine.id} in states that it no longer has`);
       if (failed > 0) context.note(`${counted(failed, "instance")} of ${machine.id} ended in error, not counted`);
-      graphs.push(withCounts(graphOf(machine), counts));
+      graphs.push(withCounts(graphOf(machine), byState));
     }
     return graphs;
   });
 }
 
-interface Counts {
-  /** By state, those that it lies in included. */
-  counts: Map<string, number>;
-  /** Started with another definition, in a state that this one does not have. */
+interface StateCounts {
+  /** Instances by state; an instance counts for the outer states too. */
+  byState: Map<string, number>;
+  /** Instances of another definition in a state that this one does not have. */
   stray: number;
   failed: number;
 }
 
-async function countsOf(api: ApiClient, { id, interpreter }: CompiledMachine): Promise<Counts> {
-  const found: Counts = { counts: new Map(), stray: 0, failed: 0 };
+async function countsOf(api: ApiClient, { id, interpreter }: CompiledMachine): Promise<StateCounts> {
+  const counts: StateCounts = { byState: new Map(), stray: 0, failed: 0 };
   for await (const { status, state } of instancesOf(api, id)) {
     const active = interpreter.activeStates(state);
-    if (status === "error") found.failed += 1;
-    else if (active === undefined) found.stray += 1;
-    else for (const node of active) found.counts.set(node.id, (found.counts.get(node.id) ?? 0) + 1);
+    if (status === "error") counts.failed += 1;
+    else if (active === undefined) counts.stray += 1;
+    else for (const node of active) counts.byState.set(node.id, (counts.byState.get(node.id) ?? 0) + 1);
   }
-  return found;
+  return counts;
 }
 
 async function* instancesOf(api: ApiClient, machine: string): AsyncGenerator<Instance> {

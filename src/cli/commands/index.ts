@@ -21,12 +21,12 @@ export const GROUPS: Readonly<Record<string, readonly ListedCommand[]>> = {
     {
       name: "providers [name]",
       summary: "the outside systems there are: what they send, what can be done there",
-      load: async () => (await import("./about.ts")).providers,
+      load: async () => (await import("./providers.ts")).providers,
     },
     {
       name: "schema [name]",
       summary: "the JSON Schema of a file form, for editors",
-      load: async () => (await import("./about.ts")).schema,
+      load: async () => (await import("./schema.ts")).schema,
     },
   ],
   understand: [
@@ -65,7 +65,7 @@ export const GROUPS: Readonly<Record<string, readonly ListedCommand[]>> = {
     {
       name: "send [what]",
       aliases: ["trigger"],
-      summary: "sign and post a sample event, or a file, through the public door",
+      summary: "sign and post a sample event, or a file, to the ingest listener",
       load: async () => (await import("./send.ts")).send,
     },
   ],
@@ -88,7 +88,7 @@ export const GROUPS: Readonly<Record<string, readonly ListedCommand[]>> = {
     {
       name: "version",
       summary: "the version, and what it runs on",
-      load: async () => (await import("./about.ts")).version,
+      load: async () => (await import("./version.ts")).version,
     },
   ],
 };
@@ -96,7 +96,7 @@ export const GROUPS: Readonly<Record<string, readonly ListedCommand[]>> = {
 export const replay: ListedCommand = {
   name: "replay [what...]",
   summary: "not a command: says what to write instead",
-  load: async () => (await import("./about.ts")).replay,
+  load: async () => (await import("./replay.ts")).replay,
 };
 
 export async function loadCommand({ load, ...headline }: ListedCommand): Promise<Command> {

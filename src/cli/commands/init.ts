@@ -1,66 +1,28 @@
-/** `init`: writes a project that works, checks it, and says what to do next. */
+/** `init`: writes a working project, checks it, and prints the next steps. */
 import { randomBytes } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { SignalboxError } from "../../errors.ts";
-import { PACKAGE_ROOT } from "../../package.ts";
-import type { Starter } from "../../ports/provider.ts";
 import { loadStarters } from "../../providers/index.ts";
+import { projectReport } from "../check-report.ts";
 import { type CommandBody, textOf } from "../command.ts";
 import type { Context } from "../context.ts";
-import { problemsJson, renderProblems, summaryLine } from "../terminal/diagnostics.ts";
+import { schemaNames, schemaText } from "../schema-files.ts";
+import {
+  connectionsOf,
+  type Files,
+  type NamedStarter,
+  type ProjectTemplate,
+  shippedPolicy,
+  TEMPLATES,
+  TOPICS,
+} from "../starters.ts";
+import { diagnosticsJson, renderDiagnostics, summaryLine } from "../terminal/diagnostics.ts";
 import { EXIT } from "../terminal/failure.ts";
 import { counted } from "../terminal/output.ts";
-import { schemaNames, schemaText } from "./about.ts";
-import { reportOf } from "./check.ts";
 
 const SECRET_BYTES = 32;
 const DEFAULT = "pr-jira";
-const TEMPLATES = ["pr-jira", "deploy-gate", "escalation", "all", "empty"] as const;
-type Template = (typeof TEMPLATES)[number];
-
-/** Relative path → text. */
-type Files = Record<string, string>;
-
-/** What a template starts from. */
-interface Topic {
-  /** Rules, templates and machines as they are shipped; all of them when none are named. */
-  files?: readonly string[];
-  /** What to edit in .env. */
-  edit: string;
-  /** A sample that shows something. */
-  send: string;
-}
-
-/** What each template starts from: one topic of what is shipped, or all of them. */
-const TOPICS: Record<Exclude<Template, "empty">, Topic> = {
-  "pr-jira": {
-    files: [
-      "rules/pull-requests.yaml",
-      "rules/templates/pr-without-ticket.hbs",
-      "rules/templates/ticket-moved.hbs",
-      "rules/templates/ticket-stuck.hbs",
-      "statemachines/jira-ticket.yaml",
-    ],
-    edit: "where your Jira and Slack are",
-    send: "github.pull_request.merged",
-  },
-  "deploy-gate": {
-    files: ["rules/deploy-gate.yaml", "rules/templates/gate-released.hbs", "statemachines/deploy-gate.yaml"],
-    edit: "the tokens for Slack and GitHub",
-    send: "github.push",
-  },
-  escalation: {
-    files: ["rules/escalation.yaml", "rules/templates/escalation-step.hbs", "statemachines/escalation.yaml"],
-    edit: "the token for Slack",
-    send: "github.deployment_status.created --with deployment_status.state=failure",
-  },
-  all: {
-    edit: "where your Jira is, and the tokens",
-    send: "github.pull_request.merged",
-  },
-};
-
 export const init: CommandBody = {
   about: "server: no.",
   flags: [
@@ -73,15 +35,15 @@ export const init: CommandBody = {
     const template = TEMPLATES.find((one) => one === textOf(options, "template")) ?? DEFAULT;
     const connections = template === "empty" ? [] : connectionsOf(shippedPolicy(template), await loadStarters());
     const files = filesOf(template, connections);
-    const there = Object.keys(files).filter((file) => existsSync(join(dir, file)));
-    if (there.length > 0 && options.force !== true) {
-      const list = there.map((file) => `  ${file}`).join("\n");
+    const existingFiles = Object.keys(files).filter((file) => existsSync(join(dir, file)));
+    if (existingFiles.length > 0 && options.force !== true) {
+      const list = existingFiles.map((file) => `  ${file}`).join("\n");
       throw new SignalboxError("SB0906", `These files would be overwritten; --force does that:\n${list}`);
     }
     const hasSecrets = existsSync(join(dir, ".env"));
     write(dir, files);
     if (!hasSecrets) write(dir, { ".env": environment(template, connections) }, 0o600);
-    return await tell(context, {
+    return await printResult(context, {
       dir,
       name,
       template,
@@ -91,17 +53,20 @@ export const init: CommandBody = {
   },
 };
 
-interface Written {
+interface WrittenProject {
   dir: string;
   name: string;
-  template: Template;
+  template: ProjectTemplate;
   count: number;
   hasSecrets: boolean;
 }
 
-async function tell(context: Context, { dir, name, template, count, hasSecrets }: Written): Promise<number> {
+async function printResult(
+  context: Context,
+  { dir, name, template, count, hasSecrets }: WrittenProject,
+): Promise<number> {
   const { paint } = context;
-  const { problems, sources, summary } = await reportOf(context, { dir });
+  const { diagnostics, fileTexts, summary } = await projectReport(context, { dir });
   const isSound = summary.errors === 0;
   const starter = template === "empty" ? undefined : TOPICS[template];
   const steps = [
@@ -110,8 +75,8 @@ async function tell(context: Context, { dir, name, template, count, hasSecrets }
     "signalbox serve",
     ...(starter ? [`signalbox send ${starter.send} --wait      in another terminal`] : []),
   ];
-  const body = { dir, template, files: count, summary, diagnostics: problemsJson(problems) };
-  context.answer("InitResult", body, () => {
+  const body = { dir, template, files: count, summary, diagnostics: diagnosticsJson(diagnostics) };
+  context.print("InitResult", body, () => {
     const env = relative(context.shell.cwd, join(dir, ".env")) || ".env";
     return [
       `created ${name === "." ? "the project" : `${name}/`} from template ${template} (${counted(count, "file")})`,
@@ -119,7 +84,7 @@ async function tell(context: Context, { dir, name, template, count, hasSecrets }
       hasSecrets
         ? `· secrets stay as they are in ${env}`
         : `${paint.green("✓ secret")}  a random one is in ${env} (0600, ignored by git)`,
-      ...(problems.length > 0 ? ["", renderProblems(problems, { sources, color: false }).trimEnd()] : []),
+      ...(diagnostics.length > 0 ? ["", renderDiagnostics(diagnostics, { fileTexts, color: false }).trimEnd()] : []),
       "",
       ...steps.map((step, i) => `${i === 0 ? "next:" : "     "}  ${step}`),
       "",
@@ -140,43 +105,19 @@ function write(dir: string, files: Files, mode = 0o644): void {
   }
 }
 
-function filesOf(template: Template, connections: readonly NamedStarter[]): Files {
+function filesOf(template: ProjectTemplate, connections: readonly NamedStarter[]): Files {
   const schemas = Object.fromEntries(schemaNames().map((name) => [`schema/${name}.json`, schemaText(name)]));
   const policy =
     template === "empty" ? EMPTY : { "signalbox.yaml": configText(connections), ...shippedPolicy(template) };
   return { ...policy, ...schemas, ...BESIDE, ".env.example": environment(template, connections, { example: true }) };
 }
 
-/** The rules, templates and machines that this template starts from, as they are shipped. */
-export function shippedPolicy(template: Exclude<Template, "empty">): Files {
-  const { files } = TOPICS[template];
-  const shipped = { ...below("rules"), ...below("statemachines") };
-  return Object.fromEntries(Object.entries(shipped).filter(([name]) => files?.includes(name) ?? true));
-}
-
-type NamedStarter = Starter & { name: string };
-
-/** The connections whose actions the files name, as `slack.post:` or `src: slack.post`. */
-function connectionsOf(files: Files, starters: ReadonlyMap<string, Starter>): NamedStarter[] {
-  const named = Object.values(files).flatMap((text) => [
-    ...text.matchAll(/(?:- |\{ |src: )([\w-]+)\.[\w-]+(?=:|[ ,\n])/g),
-  ]);
-  const used = new Set(named.map(([, connection]) => connection));
-  return [...starters].flatMap(([name, starter]) => (used.has(name) ? [{ name, ...starter }] : []));
-}
-
-function below(folder: string): Files {
-  const files: Files = {};
-  for (const entry of readdirSync(join(PACKAGE_ROOT, folder), { withFileTypes: true })) {
-    const name = `${folder}/${entry.name}`;
-    if (entry.isDirectory()) Object.assign(files, below(name));
-    else files[name] = readFileSync(join(PACKAGE_ROOT, name), "utf8");
-  }
-  return files;
-}
-
 /** The variables that signalbox.yaml names. */
-function environment(template: Template, connections: readonly NamedStarter[], { example = false } = {}): string {
+function environment(
+  template: ProjectTemplate,
+  connections: readonly NamedStarter[],
+  { example = false } = {},
+): string {
   const secret = example ? "" : randomBytes(SECRET_BYTES).toString("base64url");
   if (template === "empty") return "# Variables for ${NAME} and env:NAME in signalbox.yaml\n";
   return [

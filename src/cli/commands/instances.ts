@@ -1,15 +1,14 @@
-/** `instances`: where each machine stands, and giving one an event by hand. */
-
+/** `instances`: the living copies of machines, and sending a signal to one by hand. */
 import type { InstanceDetail } from "../../api/instances.ts";
 import type { Instance } from "../../model.ts";
 import { type Command, type CommandBody, textOf, usage } from "../command.ts";
+import { jsonObject } from "../json-input.ts";
 import { withApi } from "../reach.ts";
 import { type Screen, screenOf } from "../terminal/describe.ts";
 import { EXIT } from "../terminal/failure.ts";
 import { aligned, cut, moment, relative, safe, stateText, table } from "../terminal/output.ts";
-import { given, PAGE_FLAGS, pageEnd, pageOf } from "../terminal/paging.ts";
+import { PAGE_FLAGS, pageEnd, pageOf, withoutUndefined } from "../terminal/paging.ts";
 import { migrate } from "./migrate.ts";
-import { jsonObject } from "./send.ts";
 
 const STATUSES: readonly Instance["status"][] = ["active", "done", "error"];
 
@@ -18,7 +17,7 @@ const list: Command = {
   summary: "instances, last changed first",
   flags: [
     { flags: "--machine <id>", about: "of this machine" },
-    { flags: "--status <status>", about: "in this state of life", choices: STATUSES },
+    { flags: "--status <status>", about: "with this status", choices: STATUSES },
     { flags: "--key <key>", about: "with this key" },
     ...PAGE_FLAGS,
   ],
@@ -29,11 +28,11 @@ const list: Command = {
   ],
   async run(context, _, options) {
     const filter = {
-      ...given({ machine: textOf(options, "machine"), key: textOf(options, "key") }),
-      ...given({ status: STATUSES.find((one) => one === textOf(options, "status")) }),
+      ...withoutUndefined({ machine: textOf(options, "machine"), key: textOf(options, "key") }),
+      ...withoutUndefined({ status: STATUSES.find((one) => one === textOf(options, "status")) }),
     };
-    const found = await withApi(context, (api) => api.listInstances({ query: { ...filter, ...pageOf(options) } }));
-    context.answer("InstanceList", found, () => instanceTable(found.items, found.cursor, screenOf(context)));
+    const page = await withApi(context, (api) => api.listInstances({ query: { ...filter, ...pageOf(options) } }));
+    context.print("InstanceList", page, () => instanceTable(page.items, page.cursor, screenOf(context)));
     return EXIT.done;
   },
 };
@@ -43,14 +42,14 @@ function instanceTable(instances: readonly Instance[], cursor: string | undefine
     safe(instance.machine),
     safe(instance.key),
     stateText(instance.state),
-    lifeOf(instance, screen),
+    statusText(instance, screen),
     relative(instance.updatedAtMs, screen.nowMs),
   ]);
   const headers = ["MACHINE", "KEY", "STATE", "STATUS", "CHANGED"];
   return (rows.length > 0 ? table(headers, rows, screen.paint) : "") + pageEnd(rows.length, "instance", cursor);
 }
 
-function lifeOf({ status }: Instance, { paint }: Screen): string {
+function statusText({ status }: Instance, { paint }: Screen): string {
   if (status === "error") return paint.red("✗ error");
   return status === "done" ? paint.dim("✓ done") : "… active";
 }
@@ -65,7 +64,7 @@ const show: Command = {
   ],
   async run(context, [machine = "", key = ""]) {
     const detail = await withApi(context, (api) => api.getInstance({ params: { machine, key } }));
-    context.answer("Instance", detail, () => instancePage(detail, screenOf(context)));
+    context.print("Instance", detail, () => instancePage(detail, screenOf(context)));
     return EXIT.done;
   },
 };
@@ -74,7 +73,7 @@ function instancePage({ instance, timers, accepts }: InstanceDetail, screen: Scr
   const { dim, bold } = screen.paint;
   const rows: string[][] = [
     [dim("state"), stateText(instance.state)],
-    [dim("status"), lifeOf(instance, screen)],
+    [dim("status"), statusText(instance, screen)],
     [dim("accepts"), accepts.length > 0 ? safe(accepts.join(", ")) : "nothing"],
     [dim("changed"), `${moment(instance.updatedAtMs, screen)}, step ${instance.version}`],
     [dim("created"), moment(instance.createdAtMs, screen)],
@@ -86,13 +85,13 @@ function instancePage({ instance, timers, accepts }: InstanceDetail, screen: Scr
     dim(safe(name)),
     safe(cut(JSON.stringify(value), 120)),
   ]);
-  const held = context.length > 0 ? `\ncontext\n${aligned(context, "  ")}` : "";
-  return `${bold(safe(`${instance.machine}/${instance.key}`))}\n${aligned(rows, "  ")}${held}`;
+  const contextLines = context.length > 0 ? `\ncontext\n${aligned(context, "  ")}` : "";
+  return `${bold(safe(`${instance.machine}/${instance.key}`))}\n${aligned(rows, "  ")}${contextLines}`;
 }
 
 const signal: Command = {
-  name: "signal <machine> <key> <event>",
-  summary: "give one instance an event by hand, past the rules; kept in the audit log",
+  name: "signal <machine> <key> <signal>",
+  summary: "send a signal to one instance by hand, without a rule; kept in the audit log",
   flags: [
     { flags: "--reason <text>", about: "why, for the audit log; required" },
     { flags: "--data <json>", about: "what the machine reads as event.data" },
@@ -102,15 +101,22 @@ const signal: Command = {
     'signalbox instances signal deploy-gate acme/web@9f31c2e CI_PASSED --reason "CI is down" --yes',
     'signalbox instances signal jira-ticket WEB-17 MERGED --reason test --data \'{"title":"x"}\' --yes',
   ],
-  async run(context, [machine = "", key = "", event = ""], options) {
+  async run(context, [machine = "", key = "", signalName = ""], options) {
     const reason = textOf(options, "reason");
     if (!reason?.trim()) throw usage("Say why with --reason; it is kept in the audit log");
     const text = textOf(options, "data");
     const data = text === undefined ? {} : { data: jsonObject(text, "--data") };
     return await withApi(context, async (api, { running }) => {
-      if (!(await context.confirm(`Give ${event} to ${machine}/${key}?`))) return EXIT.no;
-      const { id } = await api.signalInstance({ params: { machine, key }, body: { event, reason, ...data } });
-      context.answer("Signalled", { id, machine, key, event }, () => `${id} gives ${event} to ${machine}/${key}\n`);
+      if (!(await context.confirm(`Give ${signalName} to ${machine}/${key}?`))) return EXIT.no;
+      const { id } = await api.signalInstance({
+        params: { machine, key },
+        body: { event: signalName, reason, ...data },
+      });
+      context.print(
+        "Signalled",
+        { id, machine, key, event: signalName },
+        () => `${id} gives ${signalName} to ${machine}/${key}\n`,
+      );
       if (!running) context.note("No server runs; it is processed when one starts");
       return EXIT.done;
     });

@@ -17,28 +17,30 @@ export const providersCheck: Command = {
     const { loadStandIn, ownProviders } = await import("../../providers/index.ts");
     const { clausesOf } = await import("../../contract/contract.ts");
     const all = await context.providers();
-    const chosen = names.length > 0 ? names : await ownProviders(project);
-    const results: Result[] = [];
-    for (const name of chosen) {
+    const checkedNames = names.length > 0 ? names : await ownProviders(project);
+    const results: ClauseResult[] = [];
+    for (const name of checkedNames) {
       const provider = all.get(name);
-      if (!provider) throw unknown(name, [...all.keys()]);
+      if (!provider) throw unknownProvider(name, [...all.keys()]);
       for (const clause of clausesOf(provider, await loadStandIn(name, project))) {
-        results.push({ provider: name, ...(await tried(clause)) });
+        results.push({ provider: name, ...(await clauseResult(clause)) });
       }
     }
-    const broken = results.filter(({ problem }) => problem !== undefined);
-    context.answer("ProviderCheck", { ok: broken.length === 0, clauses: results }, () => {
-      if (chosen.length === 0) return "No provider to check: the project has no providers/\n";
+    const brokenClauses = results.filter(({ problem }) => problem !== undefined);
+    context.print("ProviderCheck", { ok: brokenClauses.length === 0, clauses: results }, () => {
+      if (checkedNames.length === 0) return "No provider to check: the project has no providers/\n";
       const { paint } = context;
-      const lines = broken.map(({ subject, text, problem }) => `${paint.red("✗")} ${subject} ${text}\n  ${problem}\n`);
-      const sum = `${counted(results.length, "promise")}, ${broken.length} broken: ${chosen.join(", ")}\n`;
-      return `${lines.join("")}${broken.length === 0 ? paint.green("✓") : paint.red("✗")} ${sum}`;
+      const lines = brokenClauses.map(
+        ({ subject, text, problem }) => `${paint.red("✗")} ${subject} ${text}\n  ${problem}\n`,
+      );
+      const sum = `${counted(results.length, "promise")}, ${brokenClauses.length} broken: ${checkedNames.join(", ")}\n`;
+      return `${lines.join("")}${brokenClauses.length === 0 ? paint.green("✓") : paint.red("✗")} ${sum}`;
     });
-    return broken.length === 0 ? EXIT.done : EXIT.no;
+    return brokenClauses.length === 0 ? EXIT.done : EXIT.no;
   },
 };
 
-interface Result {
+interface ClauseResult {
   provider: string;
   subject: string;
   text: string;
@@ -46,7 +48,7 @@ interface Result {
   problem?: string;
 }
 
-async function tried({ subject, text, hold }: Clause): Promise<Omit<Result, "provider">> {
+async function clauseResult({ subject, text, hold }: Clause): Promise<Omit<ClauseResult, "provider">> {
   try {
     await hold();
     return { subject, text };
@@ -55,7 +57,7 @@ async function tried({ subject, text, hold }: Clause): Promise<Omit<Result, "pro
   }
 }
 
-function unknown(name: string, known: readonly string[]): SignalboxError {
+function unknownProvider(name: string, known: readonly string[]): SignalboxError {
   const suggestion = nearest(name, known);
   return new SignalboxError(
     "SB0905",

@@ -9,8 +9,8 @@ import { EXIT } from "../terminal/failure.ts";
 import { relative, table } from "../terminal/output.ts";
 import { pageEnd } from "../terminal/paging.ts";
 
-/** Who may write the files may make a token, also for a server that asks for one already: it looks there at every request. */
-const WAYS = { orFiles: true };
+/** The files will do: a server reads its tokens from the store at every request. */
+const VIA_FILES = { orFiles: true };
 const NAME = /^[a-z0-9][a-z0-9._-]{0,99}$/;
 
 const scopesNamed = (name: string) => TOKEN_SCOPES.filter((scope) => scope === name);
@@ -21,7 +21,7 @@ const create: Command = {
   flags: [
     {
       flags: "--scope <scope>",
-      about: "what it may do; may be repeated, default read",
+      about: "what its bearer may do; may be repeated, default read",
       choices: TOKEN_SCOPES,
       repeats: true,
     },
@@ -34,12 +34,13 @@ const create: Command = {
   ],
   async run(context, [name = ""], options) {
     if (!NAME.test(name)) throw usage(`"${name}" is no name for a token; use a-z, 0-9, ".", "_" and "-"`);
-    const chosen = textsOf(options, "scope");
-    const scopes: TokenScope[] = chosen.length > 0 ? [...new Set(chosen)].flatMap(scopesNamed) : ["read"];
+    const requestedScopes = textsOf(options, "scope");
+    const scopes: TokenScope[] =
+      requestedScopes.length > 0 ? [...new Set(requestedScopes)].flatMap(scopesNamed) : ["read"];
     const lifeMs = durationOf(options, "expires");
-    const wanted = { name, scopes, ...(lifeMs === undefined ? {} : { expiresAtMs: context.nowMs() + lifeMs }) };
-    const { token } = await withApi(context, (api) => api.createToken({ body: wanted }), WAYS);
-    context.answer("Token", { ...wanted, token }, () => `${token}\n`);
+    const request = { name, scopes, ...(lifeMs === undefined ? {} : { expiresAtMs: context.nowMs() + lifeMs }) };
+    const { token } = await withApi(context, (api) => api.createToken({ body: request }), VIA_FILES);
+    context.print("Token", { ...request, token }, () => `${token}\n`);
     context.note(`Token "${name}" may ${scopes.join(", ")}. It is not shown again; use it as SIGNALBOX_TOKEN`);
     return EXIT.done;
   },
@@ -47,11 +48,11 @@ const create: Command = {
 
 const list: Command = {
   name: "list",
-  summary: "the tokens there are, without the tokens themselves",
+  summary: "names, scopes and times of the tokens, not the tokens themselves",
   examples: ["signalbox token list", "signalbox token list --json", "signalbox token list --utc"],
   async run(context) {
-    const { items } = await withApi(context, (api) => api.listTokens(), WAYS);
-    context.answer("TokenList", { items }, () => tokenTable(items, screenOf(context)));
+    const { items } = await withApi(context, (api) => api.listTokens(), VIA_FILES);
+    context.print("TokenList", { items }, () => tokenTable(items, screenOf(context)));
     return EXIT.done;
   },
 };
@@ -73,8 +74,8 @@ const revoke: Command = {
   summary: "end a token now",
   examples: ["signalbox token revoke grafana", "signalbox token revoke grafana --json", "signalbox token list"],
   async run(context, [name = ""]) {
-    await withApi(context, (api) => api.revokeToken({ params: { name } }), WAYS);
-    context.answer("Revoked", { name }, () => `token "${name}" is revoked\n`);
+    await withApi(context, (api) => api.revokeToken({ params: { name } }), VIA_FILES);
+    context.print("Revoked", { name }, () => `token "${name}" is revoked\n`);
     return EXIT.done;
   },
 };

@@ -1,16 +1,16 @@
-/** What an event caused when it was decided, beside what it would cause today: `-` and `+`, a line per effect. */
+/** Prints what an event caused and what it would cause today: lines with `-` and `+`, one per effect. */
 import type { Explanation, Json, JsonObject, RuleChange, RuleEffect } from "../../model.ts";
 import type { Screen } from "./describe.ts";
 import { aligned, counted, cut, safe } from "./output.ts";
 
 const LINES_MAX = 20;
 const PARAMS_CHARS_MAX = 60;
-/** How much of two equal beginnings is shown. */
+/** How many characters are kept before the first difference. */
 const LEAD_CHARS = 12;
 
-type Outcome = RuleChange["was"]["outcome"];
+type MatchOutcome = RuleChange["was"]["outcome"];
 
-const THEN: Record<Outcome, string> = {
+const THEN: Record<MatchOutcome, string> = {
   matched: "",
   observed: "only observed then",
   missed: "did not match then",
@@ -18,7 +18,7 @@ const THEN: Record<Outcome, string> = {
   absent: "was not there then",
 };
 
-const NOW: Record<Outcome, string> = {
+const NOW: Record<MatchOutcome, string> = {
   matched: "",
   observed: "only observed now",
   missed: "does not match now",
@@ -35,36 +35,39 @@ export function renderChanges(
 ): string {
   const { paint } = screen;
   const rows = rules.flatMap((change) => rowsOf(change, screen));
-  const shown = all ? rows : rows.slice(0, LINES_MAX);
+  const visibleRows = all ? rows : rows.slice(0, LINES_MAX);
   const verdict = rules.length > 0 ? "would differ" : "would be the same";
   const gone = `the rules of ${decider.slice(0, 8)} are gone or no longer load: only the recorded matches can be compared`;
   return [
     `policy now ${policy.slice(0, 8)}: today the outcome ${verdict}\n`,
     complete ? "" : paint.dim(`  ${gone}\n`),
-    aligned(shown, "  "),
-    rows.length > shown.length ? paint.dim(`  ${counted(rows.length - shown.length, "more line")}: --all\n`) : "",
+    aligned(visibleRows, "  "),
+    rows.length > visibleRows.length
+      ? paint.dim(`  ${counted(rows.length - visibleRows.length, "more line")}: --all\n`)
+      : "",
   ].join("");
 }
 
-/** Sign and rule, what is done, what is to be said of it. */
+/** Rows of three cells: sign and rule, effect, note. */
 function rowsOf({ rule, place, was, now }: RuleChange, { paint }: Screen): string[][] {
-  const isSame = was.outcome === now.outcome && was.items === now.items;
+  const hasSameResult = was.outcome === now.outcome && was.items === now.items;
   const where = place ? `${place.file}:${place.line}` : "";
-  const [lost, gained] = [textsOf(was, now, isSame), textsOf(now, was, isSame)];
-  const isOther = was.outcome !== now.outcome;
-  const about = (words: string, at: string) => paint.dim([isOther ? words : "", at].filter(Boolean).join("  "));
+  const [lostTexts, gainedTexts] = [textsOf(was, now, hasSameResult), textsOf(now, was, hasSameResult)];
+  const hasOutcomeChanged = was.outcome !== now.outcome;
+  const about = (words: string, at: string) =>
+    paint.dim([hasOutcomeChanged ? words : "", at].filter(Boolean).join("  "));
   return [
-    ...lost.map((text, i) => [
+    ...lostTexts.map((text, i) => [
       paint.red(`- ${rule}`),
       text,
-      // What there is now says more, and stands below.
+      // The `+` lines below carry the note.
       i > 0
         ? ""
-        : gained.length > 0
+        : gainedTexts.length > 0
           ? about(was.outcome === "observed" ? THEN.observed : "", "")
           : about(NOW[now.outcome], where),
     ]),
-    ...gained.map((text, i) => [
+    ...gainedTexts.map((text, i) => [
       paint.green(`+ ${rule}`),
       text,
       i > 0 ? "" : about(now.outcome === "observed" ? NOW.observed : THEN[was.outcome], where),
@@ -72,28 +75,28 @@ function rowsOf({ rule, place, was, now }: RuleChange, { paint }: Screen): strin
   ];
 }
 
-type End = RuleChange["was"];
+type RuleResult = RuleChange["was"];
 
-function textsOf(end: End, other: End, isSame: boolean): string[] {
+function textsOf(end: RuleResult, other: RuleResult, hasSameResult: boolean): string[] {
   if (end.effects.length > 0) return end.effects.map((effect) => effectText(effect, twinOf(effect, end, other)));
   const hasActed = end.outcome === "matched" || end.outcome === "observed";
-  return hasActed && !isSame ? [`${end.outcome}, ${counted(end.items, "item")}`] : [];
+  return hasActed && !hasSameResult ? [`${end.outcome}, ${counted(end.items, "item")}`] : [];
 }
 
-/** The same action or signal on the other side, if there is one: then only what differs need be shown. */
-function twinOf(effect: RuleEffect, { effects }: End, other: End): RuleEffect | undefined {
-  const name = nameOf(effect);
-  const nth = effects.filter((one) => nameOf(one) === name).indexOf(effect);
-  return other.effects.filter((one) => nameOf(one) === name)[nth];
+/** The same action or signal in the other result: then only the difference is shown. */
+function twinOf(effect: RuleEffect, { effects }: RuleResult, other: RuleResult): RuleEffect | undefined {
+  const name = effectName(effect);
+  const nth = effects.filter((one) => effectName(one) === name).indexOf(effect);
+  return other.effects.filter((one) => effectName(one) === name)[nth];
 }
 
-function nameOf(effect: RuleEffect): string {
+function effectName(effect: RuleEffect): string {
   if ("action" in effect) return effect.action;
   return "code" in effect ? `✗ ${effect.code}` : `${effect.machine}/${effect.key} ${effect.signal}`;
 }
 
 function effectText(effect: RuleEffect, twin: RuleEffect | undefined): string {
-  const name = safe(nameOf(effect));
+  const name = safe(effectName(effect));
   if ("code" in effect) return `${name} ${safe(effect.message)}`;
   const others = twin && "params" in twin ? twin.params : undefined;
   const isMachineChanged =
@@ -102,7 +105,7 @@ function effectText(effect: RuleEffect, twin: RuleEffect | undefined): string {
   return `${name}${machine} ${paramsText(effect.params, others)}`.trimEnd();
 }
 
-/** `channel #deploys, text WEB-17 is merged`; beside others only what differs, from where it does. */
+/** `channel #deploys, text WEB-17 is merged`; compared with `others` only the values that differ, from the first difference. */
 function paramsText(params: JsonObject, others: JsonObject | undefined): string {
   const parts = Object.entries(params).flatMap(([key, value]) => {
     const other = others?.[key];

@@ -1,4 +1,4 @@
-/** Events, deliveries and decisions in words, the same wherever they are shown. */
+/** Events, deliveries and decisions as text, the same in every command. */
 import { formatDuration } from "../../core/duration.ts";
 import type { Attempt, Cause, DeliveryView, Event, Json, TraceView, Transition } from "../../model.ts";
 import type { EventView } from "../../operations/operations.ts";
@@ -7,7 +7,7 @@ import { aligned, clockTime, counted, cut, moment, type Paint, relative, safe, s
 
 const DETAIL_CHARS_MAX = 100;
 
-/** What drawing needs to know. */
+/** How text is printed: colour, the current time, the time zone. */
 export interface Screen {
   paint: Paint;
   nowMs: number;
@@ -24,8 +24,8 @@ export function eventLine({ id, type, subject, title }: Event, { paint }: Screen
   return parts.filter((part) => part !== "").join("  ");
 }
 
-/** One cell: what became of an event. */
-export function outcomeOf({ event, trace }: EventView, { paint }: Screen): string {
+/** The outcome of an event as a table cell. */
+export function outcomeCell({ event, trace }: EventView, { paint }: Screen): string {
   if (!trace) return paint.yellow("… undecided");
   const [problem] = trace.problems;
   if (problem) return paint.red(`✗ problem ${problem.code}`);
@@ -53,18 +53,19 @@ const STATUS: Record<DeliveryView["status"], readonly [symbol: string, color: ke
 };
 
 /** `✓ done`, `… pending`, `✗ dead`. */
-export function statusOf({ status }: DeliveryView, { paint }: Screen): string {
+export function statusCell({ status }: DeliveryView, { paint }: Screen): string {
   const [symbol, color] = STATUS[status];
   return paint[color](`${symbol} ${status}`);
 }
 
-/** What the provider said last, or when it is asked again. */
-export function answerOf({ status, attempts, nextAtMs, result }: DeliveryView, { nowMs }: Screen): string {
+/** Detail of the last attempt, or the result, or the time of the next attempt. */
+export function lastAnswerCell({ status, attempts, nextAtMs, result }: DeliveryView, { nowMs }: Screen): string {
   const last = attempts.at(-1);
-  const said = last && last.detail !== "done" ? `${safe(cut(last.detail, DETAIL_CHARS_MAX))}${statusText(last)}` : "";
-  const given = status === "done" && result !== undefined && result !== null ? resultText(result) : "";
+  const lastAnswer =
+    last && last.detail !== "done" ? `${safe(cut(last.detail, DETAIL_CHARS_MAX))}${statusText(last)}` : "";
+  const resultSummary = status === "done" && result !== undefined && result !== null ? resultText(result) : "";
   const next = status === "pending" && attempts.length > 0 ? `next ${relative(nextAtMs, nowMs)}` : "";
-  return [said, given, next].filter((part) => part !== "").join(", ");
+  return [lastAnswer, resultSummary, next].filter((part) => part !== "").join(", ");
 }
 
 /** `to Done, from In Review`: the plain fields of a result. */
@@ -75,7 +76,7 @@ function resultText(result: Json): string {
 }
 
 /** `2 attempts  188ms`, or nothing before the first. */
-export function effortOf({ attempts }: DeliveryView): string {
+export function effortCell({ attempts }: DeliveryView): string {
   if (attempts.length === 0) return "";
   const ms = attempts.reduce((sum, attempt) => sum + attempt.ms, 0);
   return `${counted(attempts.length, "attempt")}, ${formatDuration(ms)}`;
@@ -91,7 +92,7 @@ export function causeText(cause: Cause): string {
   return safe(`${cause.machine}/${cause.key} step ${cause.step}`);
 }
 
-/** What was decided for an event and what became of it. Ends with a newline. */
+/** The decision for an event and its deliveries. Ends with a newline. */
 export function decisionLines(
   { atMs, trace }: { atMs: number; trace: TraceView },
   deliveries: readonly DeliveryView[],
@@ -108,7 +109,7 @@ export function decisionLines(
   );
 }
 
-/** What an event caused, one row each: kind and words. */
+/** The effects of an event, one row each: kind and text. */
 export function effectRows(trace: TraceView, deliveries: readonly DeliveryView[], screen: Screen): [string, string][] {
   const { paint } = screen;
   const matched = trace.matched.map(({ rule, items, mode }): [string, string] => {
@@ -119,11 +120,11 @@ export function effectRows(trace: TraceView, deliveries: readonly DeliveryView[]
   });
   const none: [string, string][] =
     matched.length === 0 && trace.considered > 0 ? [["matched", `none of ${counted(trace.considered, "rule")}`]] : [];
-  const moved = trace.transitions.map((transition): [string, string] => [
+  const transitionRows = trace.transitions.map((transition): [string, string] => [
     transition.taken ? "moved" : "ignored",
     `${transitionText(transition)}  ${paint.dim(`on ${safe(transition.signal)}`)}`,
   ]);
-  const acted = deliveries.map((delivery): [string, string] => ["delivery", deliveryText(delivery, screen)]);
+  const deliveryRows = deliveries.map((delivery): [string, string] => ["delivery", deliveryText(delivery, screen)]);
   const timers = [
     ...trace.timers.set.map((timer): [string, string] => ["timer", `${safe(timer)} set`]),
     ...trace.timers.cancelled.map((timer): [string, string] => ["timer", `${safe(timer)} cancelled`]),
@@ -137,22 +138,22 @@ export function effectRows(trace: TraceView, deliveries: readonly DeliveryView[]
     `${paint.red(`✗ ${code}`)} ${safe(message)}${place ? paint.dim(`  ${place.file}:${place.line}:${place.col}`) : ""}`,
   ]);
   const logs = (trace.logs ?? []).map((text): [string, string] => ["log", safe(text)]);
-  return [...matched, ...none, ...moved, ...acted, ...timers, ...emitted, ...problems, ...logs];
+  return [...matched, ...none, ...transitionRows, ...deliveryRows, ...timers, ...emitted, ...problems, ...logs];
 }
 
 function deliveryText(delivery: DeliveryView, screen: Screen): string {
   const { paint } = screen;
   const parts = [
-    statusOf(delivery, screen),
+    statusCell(delivery, screen),
     delivery.action,
-    effortOf(delivery),
-    answerOf(delivery, screen),
+    effortCell(delivery),
+    lastAnswerCell(delivery, screen),
     paint.dim(delivery.id),
   ];
   return parts.filter((part) => part !== "").join("  ");
 }
 
-/** Every attempt: when, how it ended, what was said. */
+/** One line per attempt: time, outcome, duration, detail. */
 export function attemptLines(attempts: readonly Attempt[], screen: Screen): string {
   const rows = attempts.map((attempt, i) => [
     `${i + 1}`,

@@ -1,12 +1,12 @@
-/** Problems as people, editors and build servers read them. */
+/** Diagnostics as people, editors and build servers read them. */
 import { type Diagnostic, ERRORS } from "../../errors.ts";
 import type { JsonObject } from "../../model.ts";
 
 /** Longer source lines are cut around the marked place. */
 const LINE_CHARS_MAX = 140;
 
-/** What a run of `check` looked at. */
-export interface Summary {
+/** What `check` checked, and how many diagnostics there are. */
+export interface CheckSummary {
   rules: number;
   machines: number;
   templates: number;
@@ -15,54 +15,56 @@ export interface Summary {
   ms: number;
 }
 
-/** Each problem with its line and a caret below the exact place; help once per code. Ends with a newline unless empty. */
-export function renderProblems(
-  problems: readonly Diagnostic[],
-  options: { sources: ReadonlyMap<string, string>; color: boolean },
+/** Each diagnostic with its line and a caret below the exact place; help once per code. Ends with a newline unless empty. */
+export function renderDiagnostics(
+  diagnostics: readonly Diagnostic[],
+  options: { fileTexts: ReadonlyMap<string, string>; color: boolean },
 ): string {
   const paint = painter(options.color);
-  const explained = new Set<string>();
+  const explainedCodes = new Set<string>();
   const linesOf = new Map<string, string[]>();
-  const blocks = problems.map((problem) => {
+  const blocks = diagnostics.map((problem) => {
     const { code, file = "" } = problem;
-    const source = options.sources.get(file);
+    const source = options.fileTexts.get(file);
     if (source !== undefined && !linesOf.has(file)) linesOf.set(file, source.split(/\r?\n/));
     const width = String(problem.line ?? 0).length;
     const block = [head(problem, paint), ...excerpt(problem, linesOf.get(file) ?? [], paint)];
-    if (!explained.has(code)) block.push(...more(problem, " ".repeat(width), paint));
-    explained.add(code);
+    if (!explainedCodes.has(code)) block.push(...helpLines(problem, " ".repeat(width), paint));
+    explainedCodes.add(code);
     return `${block.join("\n")}\n`;
   });
   return blocks.join("\n");
 }
 
 /** `14 rules, 2 machines, 6 templates   0 errors, 1 warning   41 ms` */
-export function summaryLine({ rules, machines, templates, errors, warnings, ms }: Summary): string {
-  const looked = [counted(rules, "rule"), counted(machines, "machine"), counted(templates, "template")].join(", ");
-  return `${looked}   ${counted(errors, "error")}, ${counted(warnings, "warning")}   ${Math.round(ms)} ms`;
+export function summaryLine({ rules, machines, templates, errors, warnings, ms }: CheckSummary): string {
+  const contents = [counted(rules, "rule"), counted(machines, "machine"), counted(templates, "template")].join(", ");
+  return `${contents}   ${counted(errors, "error")}, ${counted(warnings, "warning")}   ${Math.round(ms)} ms`;
 }
 
 /** One line each, for problem matchers: `file:line:col: severity SBnnnn: message`. */
-export function compactProblems(problems: readonly Diagnostic[]): string {
-  return problems.map((problem) => `${where(problem)}${problem.severity} ${problem.code}: ${told(problem)}\n`).join("");
+export function compactDiagnostics(diagnostics: readonly Diagnostic[]): string {
+  return diagnostics
+    .map((problem) => `${placeText(problem)}${problem.severity} ${problem.code}: ${messageText(problem)}\n`)
+    .join("");
 }
 
 /** https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands#setting-an-error-message */
-export function githubAnnotations(problems: readonly Diagnostic[]): string {
-  return problems
+export function githubAnnotations(diagnostics: readonly Diagnostic[]): string {
+  return diagnostics
     .map((problem) => {
       const { file, line, col, endCol, code } = problem;
       const properties = Object.entries({ file, line, endLine: line, col, endColumn: endCol, title: code })
         .filter(([, value]) => value !== undefined)
         .map(([name, value]) => `${name}=${escaped(String(value)).replaceAll(":", "%3A").replaceAll(",", "%2C")}`);
-      return `::${problem.severity} ${properties.join(",")}::${escaped(told(problem))}\n`;
+      return `::${problem.severity} ${properties.join(",")}::${escaped(messageText(problem))}\n`;
     })
     .join("");
 }
 
 /** The `diagnostics` of machine-readable output. Columns are 1-based, `endColumn` is the one after the last. */
-export function problemsJson(problems: readonly Diagnostic[]): JsonObject[] {
-  return problems.map(({ code, severity, message, file, line, col, endCol, suggestion }) => ({
+export function diagnosticsJson(diagnostics: readonly Diagnostic[]): JsonObject[] {
+  return diagnostics.map(({ code, severity, message, file, line, col, endCol, suggestion }) => ({
     code,
     severity,
     message,
@@ -111,42 +113,42 @@ function caret(
   from: number,
   paint: Painter,
 ) {
-  const shown = text.slice(from, from + LINE_CHARS_MAX);
+  const visibleText = text.slice(from, from + LINE_CHARS_MAX);
   const start = col - 1 - from;
-  const lead = (from > 0 ? " " : "") + blank(shown.slice(0, start));
-  const marks = "^".repeat(Math.max(1, blank(shown.slice(start, endCol - 1 - from)).length));
+  const lead = (from > 0 ? " " : "") + blank(visibleText.slice(0, start));
+  const marks = "^".repeat(Math.max(1, blank(visibleText.slice(start, endCol - 1 - from)).length));
   const advice = suggestion === undefined ? "" : ` did you mean \`${printable(suggestion)}\`?`;
   return `${lead}${severity === "error" ? paint.red(marks + advice) : paint.yellow(marks + advice)}`;
 }
 
-function more({ code }: Diagnostic, width: string, paint: Painter): string[] {
+function helpLines({ code }: Diagnostic, width: string, paint: Painter): string[] {
   const equals = `${width} ${paint.blue("=")}`;
   return [`${equals} help: ${ERRORS[code].help}`, `${equals} more: signalbox explain ${code}`];
 }
 
 function cut(line: string, from: number): string {
-  const shown = printable(line.slice(from, from + LINE_CHARS_MAX));
-  return `${from > 0 ? "…" : ""}${shown}${line.length > from + LINE_CHARS_MAX ? "…" : ""}`;
+  const visibleText = printable(line.slice(from, from + LINE_CHARS_MAX));
+  return `${from > 0 ? "…" : ""}${visibleText}${line.length > from + LINE_CHARS_MAX ? "…" : ""}`;
 }
 
-/** As wide as the text on a terminal: tabs stay, characters of two columns give two blanks. */
+/** Blanks of the text's width on a terminal: tabs stay, a character of two columns gives two blanks. */
 function blank(text: string): string {
   return [...text].map((char) => (char === "\t" ? "\t" : WIDE.test(char) ? "  " : " ")).join("");
 }
 
 const WIDE = /[\p{Emoji_Presentation}\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60]/u;
 
-/** A file's text must not move the cursor of whoever reads its problems. */
+/** Replaces control characters: the text of a file must not control the terminal. */
 function printable(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is taken out.
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are the characters to replace.
   return text.replaceAll(/[\u0000-\u0008\u000a-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, "\ufffd");
 }
 
-function told({ message, suggestion }: Diagnostic): string {
+function messageText({ message, suggestion }: Diagnostic): string {
   return suggestion === undefined ? message : `${message}; did you mean "${suggestion}"?`;
 }
 
-function where({ file, line, col }: Diagnostic): string {
+function placeText({ file, line, col }: Diagnostic): string {
   return file === undefined ? "" : `${[file, line, col].filter((part) => part !== undefined).join(":")}: `;
 }
 

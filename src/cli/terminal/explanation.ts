@@ -1,4 +1,4 @@
-/** Why an event did (not) match: the trees of conditions, as people read them. */
+/** Why an event matched or did not match: the trees of conditions as text. */
 import type { ConditionNode, Explanation, Json, Place, RuleExplanation } from "../../model.ts";
 import { renderChanges } from "./changes.ts";
 import { decisionLines, eventLine, type Screen } from "./describe.ts";
@@ -14,35 +14,37 @@ export interface ExplainOptions {
   all?: boolean;
 }
 
-/** Head, matched rules, near misses by distance, what was not asked, and for a stored event what was decided then. */
+/** Event, matched rules, near misses by distance, rules not considered, and the decision of a stored event. */
 export function renderExplanation(explanation: Explanation, screen: Screen, options: ExplainOptions = {}): string {
   const { event, rules, notConsidered, decided, changes, deliveries, policy } = explanation;
   const matched = rules.filter((rule) => rule.matched);
   const missed = rules.filter((rule) => !rule.matched).toSorted((a, b) => a.distance - b.distance);
-  const asked = options.rule === undefined ? [...matched, ...missed] : rules.filter(({ id }) => id === options.rule);
-  const shown = options.rule === undefined && !options.all ? [...matched, ...missed.slice(0, NEAR_MISSES_MAX)] : asked;
+  const requestedRules =
+    options.rule === undefined ? [...matched, ...missed] : rules.filter(({ id }) => id === options.rule);
+  const visibleRules =
+    options.rule === undefined && !options.all ? [...matched, ...missed.slice(0, NEAR_MISSES_MAX)] : requestedRules;
   const { paint } = screen;
   const total = rules.length + notConsidered.count;
   const counts = `${matched.length} matched · ${missed.length} near miss · ${notConsidered.count} for other event types`;
   const parts = [
     `${eventLine(event, screen)}\n`,
     `${counts}   ${paint.dim(`(${total} rule${total === 1 ? "" : "s"}, policy ${policy.slice(0, 8)})`)}\n`,
-    ...shown.map((rule) => renderRule(rule, screen)),
+    ...visibleRules.map((rule) => renderRule(rule, screen)),
   ];
-  const folded = asked.length - shown.length;
-  if (folded > 0) parts.push(paint.dim(`${folded} more near misses: --all\n`));
-  if (notConsidered.ids.length > 0) parts.push(`${notAsked(notConsidered)}\n`);
+  const hiddenCount = requestedRules.length - visibleRules.length;
+  if (hiddenCount > 0) parts.push(paint.dim(`${hiddenCount} more near misses: --all\n`));
+  if (notConsidered.ids.length > 0) parts.push(`${notConsideredLine(notConsidered)}\n`);
   if (decided) parts.push(decisionLines(decided, deliveries, screen));
   if (decided && changes) parts.push(renderChanges(changes, decided.trace.policy, screen, options));
   return parts.join("\n");
 }
 
-function notAsked({ count, ids }: Explanation["notConsidered"]): string {
+function notConsideredLine({ count, ids }: Explanation["notConsidered"]): string {
   const more = count > ids.length ? `, and ${count - ids.length} more` : "";
   return `not considered: ${ids.join(", ")}${more} (other event types)`;
 }
 
-/** `MATCHED` or `MISSED by n`, where the rule stands, and its tree. Ends with a newline. */
+/** `MATCHED` or `MISSED by n`, the place of the rule, and its tree. Ends with a newline. */
 export function renderRule({ id, place, matched, distance, tree }: RuleExplanation, screen: Screen): string {
   const { paint } = screen;
   const label = matched ? paint.green("MATCHED") : paint.red(`MISSED by ${distance}`);
@@ -62,16 +64,16 @@ function renderTree(tree: ConditionNode, screen: Screen, file?: string): string 
 
 interface Line {
   text: string;
-  /** What was found and where; stands in a column of its own. */
+  /** The value of the event and the place of the condition, in a column of its own. */
   note: string;
 }
 
-interface Style {
+interface TreeStyle {
   screen: Screen;
   file: string | undefined;
 }
 
-function linesOf(node: ConditionNode, lead: string, below: string, style: Style): Line[] {
+function linesOf(node: ConditionNode, lead: string, below: string, style: TreeStyle): Line[] {
   const { paint } = style.screen;
   const children = node.kind === "all" ? (node.children ?? []).flatMap(unwrapped) : (node.children ?? []);
   const dim = node.counts ? (text: string) => text : paint.dim;
@@ -85,12 +87,12 @@ function linesOf(node: ConditionNode, lead: string, below: string, style: Style)
   return [own, ...hint, ...inner];
 }
 
-/** All of all is all. */
+/** Nested `all` nodes as one. */
 function unwrapped(node: ConditionNode): ConditionNode[] {
   return node.kind === "all" && node.hint === undefined ? (node.children ?? []).flatMap(unwrapped) : [node];
 }
 
-function symbolOf({ ok, counts }: ConditionNode, { screen: { paint } }: Style): string {
+function symbolOf({ ok, counts }: ConditionNode, { screen: { paint } }: TreeStyle): string {
   if (ok) return paint.green("✓");
   return counts ? paint.red("✗") : paint.dim("·");
 }
@@ -104,11 +106,11 @@ function wordsOf({ kind, path, op, want }: ConditionNode): string {
     .join(" ");
 }
 
-/** Only what failed needs telling what was found, and where it is written. */
-function noteOf({ kind, ok, got, missing, place }: ConditionNode, { screen: { paint }, file }: Style): string {
+/** Value and place of a condition that is not met; empty for other nodes. */
+function noteOf({ kind, ok, got, missing, place }: ConditionNode, { screen: { paint }, file }: TreeStyle): string {
   if (ok || (kind !== "leaf" && kind !== "cel")) return "";
-  const found = missing ? "missing" : got === undefined ? "" : `got ${safe(valueText(got))}`;
-  return [found, place ? paint.dim(placeText(place, file)) : ""].filter((part) => part !== "").join("   ");
+  const foundText = missing ? "missing" : got === undefined ? "" : `got ${safe(valueText(got))}`;
+  return [foundText, place ? paint.dim(placeText(place, file)) : ""].filter((part) => part !== "").join("   ");
 }
 
 function placeText({ file, line, col }: Place, here: string | undefined): string {
@@ -119,7 +121,7 @@ function valueText(value: Json): string {
   return cut(JSON.stringify(value), VALUE_CHARS_MAX);
 }
 
-/** The failed conditions that would have to change, one line each: for summaries. */
+/** The conditions that are not met and count as misses. */
 export function missesOf(node: ConditionNode): ConditionNode[] {
   if (node.ok || !node.counts) return [];
   const inner = (node.children ?? []).flatMap(missesOf);
@@ -128,7 +130,7 @@ export function missesOf(node: ConditionNode): ConditionNode[] {
 
 /** `data.pull_request.merged equals true   got false   rules/pull-requests.yaml:7:31`. */
 export function missText(node: ConditionNode): string {
-  const found = node.missing ? "missing" : node.got === undefined ? "" : `got ${safe(valueText(node.got))}`;
+  const foundText = node.missing ? "missing" : node.got === undefined ? "" : `got ${safe(valueText(node.got))}`;
   const where = node.place ? placeText(node.place, undefined) : "";
-  return aligned([[wordsOf(node), found, where]]).trimEnd();
+  return aligned([[wordsOf(node), foundText, where]]).trimEnd();
 }

@@ -1,4 +1,4 @@
-/** How a command ends badly: the exit code, the words for people and the document for programs. Never a stack trace. */
+/** How a command fails: the exit code, the text for people and the document for programs. Never a stack trace. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { systemClock } from "../../clock.ts";
@@ -6,7 +6,7 @@ import { ERRORS, type ErrorCode, SignalboxError } from "../../errors.ts";
 import { VERSION } from "../../package.ts";
 import { ConfigError, document } from "../context.ts";
 import type { Shell } from "../shell.ts";
-import { problemsJson, renderProblems } from "./diagnostics.ts";
+import { diagnosticsJson, renderDiagnostics } from "./diagnostics.ts";
 import { type Paint, safe } from "./output.ts";
 import { sourceStack } from "./stack.ts";
 
@@ -42,7 +42,7 @@ const BY_CODE: Partial<Record<ErrorCode, number>> = {
   SB0702: EXIT.configuration,
 };
 
-/** SB00xx to SB04xx say that files cannot be loaded; the 05s and 06s that something was refused outside. */
+/** SB00xx to SB04xx: files cannot be loaded. SB05xx and SB06xx: an outside system refused. */
 export function exitCodeOf(code: ErrorCode): number {
   const own = BY_CODE[code];
   if (own !== undefined) return own;
@@ -50,36 +50,36 @@ export function exitCodeOf(code: ErrorCode): number {
   return /^SB0[56]/.test(code) ? EXIT.no : EXIT.bug;
 }
 
-interface Style {
+interface FailureStyle {
   json: boolean;
   color: boolean;
   paint: Paint;
 }
 
-/** Tells the failure and gives the exit code. */
-export function failed(shell: Shell, error: unknown, style: Style): number {
+/** Prints the failure and returns the exit code. */
+export function reportFailure(shell: Shell, error: unknown, style: FailureStyle): number {
   if (error instanceof SignalboxError) {
-    tell(shell, error, style);
+    printError(shell, error, style);
     return exitCodeOf(error.code);
   }
-  const file = report(shell, error);
+  const file = writeCrashFile(shell, error);
   const message = `Something went wrong inside Signalbox; the details are in ${file}`;
-  tell(shell, new SignalboxError("SB0910", message), style);
+  printError(shell, new SignalboxError("SB0910", message), style);
   return EXIT.bug;
 }
 
-function tell(shell: Shell, error: SignalboxError, { json, color, paint }: Style): void {
+function printError(shell: Shell, error: SignalboxError, { json, color, paint }: FailureStyle): void {
   const { code, message, problems } = error;
-  const sources = error instanceof ConfigError ? error.sources : new Map<string, string>();
+  const sources = error instanceof ConfigError ? error.fileTexts : new Map<string, string>();
   if (json) {
-    const [first] = problemsJson(problems.filter(({ severity }) => severity === "error"));
+    const [first] = diagnosticsJson(problems.filter(({ severity }) => severity === "error"));
     const shared = { code, message, hint: ERRORS[code].help, docs: `docs/errors.md#${code.toLowerCase()}` };
-    const list = problems.length > 0 ? { problems: problemsJson(problems) } : {};
+    const list = problems.length > 0 ? { problems: diagnosticsJson(problems) } : {};
     shell.out(document("Error", { error: { ...first, ...shared, ...list } }));
     return;
   }
   if (problems.length > 0) {
-    shell.err(renderProblems(problems, { sources, color }));
+    shell.err(renderDiagnostics(problems, { fileTexts: sources, color }));
     if (!problems.some((problem) => problem.message === message)) shell.err(`\n${safe(message)}\n`);
     return;
   }
@@ -88,8 +88,8 @@ function tell(shell: Shell, error: SignalboxError, { json, color, paint }: Style
   shell.err(`${paint.red(`error[${code}]`)}${paint.bold(`: ${lines.join("\n  ")}`)}${help}\n`);
 }
 
-/** The details go to a file, so that nobody has to read them to know what to do. */
-function report(shell: Shell, error: unknown): string {
+/** Writes the details to a file and returns its name; without a file they are printed. */
+function writeCrashFile(shell: Shell, error: unknown): string {
   const text = [
     `signalbox ${VERSION}, node ${shell.nodeVersion}, ${shell.platform}`,
     `command: ${shell.argv.join(" ")}`,

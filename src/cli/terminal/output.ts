@@ -1,4 +1,4 @@
-/** How answers look: colour when wanted, aligned columns, time a person can place, JSON a program can read. */
+/** Output: colours, aligned columns, times, and values as JSON. */
 import { formatDuration } from "../../core/duration.ts";
 import type { Json, JsonObject } from "../../model.ts";
 
@@ -19,9 +19,9 @@ export function wantsColor(flag: unknown, env: Readonly<Record<string, string | 
   return isTty && env.TERM !== "dumb";
 }
 
-/** What senders wrote must not steer the terminal or forge lines. */
+/** Replaces control characters: text of senders must not control the terminal or add lines. */
 export function safe(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters it is about.
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are the characters to replace.
   return text.replaceAll(/[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g, "\ufffd");
 }
 
@@ -34,8 +34,8 @@ export function cut(text: string, max: number): string {
 /** Columns two spaces apart, headed; the last is not padded. Empty columns are left out. */
 export function table(headers: readonly string[], rows: readonly (readonly string[])[], paint: Paint): string {
   const used = headers.map((_, column) => rows.some((row) => (row[column] ?? "") !== ""));
-  const shown = [headers.map((header) => paint.dim(header)), ...rows].map((row) => row.filter((_, i) => used[i]));
-  return aligned(shown);
+  const visibleRows = [headers.map((header) => paint.dim(header)), ...rows].map((row) => row.filter((_, i) => used[i]));
+  return aligned(visibleRows);
 }
 
 /** Rows with their columns below each other. Ends with a newline unless empty. */
@@ -49,7 +49,7 @@ export function aligned(rows: readonly (readonly string[])[], indent = ""): stri
     .join("");
 }
 
-/** Characters that are seen. */
+/** Number of visible characters. */
 export function width(text: string): number {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: an escape sequence starts with one.
   return [...text.replaceAll(/\u001b\[[0-9;]*m/g, "")].length;
@@ -98,10 +98,10 @@ export function stateText(state: Json): string {
   return leaves.join(", ");
 }
 
-/** Keys below which nothing is ours: what senders, providers and machines put there stays as it is. */
+/** Keys whose values come from senders, providers and machines, and stay as they are. */
 const FOREIGN = new Set(["data", "params", "context", "output", "result", "detail", "state", "from", "to", "vars"]);
 
-/** The value as it is printed: our times in milliseconds become RFC 3339, `decidedAtMs` → `decidedAt`. */
+/** The value with times in milliseconds as RFC 3339, `decidedAtMs` → `decidedAt`. */
 export function dated(value: unknown): Json {
   if (Array.isArray(value)) return value.map(dated);
   if (typeof value !== "object" || value === null) return (value ?? null) as Json;

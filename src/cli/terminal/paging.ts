@@ -1,4 +1,4 @@
-/** What all listings share: how many, from where, and what to say at the end. */
+/** Paging, the same in all listings. */
 import { type Flag, numberOf, type Options, textOf } from "../command.ts";
 import { counted } from "./output.ts";
 
@@ -7,7 +7,7 @@ const LIMIT_MAX = 200;
 
 export const PAGE_FLAGS: readonly Flag[] = [
   { flags: "--limit <n>", about: `how many, default ${LIMIT}, at most ${LIMIT_MAX}` },
-  { flags: "--cursor <cursor>", about: "the next page, as the last one named it" },
+  { flags: "--cursor <cursor>", about: "start of the next page, printed at the end of the last one" },
 ];
 
 export function pageOf(options: Options): { limit: number; cursor?: string } {
@@ -22,6 +22,8 @@ export function pageEnd(count: number, noun: string, cursor?: string, plural?: s
 }
 
 /** The fields that are set. */
-export function given<T extends Record<string, unknown>>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+export function withoutUndefined<T extends Record<string, unknown>>(
+  fields: T,
+): { [K in keyof T]?: Exclude<T[K], undefined> } {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as never;
 }

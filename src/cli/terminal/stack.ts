@@ -18,7 +18,7 @@ function mapOf(url: string): SourceMap | undefined {
   try {
     return new SourceMap(JSON.parse(readFileSync(new URL(`${url}.map`), "utf8")));
   } catch {
-    // Without a map the built place is told.
+    // Without a map the place in the built file stays.
     return undefined;
   }
 }

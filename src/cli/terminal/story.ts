@@ -1,4 +1,4 @@
-/** An event and everything that came of it, from the log: followed until nothing is left to do, and told in order. */
+/** An event and everything it caused, read from the log until all of it is settled, and printed in order. */
 import type { ApiClient } from "../../api/client.ts";
 import type { EventDetail } from "../../api/events.ts";
 import { systemClock } from "../../clock.ts";
@@ -13,21 +13,21 @@ const LOOK_AGAIN_MS = 15;
 const NEAR_MISSES_SHOWN = 3;
 
 export interface Story {
-  /** The event first, then what its deliveries and timers reported, in order. */
+  /** The event first, then the events of its deliveries and timers, in order. */
   events: EventDetail[];
   /** Everything is decided and no delivery is pending. */
   settled: boolean;
-  /** From the event's arrival to the last that happened. */
+  /** From the event's arrival to the last change. */
   ms: number;
 }
 
-/** Looks until the event and all it caused are settled, or the time is up. */
+/** Reads until the event and all it caused are settled, or until the timeout. */
 export async function follow(api: ApiClient, id: string, timeoutMs: number): Promise<Story> {
   const endMs = systemClock.now() + timeoutMs;
   let before: Story | undefined;
   for (;;) {
-    const story = await read(api, id);
-    // An outcome enters the log between two looks: only what stays the same is settled.
+    const story = await readStory(api, id);
+    // The event of an outcome may enter the log after a read: settled = two reads with the same events.
     if (story.settled && before?.settled && before.events.length === story.events.length) return story;
     if (systemClock.now() >= endMs) return { ...story, settled: false };
     before = story;
@@ -35,10 +35,10 @@ export async function follow(api: ApiClient, id: string, timeoutMs: number): Pro
   }
 }
 
-async function read(api: ApiClient, id: string): Promise<Story> {
+async function readStory(api: ApiClient, id: string): Promise<Story> {
   const root = await api.getEvent({ params: { id } });
   const sinceMs = Date.parse(root.event.receivedAt);
-  const later = await recent(api, new Date(sinceMs).toISOString());
+  const later = await eventsSince(api, new Date(sinceMs).toISOString());
   const chain = new Set([id]);
   for (const event of later) if (event.causedBy !== undefined && chain.has(event.causedBy)) chain.add(event.id);
   chain.delete(id);
@@ -57,19 +57,19 @@ function lastMsOf({ event, decidedAtMs, deliveries }: EventDetail): number[] {
 }
 
 /** Oldest first. */
-async function recent(api: ApiClient, since: string) {
+async function eventsSince(api: ApiClient, since: string) {
   const events: { id: string; causedBy?: string }[] = [];
   let cursor: string | undefined;
-  for (let page = 0; page < PAGES_MAX; page++) {
-    const found = await api.listEvents({ query: { since, limit: PAGE, ...(cursor === undefined ? {} : { cursor }) } });
-    events.push(...found.items.map(({ event }) => event));
-    if (found.cursor === undefined) break;
-    cursor = found.cursor;
+  for (let pageNumber = 0; pageNumber < PAGES_MAX; pageNumber++) {
+    const page = await api.listEvents({ query: { since, limit: PAGE, ...(cursor === undefined ? {} : { cursor }) } });
+    events.push(...page.items.map(({ event }) => event));
+    if (page.cursor === undefined) break;
+    cursor = page.cursor;
   }
   return events.reverse();
 }
 
-/** The story in lines; what was not matched comes with the condition that failed. Ends with a newline. */
+/** The story as lines; a near miss is shown with the conditions that are not met. Ends with a newline. */
 export async function storyLines(api: ApiClient, story: Story, screen: Screen): Promise<string> {
   const { paint } = screen;
   const [root] = story.events;
@@ -78,9 +78,9 @@ export async function storyLines(api: ApiClient, story: Story, screen: Screen): 
   const rows = story.events.flatMap(({ event, decidedAtMs, trace, deliveries }) => {
     const effects = trace ? effectRows(trace, deliveries, screen) : [];
     const after = formatDuration(Math.max(0, (decidedAtMs ?? startMs) - startMs));
-    const told: [string, string][] =
+    const causeRow: [string, string][] =
       event.id === root.event.id ? [] : [["then", paint.dim(`${event.type} after ${after}`)]];
-    return [...told, ...effects];
+    return [...causeRow, ...effects];
   });
   const misses = root.trace && root.trace.matched.length === 0 ? await missRows(api, root.event.id, screen) : [];
   const lines = aligned(

@@ -1,0 +1,23 @@
+/** `schema`: the JSON Schema of a file form. */
+import { nearest, SignalboxError } from "../../errors.ts";
+import type { CommandBody } from "../command.ts";
+import { schemaNames, schemaText } from "../schema-files.ts";
+import { EXIT } from "../terminal/failure.ts";
+
+export const schema: CommandBody = {
+  about: "server: no.",
+  examples: ["signalbox schema", "signalbox schema rules", "signalbox schema signalbox > schema/signalbox.json"],
+  async run(context, [name]) {
+    const names = schemaNames();
+    if (name === undefined) {
+      context.print("SchemaList", { schemas: names }, () => `${names.join("\n")}\n`);
+      return EXIT.done;
+    }
+    const near = nearest(name, names);
+    if (!names.includes(name)) {
+      throw new SignalboxError("SB0905", `There is no schema "${name}"${near ? `; did you mean "${near}"?` : ""}`);
+    }
+    context.shell.out(schemaText(name));
+    return EXIT.done;
+  },
+};
