@@ -8,7 +8,8 @@ const UNITS = [
   { unit: "ms", ms: 1 },
 ] as const;
 
-const SHORT = /^(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?(?:(\d+)ms)?$/;
+/** Seconds may have a fraction: that is how a difference of two times is written. */
+const SHORT = /^(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d{1,9})?)s)?(?:(\d+)ms)?$/;
 /** Years and months have no fixed length and are refused. https://www.rfc-editor.org/rfc/rfc3339#appendix-A */
 const ISO = /^P(?:(\d+)W)?(?:(\d+)D)?(?:T(?=\d)(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d{1,3})?)S)?)?$/;
 const WEEK_MS = 7 * 86_400_000;
