@@ -1,15 +1,10 @@
 /** Ids are hashes of their cause: the same cause has the same id, on every node and after every restart. */
 import { hash } from "node:crypto";
-
-const CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+import { CROCKFORD, eventIdFrom } from "../model/event.ts";
 
 /** `evt_` + 10 characters of time + 16 of the cause: sorts by time, says nothing about the content. */
 export function eventId(atMs: number, cause: string): string {
-  let time = "";
-  for (let rest = Math.max(0, Math.floor(atMs)), i = 0; i < 10; i++, rest = Math.floor(rest / 32)) {
-    time = CROCKFORD.charAt(rest % 32) + time;
-  }
-  return `evt_${time}${hashed(cause, 16)}`;
+  return `${eventIdFrom(atMs)}${hashed(cause, 16)}`;
 }
 
 /** `dlv_` + 26 characters: the idempotency key that is sent. */

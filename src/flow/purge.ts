@@ -1,24 +1,37 @@
 /** What is older than its retention goes, a little at a time, so that nobody waits for it. */
-import type { Books } from "../ports/books.ts";
+import type { Books, PurgePosition } from "../ports/books.ts";
 import type { Clock } from "../ports/clock.ts";
 
 const PURGE_MS = 3_600_000;
-const BATCH = 500;
+/** A walk over all dedupe keys: what ended takes a little room until then and nothing else. */
+const KEYS_MS = 24 * PURGE_MS;
+/** Rows per call: a millisecond or two, also where each of them goes with a payload of 20 KB. */
+const WINDOW = 200;
 
-/** One round: busy while there is more, then quiet for an hour. */
+/** One round looks at one window: busy until the walk is over, then quiet for an hour. */
 export function createPurge(deps: {
   store: Pick<Books, "purge">;
   clock: Clock;
   retention: { eventsMs: number; deliveriesMs: number };
 }): () => Promise<{ busy: boolean }> {
   const { store, clock, retention } = deps;
-  let nextAtMs = 0;
+  let walkAtMs = Number.NEGATIVE_INFINITY;
+  let keysAtMs = Number.NEGATIVE_INFINITY;
+  let from: PurgePosition | undefined;
   return async () => {
+    const atMs = clock.monotonic();
+    if (from === undefined && atMs < walkAtMs) return { busy: false };
     const nowMs = clock.now();
-    if (nowMs < nextAtMs) return { busy: false };
-    const before = { nowMs, eventsMs: nowMs - retention.eventsMs, deliveriesMs: nowMs - retention.deliveriesMs };
-    const busy = (await store.purge(before, BATCH)) >= BATCH;
-    if (!busy) nextAtMs = nowMs + PURGE_MS;
-    return { busy };
+    const before = {
+      nowMs,
+      eventsMs: nowMs - retention.eventsMs,
+      deliveriesMs: nowMs - retention.deliveriesMs,
+      keys: atMs >= keysAtMs,
+    };
+    from = (await store.purge(before, WINDOW, from)).next;
+    if (from !== undefined) return { busy: true };
+    walkAtMs = atMs + PURGE_MS;
+    if (before.keys) keysAtMs = atMs + KEYS_MS;
+    return { busy: false };
   };
 }

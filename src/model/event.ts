@@ -17,6 +17,20 @@ export interface NewEvent {
 
 export interface DedupeKey {
   key: string;
-  /** A copy that came after this is a new event; absent = as long as the event is kept. */
+  /** A copy that came after this is a new event, even when the first is no longer kept; absent = as long as the event is kept. */
   untilMs?: number;
+  /** With `untilMs`: whichever is longer, that or as long as the event is kept. */
+  whileKept?: true;
+}
+
+/** https://www.crockford.com/base32.html: digits and letters that sort as they count. */
+export const CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+
+/** How the ids of events of this moment begin; no id of an earlier one is greater. */
+export function eventIdFrom(atMs: number): string {
+  let time = "";
+  for (let rest = Math.max(0, Math.floor(atMs)), i = 0; i < 10; i++, rest = Math.floor(rest / 32)) {
+    time = CROCKFORD.charAt(rest % 32) + time;
+  }
+  return `evt_${time}`;
 }

@@ -6,6 +6,23 @@ export interface PurgeBefore {
   nowMs: number;
   eventsMs: number;
   deliveriesMs: number;
+  /** Whether keys are looked at as well: they lie in no order of time, so that all of them are. */
+  keys: boolean;
+}
+
+/** How far a walk has come. */
+export interface PurgePosition {
+  walk: "deliveries" | "events" | "keys";
+  after: number | string;
+  /** The position in the log at which the walk through the events ended. */
+  walkedSeq?: number;
+}
+
+export interface Purged {
+  /** How many events and deliveries went. */
+  gone: number;
+  /** Where to go on; absent = the walk is over. */
+  next?: PurgePosition;
 }
 
 export interface Books {
@@ -32,9 +49,9 @@ export interface Books {
   /** Writes, so that a disk which is full or read-only is noticed: rejects with SB0701. */
   ping(): Promise<void>;
   /**
-   * Drops what has had its time, oldest first: decided events received before `eventsMs` none of whose deliveries is pending or dead; settled
-   * deliveries that ended before `deliveriesMs` (dead ones stay, somebody may still retry them); keys that ended. At most `limit` of
-   * each; answers how many events and deliveries went. Instances, timers and definitions stay.
+   * Drops what has had its time, oldest first: settled deliveries that ended before `deliveriesMs` (dead ones stay, somebody may still retry
+   * them); decided events received before `eventsMs` none of whose deliveries is pending or dead; keys that ended. One call looks at no more
+   * than `limit` rows, so that nobody waits for it. Instances, timers and definitions stay.
    */
-  purge(before: PurgeBefore, limit: number): Promise<number>;
+  purge(before: PurgeBefore, limit: number, from?: PurgePosition): Promise<Purged>;
 }

@@ -35,7 +35,7 @@ export interface EventRow {
   /** The event without its data, as JSON text. */
   envelope: string;
   data: string;
-  keys: { key: string; untilMs: number | null }[];
+  keys: { key: string; untilMs: number | null; whileKept: 0 | 1 }[];
 }
 
 /** What a settlement changes. */
@@ -142,7 +142,11 @@ export function eventRow({ event, dataText, keys }: NewEvent): EventRow {
     receivedAtMs: receivedAtMs(event),
     envelope: JSON.stringify(envelope),
     data: dataText ?? JSON.stringify(data),
-    keys: keys.map(({ key, untilMs }) => ({ key: column(key), untilMs: untilMs ?? null })),
+    keys: keys.map(({ key, untilMs, whileKept }) => ({
+      key: column(key),
+      untilMs: untilMs ?? null,
+      whileKept: whileKept ? 1 : 0,
+    })),
   };
 }
 

@@ -1,8 +1,10 @@
 /** What every store promises of its books: the sentences of src/ports/books.ts, one test each, over every adapter. */
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import type { NewEvent } from "../../src/model.ts";
+import type { PurgePosition } from "../../src/ports/books.ts";
 import type { Store } from "../../src/ports/store.ts";
 import { ARRIVAL_MS, decision, delivery, instance, newEvent, refusal, timer } from "../support/nouns.ts";
-import { commit, STORES, undecided } from "../support/stores.ts";
+import { commit, purge, STORES, undecided } from "../support/stores.ts";
 
 describe.each(STORES)("$name store", ({ open }) => {
   let store: Store;
@@ -88,7 +90,8 @@ describe.each(STORES)("$name store", ({ open }) => {
 
   describe("purge", () => {
     const LATER = ARRIVAL_MS + 1_000_000;
-    const purgeAll = (limit = 100) => store.purge({ nowMs: LATER, eventsMs: LATER, deliveriesMs: LATER }, limit);
+    const ALL = { nowMs: LATER, eventsMs: LATER, deliveriesMs: LATER };
+    const purgeAll = () => purge(store, ALL);
 
     test("decided events go with what they caused; undecided ones stay, and so do instances and timers", async () => {
       await given("evt_1", "evt_2");
@@ -119,7 +122,7 @@ describe.each(STORES)("$name store", ({ open }) => {
     test("what is younger than asked for stays", async () => {
       await given("evt_1");
       await commit(store, [decision("evt_1")]);
-      expect(await store.purge({ nowMs: LATER, eventsMs: ARRIVAL_MS, deliveriesMs: LATER }, 100)).toBe(0);
+      expect(await purge(store, { nowMs: LATER, eventsMs: ARRIVAL_MS, deliveriesMs: LATER })).toBe(0);
       expect(await store.event("evt_1")).toBeDefined();
     });
 
@@ -130,9 +133,29 @@ describe.each(STORES)("$name store", ({ open }) => {
         store,
         ["evt_1", "evt_2", "evt_3"].map((id) => decision(id)),
       );
-      expect(await purgeAll(2)).toBe(2);
+      let gone = 0;
+      for (let from: PurgePosition | undefined; gone === 0; ) {
+        const purged = await store.purge({ ...ALL, keys: true }, 2, from);
+        gone = purged.gone;
+        from = purged.next;
+      }
+      expect(gone).toBe(2);
       expect((await store.events({}, { limit: 10 })).items.map((record) => record.event.id)).toEqual(["evt_3"]);
       expect(await store.append([newEvent("evt_4", {}, keys)])).toEqual([{ id: "evt_4", duplicate: false }]);
+    });
+
+    test("a key with a time of its own outlives its event; one that is also kept with its event lives as long as either", async () => {
+      const brief = { key: "body:a", untilMs: LATER + 10 };
+      const long = { key: "id:a", untilMs: ARRIVAL_MS + 10, whileKept: true } as const;
+      const at = (id: string, ms: number, keys: NewEvent["keys"]) =>
+        store.append([newEvent(id, { receivedAt: new Date(ms).toISOString() }, keys)]);
+      await store.append([newEvent("evt_1", {}, [brief, long])]);
+      await commit(store, [decision("evt_1")]);
+      expect(await at("evt_2", LATER, [long])).toEqual([{ id: "evt_1", duplicate: true }]);
+      expect(await purgeAll()).toBe(1);
+      expect(await at("evt_3", LATER, [brief])).toEqual([{ id: "evt_1", duplicate: true }]);
+      expect(await at("evt_4", LATER, [long])).toEqual([{ id: "evt_4", duplicate: false }]);
+      expect(await at("evt_5", LATER + 11, [brief])).toEqual([{ id: "evt_5", duplicate: false }]);
     });
 
     test("deliveries added later are listed after those that were purged", async () => {
@@ -140,7 +163,7 @@ describe.each(STORES)("$name store", ({ open }) => {
       const observed = (id: string, event: string) =>
         delivery(id, { event, status: "observed", settledAtMs: ARRIVAL_MS });
       await commit(store, [decision("evt_1", { deliveries: [observed("dlv_1", "evt_1")] })]);
-      await store.purge({ nowMs: LATER, eventsMs: 0, deliveriesMs: LATER }, 100);
+      await purge(store, { nowMs: LATER, eventsMs: 0, deliveriesMs: LATER });
       await commit(store, [
         decision("evt_2", { deliveries: [observed("dlv_2", "evt_2"), observed("dlv_3", "evt_2")] }),
       ]);

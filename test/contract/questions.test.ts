@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { actionParts, type Instance } from "../../src/model.ts";
 import type { Store } from "../../src/ports/store.ts";
 import { ARRIVAL_MS, decision, delivery, instance, newEvent, timer, trace } from "../support/nouns.ts";
-import { commit, LEASE, load, STORES } from "../support/stores.ts";
+import { commit, LEASE, load, purge, STORES } from "../support/stores.ts";
 
 const A = { machine: "gate", key: "a" };
 
@@ -191,7 +191,7 @@ describe.each(STORES)("$name store", ({ open }) => {
 
     test("scan walks the log in its order, with data and traces, whatever is gone", async () => {
       await log();
-      await store.purge({ nowMs: ARRIVAL_MS, eventsMs: ARRIVAL_MS + 2, deliveriesMs: 0 }, 1);
+      await purge(store, { nowMs: ARRIVAL_MS, eventsMs: ARRIVAL_MS + 1, deliveriesMs: 0 }, 1);
       const [first, second, ...none] = await store.scan(0, 2);
       expect([first, second]).toEqual([await store.event("evt_1"), await store.event("evt_2")]);
       expect(none).toEqual([]);

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { expect } from "vitest";
 import { SignalboxError } from "../../src/errors.ts";
 import type { Decision, Event } from "../../src/model.ts";
+import type { PurgeBefore, PurgePosition } from "../../src/ports/books.ts";
 import type { Committed } from "../../src/ports/log.ts";
 import type { Store } from "../../src/ports/store.ts";
 import { memoryStore } from "../../src/store/memory.ts";
@@ -75,6 +76,19 @@ export async function undecided(store: Store, limit = CLAIM.limit): Promise<read
 /** Commits as the one node of most tests. */
 export async function commit(store: Store, decisions: readonly Decision[]): Promise<Committed> {
   return store.commit(decisions, await store.claim(NODE, { ...CLAIM, limit: 0 }));
+}
+
+/** Walks through all that had its time, keys included; answers how many events and deliveries went. */
+export async function purge(store: Store, before: Omit<PurgeBefore, "keys">, limit = 100): Promise<number> {
+  let gone = 0;
+  let from: PurgePosition | undefined;
+  do {
+    const purged = await store.purge({ ...before, keys: true }, limit, from);
+    expect(purged.gone).toBeLessThanOrEqual(2 * limit);
+    gone += purged.gone;
+    from = purged.next;
+  } while (from !== undefined);
+  return gone;
 }
 
 /** The named events in the order asked; those that do not exist are left out. */

@@ -99,7 +99,8 @@ function writeCrashFile(shell: Shell, error: unknown): string {
   ].join("\n");
   const file = join(shell.tempDir, `signalbox-failure-${shell.pid}-${systemClock.now()}.txt`);
   try {
-    writeFileSync(file, `${text}\n`, { mode: 0o600 });
+    // Exclusively: whoever else may write there could have left a link to a file of ours under the name.
+    writeFileSync(file, `${text}\n`, { mode: 0o600, flag: "wx" });
     return file;
   } catch {
     shell.err(`${text}\n`);

@@ -1,6 +1,7 @@
 /** What is kept beside the log, and its upkeep, in memory. */
-import type { Books, PurgeBefore } from "../../ports/books.ts";
+import type { Books, PurgeBefore, Purged } from "../../ports/books.ts";
 import { REFUSALS_MAX, receivedAtMs } from "../rows.ts";
+import { isAlive } from "./log.ts";
 import { type MemoryTables, order } from "./tables.ts";
 
 export function memoryBooks(tables: MemoryTables): Books {
@@ -41,7 +42,8 @@ export function memoryBooks(tables: MemoryTables): Books {
   };
 }
 
-function purge({ log, byId, dedupe, deliveries }: MemoryTables, before: PurgeBefore, limit: number): number {
+/** All that it looks at is at hand, so that only what goes is counted. */
+function purge({ log, byId, dedupe, deliveries }: MemoryTables, before: PurgeBefore, limit: number): Purged {
   const ended = [...deliveries.values()].filter(
     ({ delivery: { status, settledAtMs } }) =>
       status !== "pending" && status !== "dead" && settledAtMs !== undefined && settledAtMs < before.deliveriesMs,
@@ -61,10 +63,12 @@ function purge({ log, byId, dedupe, deliveries }: MemoryTables, before: PurgeBef
     byId.delete(event.id);
     log[seq - 1] = undefined;
   }
-  if (goneDeliveries.length < limit && goneEvents.length < limit) {
-    for (const [key, { id, untilMs }] of dedupe) {
-      if (!byId.has(id) || (untilMs !== undefined && untilMs < before.nowMs)) dedupe.delete(key);
-    }
+  const gone = goneDeliveries.length + goneEvents.length;
+  if (goneDeliveries.length === limit || goneEvents.length === limit) {
+    return { gone, next: { walk: "deliveries", after: 0 } };
   }
-  return goneDeliveries.length + goneEvents.length;
+  for (const [key, copy] of before.keys ? dedupe : []) {
+    if (!isAlive(copy, byId.has(copy.id), before.nowMs)) dedupe.delete(key);
+  }
+  return { gone };
 }

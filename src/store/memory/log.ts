@@ -1,5 +1,5 @@
 /** Appending, claiming and committing, in memory. */
-import { type Decision, type Delivery, instanceAddress, type NewEvent } from "../../model.ts";
+import { type Decision, type DedupeKey, type Delivery, instanceAddress, type NewEvent } from "../../model.ts";
 import type { Appended, ClaimOptions, Committed, Log } from "../../ports/log.ts";
 import { NO_FENCE, receivedAtMs } from "../rows.ts";
 import { type MemoryTables, type StoredEvent, tellListeners } from "./tables.ts";
@@ -46,8 +46,7 @@ export function append(tables: MemoryTables, { event, dataText, keys }: NewEvent
   const atMs = receivedAtMs(event);
   for (const { key } of keys) {
     const copy = dedupe.get(key);
-    if (copy !== undefined && byId.has(copy.id) && (copy.untilMs ?? Number.POSITIVE_INFINITY) >= atMs)
-      return { id: copy.id, duplicate: true };
+    if (copy !== undefined && isAlive(copy, byId.has(copy.id), atMs)) return { id: copy.id, duplicate: true };
   }
   const { id } = event;
   if (byId.has(id)) return { id, duplicate: true };
@@ -56,9 +55,15 @@ export function append(tables: MemoryTables, { event, dataText, keys }: NewEvent
   log.push(record);
   byId.set(id, record);
   undecided.set(id, record);
-  for (const { key, untilMs } of keys) dedupe.set(key, untilMs === undefined ? { id } : { id, untilMs });
+  for (const { key, ...life } of keys) dedupe.set(key, { id, ...life });
   tellListeners(tables);
   return { id, duplicate: false };
+}
+
+/** Whether a key still makes its event known. */
+export function isAlive({ untilMs, whileKept }: Omit<DedupeKey, "key">, isEventKept: boolean, atMs: number): boolean {
+  if (untilMs !== undefined && untilMs >= atMs) return true;
+  return isEventKept && (untilMs === undefined || whileKept === true);
 }
 
 /** Whether the node holds the lane now. It takes one that is free, and one whose lease has ended if there is something to decide. */

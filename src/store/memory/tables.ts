@@ -1,5 +1,5 @@
 /** What the memory store holds, by what it is found by. Maps keep the order in which things were added. */
-import type { AuditEntry, Delivery, Instance, Json, Refusal, Timer, Token } from "../../model.ts";
+import type { AuditEntry, DedupeKey, Delivery, Instance, Json, Refusal, Timer, Token } from "../../model.ts";
 import type { EventRecord } from "../../ports/questions.ts";
 
 export interface StoredEvent extends EventRecord {
@@ -27,7 +27,7 @@ export function emptyTables() {
     log: [] as (StoredEvent | undefined)[],
     byId: new Map<string, StoredEvent>(),
     undecided: new Map<string, StoredEvent>(),
-    dedupe: new Map<string, { id: string; untilMs?: number }>(),
+    dedupe: new Map<string, Omit<DedupeKey, "key"> & { id: string }>(),
     marks: new Map<string, Json>(),
     lane: { owner: undefined as string | undefined, fence: 0, untilMs: 0 },
     instances: new Map<string, StoredInstance>(),

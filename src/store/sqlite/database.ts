@@ -1,5 +1,5 @@
 /** One SQLite file and the calls it answers: synchronous, many calls in one transaction. Knows nothing of threads. */
-import { closeSync, mkdirSync, openSync } from "node:fs";
+import { chmodSync, closeSync, mkdirSync, openSync } from "node:fs";
 import { dirname } from "node:path";
 import SqliteDatabase, { type Database } from "better-sqlite3";
 import { bookTables } from "./books.ts";
@@ -63,16 +63,17 @@ const READS: ReadonlySet<Method> = new Set([
 ]);
 
 /** Opens or creates the file, for its owner only, and brings its tables up to date. Throws what SQLite throws, and SB0702. */
-export function openSqliteFile(path: string): SqliteFile {
+export function openSqliteFile(path: string, { cacheKib = CACHE_KIB } = {}): SqliteFile {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  // SQLite gives -wal and -shm the mode of the file itself, so it is enough to be the one who creates it.
+  // SQLite gives -wal and -shm the mode of the file itself. A backup or another tool may have made them for everybody to read.
   closeSync(openSync(path, "a", 0o600));
+  for (const file of [path, `${path}-wal`, `${path}-shm`, `${path}-journal`]) makePrivate(file);
   const db = new SqliteDatabase(path, { timeout: BUSY_MS });
   try {
     keepWriteAheadLog(db);
     db.pragma("synchronous = full");
     db.pragma("foreign_keys = on");
-    db.pragma(`cache_size = -${CACHE_KIB}`);
+    db.pragma(`cache_size = -${cacheKib}`);
     migrate(db);
     db.exec(FREE_LANES);
     return {
@@ -98,6 +99,16 @@ function keepWriteAheadLog(db: Database): void {
       if ((error as { code?: string }).code !== "SQLITE_BUSY" || waitedMs >= BUSY_MS) throw error;
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, RETRY_MS);
     }
+  }
+}
+
+/** Only the owner may change a mode, so that a file of another user stays as it is. */
+function makePrivate(file: string): void {
+  try {
+    chmodSync(file, 0o600);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== "ENOENT" && code !== "EPERM") throw error;
   }
 }
 

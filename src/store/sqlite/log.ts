@@ -4,11 +4,14 @@ import { type EventRow, NO_FENCE, type StoredEventRow } from "../rows.ts";
 import { EVENT, type Prepare } from "./prepare.ts";
 
 const LIVE_COPY = `
-  select events.id
+  select coalesce(events.id, dedupe.id) as id
   from dedupe
-  join events using (seq)
+  left join events using (seq)
   where dedupe.key = ?
-    and (until_ms is null or until_ms >= ?)`;
+    and (
+      until_ms >= ?
+      or ((until_ms is null or while_kept = 1) and events.id is not null)
+    )`;
 
 const ADD_EVENT = `
   insert into events (id, type, source, subject, repo, received_at_ms, envelope)
@@ -20,10 +23,10 @@ const ADD_PAYLOAD = `
   values (?, ?)`;
 
 const KEEP_KEY = `
-  insert into dedupe (key, seq, until_ms)
-  values (?, ?, ?)
+  insert into dedupe (key, seq, until_ms, while_kept, id)
+  values (?, ?, ?, ?, ?)
   on conflict (key) do update
-  set seq = excluded.seq, until_ms = excluded.until_ms`;
+  set seq = excluded.seq, until_ms = excluded.until_ms, while_kept = excluded.while_kept, id = excluded.id`;
 
 const SAVE_MARK = `
   insert into marks (source, value)
@@ -71,7 +74,9 @@ export function appender(prepare: Prepare): (row: EventRow) => Appended {
     const added = addEvent.run(id, type, source, subject, repo, row.receivedAtMs, row.envelope);
     if (added.changes === 0) return { id, duplicate: true };
     addPayload.run(added.lastInsertRowid, row.data);
-    for (const { key, untilMs } of row.keys) keepKey.run(key, added.lastInsertRowid, untilMs);
+    for (const { key, untilMs, whileKept } of row.keys) {
+      keepKey.run(key, added.lastInsertRowid, untilMs, whileKept, untilMs === null ? null : id);
+    }
     return { id, duplicate: false };
   };
 }

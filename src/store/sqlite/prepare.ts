@@ -2,8 +2,8 @@
 import type { Database, Statement } from "better-sqlite3";
 import { column } from "../rows.ts";
 
-/** Rows looked at in one call: a rare filter over a long log must not keep writers waiting. */
-export const WINDOW = 20_000;
+/** Rows looked at in one call: a rare filter over a long log must not keep writers waiting. Reading so many takes milliseconds. */
+export const WINDOW = 4_000;
 
 /** What a window held, and where the next one begins; no floor = there is no next one. */
 export interface Window<Row, Position = number> {

@@ -49,13 +49,36 @@ const TIMERS_OF = `
     and key = ?
   order by due_at_ms, id`;
 
-/** The last row of a window over the instances, last changed first. */
-const WINDOW_FLOOR = `
+/** The last row of a window over the events of one subject, newest first. */
+const SUBJECT_FLOOR = `
+  select seq
+  from events
+  where subject = ?
+    and seq < ?
+  order by seq desc
+  limit 1 offset ${WINDOW - 1}`;
+
+/**
+ * How much of a window the instances fill that were changed in the same moment, and where the window ends. Asked apart from all others,
+ * because SQLite would walk through those of the moment that came before.
+ */
+const SAME_MOMENT = `
+  select count(*) as instances, min(n) as n
+  from (
+    select n
+    from instances
+    where updated_at_ms = ?
+      and n < ?
+    order by n desc
+    limit ${WINDOW}
+  )`;
+
+const EARLIER_FLOOR = `
   select updated_at_ms as updatedAtMs, n
   from instances
-  where (updated_at_ms, n) < (?, ?)
+  where updated_at_ms < ?
   order by updated_at_ms desc, n desc
-  limit 1 offset ${WINDOW - 1}`;
+  limit 1 offset ?`;
 
 const COUNTS = `
   select name, n
@@ -74,8 +97,9 @@ const COUNTS_BY_STATE = `
   group by definition, status, state`;
 
 /** A place in the order of the instances, last changed first: updatedAtMs and n. */
-type InstancePosition = readonly number[];
+export type InstancePosition = readonly [updatedAtMs: number, n: number];
 const TOP: InstancePosition = [Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER];
+const BOTTOM: InstancePosition = [Number.MIN_SAFE_INTEGER, 0];
 
 /** Of a listing, `before` is where the window ends; its `floor` is where the next one ends, absent when there is none. */
 export function questionTables(prepare: Prepare) {
@@ -112,9 +136,12 @@ function scanner(prepare: Prepare) {
 
 function eventLister(prepare: Prepare) {
   const lastSeq = prepare<{ seq: number }>(LAST_SEQ);
+  const subjectFloor = prepare<{ seq: number }>(SUBJECT_FLOOR);
   return (filter: EventFilter, before: number | undefined, limit: number): Window<StoredEventRow> => {
     const top = before ?? (lastSeq.get()?.seq ?? 0) + 1;
-    const bottom = filter.subject === undefined ? Math.max(top - WINDOW, 1) : 1;
+    const { subject } = filter;
+    const floor = subject === undefined ? top - WINDOW : subjectFloor.get(column(subject), top)?.seq;
+    const bottom = Math.max(floor ?? 1, 1);
     const { clause, values } = where([["seq < ?", top], ["seq >= ?", bottom], ...conditions(filter)]);
     const rows = prepare<StoredEventRow>(`
       select seq, envelope, null as data, decided_at_ms as decidedAtMs, trace
@@ -150,29 +177,71 @@ function deliveryLister(prepare: Prepare) {
 }
 
 function instanceLister(prepare: Prepare) {
-  const windowFloor = prepare<{ updatedAtMs: number; n: number }>(WINDOW_FLOOR);
+  const floorOf = instanceWindow(prepare);
   return (
     filter: InstanceFilter,
     before: InstancePosition | undefined,
     limit: number,
   ): Window<InstanceRow & { n: number }, InstancePosition> => {
     const top = before ?? TOP;
-    const floor = filter.key === undefined ? windowFloor.get(...top) : undefined;
-    const { clause, values } = where([
-      ["(updated_at_ms, n) < (?, ?)", ...top],
-      ...(floor === undefined ? [] : [["(updated_at_ms, n) >= (?, ?)", floor.updatedAtMs, floor.n] as const]),
-      ...equal("machine", filter.machine),
-      ...equal("status", filter.status),
-      ...equal("key", filter.key),
-    ]);
-    const rows = prepare<InstanceRow & { n: number }>(`
-      select n, ${INSTANCE_COLUMNS}
-      from instances
-      where ${clause}
-      order by updated_at_ms desc, n desc
-      limit ?`).all(...values, limit);
-    return floor === undefined ? { rows } : { rows, floor: [floor.updatedAtMs, floor.n] };
+    const { key, machine, status } = filter;
+    const floor = key === undefined ? floorOf(top) : undefined;
+    const rows: (InstanceRow & { n: number })[] = [];
+    for (const range of key === undefined
+      ? instanceRanges(top, floor)
+      : [[["(updated_at_ms, n) < (?, ?)", ...top] as const]]) {
+      const filters = [...equal("machine", machine), ...equal("status", status), ...equal("key", key)];
+      const { clause, values } = where([...range, ...filters]);
+      const found = prepare<InstanceRow & { n: number }>(`
+        select n, ${INSTANCE_COLUMNS}
+        from instances
+        where ${clause}
+        order by updated_at_ms desc, n desc
+        limit ?`).all(...values, limit - rows.length);
+      rows.push(...found);
+    }
+    return floor === undefined ? { rows } : { rows, floor };
   };
+}
+
+/** Where a window that begins under `top` ends; undefined when it holds all the rest. */
+function instanceWindow(prepare: Prepare): (top: InstancePosition) => InstancePosition | undefined {
+  const sameMoment = prepare<{ instances: number; n: number }>(SAME_MOMENT);
+  const earlierFloor = prepare<{ updatedAtMs: number; n: number }>(EARLIER_FLOOR);
+  return ([updatedAtMs, below]) => {
+    const { instances, n } = sameMoment.get(updatedAtMs, below) ?? { instances: 0, n: 0 };
+    if (instances === WINDOW) return [updatedAtMs, n];
+    const floor = earlierFloor.get(updatedAtMs, WINDOW - instances - 1);
+    return floor && [floor.updatedAtMs, floor.n];
+  };
+}
+
+/** The window in parts that are each one range of the index: what changed in the moment of `top`, between, and in the moment of `floor`. */
+function instanceRanges(top: InstancePosition, floor: InstancePosition = BOTTOM): Condition[][] {
+  const [topMs, topN] = top;
+  const [floorMs, floorN] = floor;
+  if (topMs === floorMs)
+    return [
+      [
+        ["updated_at_ms = ?", topMs],
+        ["n < ?", topN],
+        ["n >= ?", floorN],
+      ],
+    ];
+  return [
+    [
+      ["updated_at_ms = ?", topMs],
+      ["n < ?", topN],
+    ],
+    [
+      ["updated_at_ms < ?", topMs],
+      ["updated_at_ms > ?", floorMs],
+    ],
+    [
+      ["updated_at_ms = ?", floorMs],
+      ["n >= ?", floorN],
+    ],
+  ];
 }
 
 /** One window's part of the counts: reading every instance at once would keep writers waiting. */

@@ -1,56 +1,122 @@
-/** What has had its time goes. Synchronous; runs inside the caller's transaction. */
-import type { PurgeBefore } from "../../ports/books.ts";
+/**
+ * What has had its time goes, one window of rows per call, so that what senders wait for comes in between. A walk passes deliveries, events
+ * and, if asked for, dedupe keys. Rows are older the further in front they stand, so that it ends at the first window that is young.
+ * Synchronous; runs inside the caller's transaction.
+ */
+import { eventIdFrom } from "../../model/event.ts";
+import type { PurgeBefore, Purged, PurgePosition } from "../../ports/books.ts";
 import type { Prepare } from "./prepare.ts";
+
+const DELIVERIES_WINDOW = `
+  select n as last, event
+  from deliveries
+  where n > ?
+  order by n
+  limit 1 offset ?`;
 
 const DROP_DELIVERIES = `
   delete from deliveries
-  where n in (
-    select n
-    from deliveries
-    where status in ('done', 'observed', 'cancelled')
-      and settled_at_ms < ?
-    order by n
-    limit ?
-  )`;
+  where n > ?
+    and n <= ?
+    and status in ('done', 'observed', 'cancelled')
+    and settled_at_ms < ?`;
+
+const EVENTS_WINDOW = `
+  select seq as last, received_at_ms as receivedAtMs
+  from events
+  where seq > ?
+  order by seq
+  limit 1 offset ?`;
 
 /** Payloads go with their events. What still waits, or may be retried, keeps its event. */
 const DROP_EVENTS = `
   delete from events
-  where seq in (
-    select seq
-    from events
-    where received_at_ms < ?
-      and decided_at_ms is not null
-      and not exists (
-        select 1
-        from deliveries
-        where deliveries.event = events.id
-          and status in ('pending', 'dead')
-      )
-    order by seq
-    limit ?
-  )`;
-
-/** Keys have no index by event, which every event would pay for; the walk over them is paid once per purge. */
-const DROP_KEYS = `
-  delete from dedupe
-  where until_ms < ?
-    or not exists (
+  where seq > ?
+    and seq <= ?
+    and received_at_ms < ?
+    and decided_at_ms is not null
+    and not exists (
       select 1
-      from events
-      where events.seq = dedupe.seq
+      from deliveries
+      where deliveries.event = events.id
+        and status in ('pending', 'dead')
     )`;
 
+const KEYS_WINDOW = `
+  select key as last
+  from dedupe
+  where key > ?
+  order by key
+  limit 1 offset ?`;
+
+/** Keys are walked by themselves, because an index by event would cost every event. Only events in front of the young are looked up. */
+const DROP_KEYS = `
+  delete from dedupe
+  where key > ?
+    and key <= ?
+    and (until_ms is null or until_ms < ?)
+    and not (
+      (until_ms is null or while_kept is 1)
+      and (
+        seq > ?
+        or exists (
+          select 1
+          from events
+          where events.seq = dedupe.seq
+        )
+      )
+    )`;
+
+/** Behind every text that a key can be. */
+const LAST_KEY = "\u{10ffff}";
+
 export function retentionTables(prepare: Prepare) {
-  const dropDeliveries = prepare(DROP_DELIVERIES);
-  const dropEvents = prepare(DROP_EVENTS);
-  const dropKeys = prepare(DROP_KEYS);
+  const walks = {
+    deliveries: deliveriesWalk(prepare),
+    events: eventsWalk(prepare),
+    keys: keysWalk(prepare),
+  };
   return {
-    purge(before: PurgeBefore, limit: number): number {
-      const deliveries = dropDeliveries.run(before.deliveriesMs, limit).changes;
-      const events = dropEvents.run(before.eventsMs, limit).changes;
-      if (deliveries < limit && events < limit) dropKeys.run(before.nowMs);
-      return deliveries + events;
+    /** Looks at no more than `limit` rows. */
+    purge(before: PurgeBefore, limit: number, from: PurgePosition = { walk: "deliveries", after: 0 }): Purged {
+      return walks[from.walk](before, limit, from);
     },
+  };
+}
+
+type Walk = (before: PurgeBefore, limit: number, from: PurgePosition) => Purged;
+
+function deliveriesWalk(prepare: Prepare): Walk {
+  const endOf = prepare<{ last: number; event: string }>(DELIVERIES_WINDOW);
+  const drop = prepare(DROP_DELIVERIES);
+  return ({ nowMs, deliveriesMs }, limit, { after }) => {
+    const end = endOf.get(after, limit - 1);
+    const gone = drop.run(after, end?.last ?? Number.MAX_SAFE_INTEGER, deliveriesMs).changes;
+    // A delivery is younger than its event, whose id begins with its time. One of the future tells nothing: a clock was wrong.
+    const isOver = end === undefined || (end.event >= eventIdFrom(deliveriesMs) && end.event <= eventIdFrom(nowMs));
+    return { gone, next: isOver ? { walk: "events", after: 0 } : { walk: "deliveries", after: end.last } };
+  };
+}
+
+function eventsWalk(prepare: Prepare): Walk {
+  const endOf = prepare<{ last: number; receivedAtMs: number }>(EVENTS_WINDOW);
+  const drop = prepare(DROP_EVENTS);
+  return ({ nowMs, eventsMs, keys }, limit, { after }) => {
+    const end = endOf.get(after, limit - 1);
+    const last = end?.last ?? Number.MAX_SAFE_INTEGER;
+    const gone = drop.run(after, last, eventsMs).changes;
+    const isOver = end === undefined || (end.receivedAtMs >= eventsMs && end.receivedAtMs <= nowMs);
+    if (!isOver) return { gone, next: { walk: "events", after: end.last } };
+    return keys ? { gone, next: { walk: "keys", after: "", walkedSeq: last } } : { gone };
+  };
+}
+
+function keysWalk(prepare: Prepare): Walk {
+  const endOf = prepare<{ last: string }>(KEYS_WINDOW);
+  const drop = prepare(DROP_KEYS);
+  return ({ nowMs }, limit, { after, walkedSeq = 0 }) => {
+    const end = endOf.get(after, limit - 1);
+    drop.run(after, end?.last ?? LAST_KEY, nowMs, walkedSeq);
+    return end === undefined ? { gone: 0 } : { gone: 0, next: { walk: "keys", after: end.last, walkedSeq } };
   };
 }

@@ -191,6 +191,11 @@ export const MIGRATIONS: readonly string[] = [
   insert into pings (n)
   values (0);
   `,
+  // A key that is remembered by time outlives its event, and then has to know the id by itself.
+  `
+  alter table dedupe add column while_kept integer;
+  alter table dedupe add column id text;
+  `,
 ];
 
 /** Runs what the file has not run yet, all of it or nothing, one process at a time. SB0702 when the file is ahead of the migrations. */

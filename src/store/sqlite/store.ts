@@ -24,6 +24,7 @@ import {
 import type { Ask } from "./database.ts";
 import { LANE } from "./log.ts";
 import type { Window } from "./prepare.ts";
+import type { InstancePosition } from "./questions.ts";
 import { startThread } from "./thread.ts";
 
 /**
@@ -98,7 +99,7 @@ function books(ask: Ask): Books {
     audit: async (row) => ask("audit", row.atMs, JSON.stringify(row)),
     audits: async (limit) => (await ask("audits", limit)).map((body): AuditEntry => JSON.parse(body)),
     ping: async () => ask("ping"),
-    purge: async (before, limit) => ask("purge", before, limit),
+    purge: async (before, limit, from) => ask("purge", before, limit, from),
   };
 }
 
@@ -127,7 +128,9 @@ function questions(ask: Ask): Questions {
       return { items: items.map(deliveryOf), ...(cursor !== undefined && { cursor }) };
     },
     async instanceList(filter, page) {
-      const rows = await gather(page.limit, positionOf(page.cursor), (before, limit) =>
+      const [updatedAtMs, below = 0] = positionOf(page.cursor) ?? [];
+      const start = updatedAtMs === undefined ? undefined : ([updatedAtMs, below] as const);
+      const rows = await gather(page.limit, start, (before: InstancePosition | undefined, limit) =>
         ask("instanceList", filter, before, limit),
       );
       const { items, cursor } = pageOf(rows, page.limit, ({ updatedAtMs, n }) => [updatedAtMs, n]);

@@ -1,7 +1,8 @@
 /** The thread that owns the SQLite file, so that no fsync ever holds up the event loop. */
-import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
+import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import { SignalboxError } from "../../errors.ts";
 import { type Answer, type Call, openSqliteFile, type SqliteFile } from "./database.ts";
+import { scheduler } from "./scheduler.ts";
 
 /** To the thread: calls, or the wish to end. */
 export type ToWorker = readonly Call[] | "close";
@@ -12,12 +13,9 @@ export type FromWorker =
   | { kind: "answers"; answers: Answer[] }
   | { kind: "closed" };
 
-/** One transaction holds no more calls than this: the first of them must not wait for ever. */
-const BATCH_MAX = 512;
-
 if (parentPort !== null) serve(parentPort, workerData.path);
 
-function serve(port: NonNullable<typeof parentPort>, path: string): void {
+function serve(port: MessagePort, path: string): void {
   const tell = (message: FromWorker) => port.postMessage(message);
   let file: SqliteFile;
   try {
@@ -28,13 +26,15 @@ function serve(port: NonNullable<typeof parentPort>, path: string): void {
     return;
   }
   port.on("message", (first: ToWorker) => {
-    const messages = [first, ...waiting(port)];
-    // What arrived while the last batch was written is the next batch.
-    const calls = messages.flatMap((message) => (message === "close" ? [] : message));
-    for (let at = 0; at < calls.length; at += BATCH_MAX) {
-      tell({ kind: "answers", answers: file.run(calls.slice(at, at + BATCH_MAX)) });
-    }
-    if (!messages.includes("close")) return;
+    let isClosing = false;
+    const perform = scheduler((calls) => tell({ kind: "answers", answers: file.run(calls) }));
+    perform(first === "close" ? [] : first, () => {
+      // What arrived while the last batch was written is the next batch.
+      const messages = waiting(port);
+      isClosing ||= messages.includes("close");
+      return messages.flatMap((message) => (message === "close" ? [] : message));
+    });
+    if (!isClosing && first !== "close") return;
     file.close();
     tell({ kind: "closed" });
     port.close();
@@ -42,7 +42,7 @@ function serve(port: NonNullable<typeof parentPort>, path: string): void {
   tell({ kind: "opened" });
 }
 
-function waiting(port: NonNullable<typeof parentPort>): ToWorker[] {
+function waiting(port: MessagePort): ToWorker[] {
   const messages: ToWorker[] = [];
   for (let next = receiveMessageOnPort(port); next !== undefined; next = receiveMessageOnPort(port)) {
     messages.push(next.message);
