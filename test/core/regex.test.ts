@@ -24,6 +24,17 @@ test.each([
   ["[^\\s\\d]{3}", "1 ab3", false],
   ["(?P<name>x){0}y", "y", true],
   ["\\.\\*", "a.*", true],
+  ["^\\p{^Lu}$", "x", true],
+  ["^\\P{^Lu}$", "x", false],
+  ["^\\S+$", "a\u00a0b", true],
+  ["\\s", "\v\u2028\u3000\ufeff", false],
+  ["(?i)\\P{Lu}", "aA", false],
+  ["(?i)[^\\P{Lu}]", "a", true],
+  ["[\\_\\ \\&][]a][[:alpha:]]", "_]x", true],
+  ["[^[:^alpha:]]", "1", false],
+  ["\\p{Greek}[\\pL]", "σx", true],
+  ["\\Qa+b\\E$", "a+b", true],
+  ["(?U)\\141{2}", "aa", true],
 ])("%s on %j: %s", (pattern, text, expected) => {
   expect(fits(pattern, text)).toBe(expected);
 });
@@ -43,7 +54,15 @@ test.each([
   "(?x)a",
   "a{1001}",
   "((a{100}){100}){100}",
-  "[[:alpha:]]",
+  "a**",
+  "a{1}{2}",
+  "(?i)*",
+  "[\\b]",
+  "[[:alfa:]]",
+  "[z-a]",
+  "\\p{Letter}",
+  "\\α",
+  "(?P<n>a)(?P<n>b)",
 ])("%s is refused with a reason", (pattern) => {
   expect(fits(pattern, "a")).toContain("is not usable");
 });
