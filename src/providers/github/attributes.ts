@@ -61,7 +61,7 @@ function ticketsOf({ title, branches = [], texts = [] }: Topic, projects: readon
   const isText = (text: string | undefined): text is string => text !== undefined;
   const found = [
     ...ticketKeys([title].filter(isText), { projects }),
-    ...ticketKeys(branches.filter(isText), { projects, ignoreCase: true }),
+    ...ticketKeys(branches.filter(isText), { projects, branch: true }),
     ...ticketKeys(texts.filter(isText), { projects }),
   ];
   return [...new Set(found)].slice(0, LIMITS.tickets);

@@ -155,16 +155,15 @@ function attributesOf({ attributes = {}, statuses = {} }: Settings, data: JsonOb
   const number = Number(at(attributes.number) ?? Number.NaN);
   const word = text(attributes.status) ?? "";
   const searched = attributes.tickets ?? [attributes.title ?? "", attributes.branch ?? ""];
-  const tickets = ticketKeys(
-    searched.flatMap((path) => text(path) ?? []),
-    { projects },
+  const tickets = searched.flatMap((path) =>
+    ticketKeys(text(path) ?? [], { projects, branch: path === attributes.branch }),
   );
   return present({
     ...Object.fromEntries(TEXT_ATTRIBUTES.map((name) => [name, text(attributes[name])])),
     number: Number.isSafeInteger(number) ? number : undefined,
     status: lookUp(statuses, word) ?? lookUp(WORDS, word.toLowerCase()),
     time: moment(at(attributes.time)),
-    tickets: tickets.length > 0 ? tickets : undefined,
+    tickets: tickets.length > 0 ? [...new Set(tickets)].slice(0, LIMITS.tickets) : undefined,
   });
 }
 

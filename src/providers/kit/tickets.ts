@@ -5,37 +5,95 @@ import { LIMITS } from "../../model.ts";
  * A project key is a letter followed by upper-case ASCII letters, digits and underscores, never a hyphen.
  * https://confluence.atlassian.com/adminjiraserver/changing-the-project-key-format-938847081.html
  */
-const KEY =
-  /(?<![A-Za-z0-9_])(?<![A-Z0-9_]-)([A-Z][A-Z0-9_]{1,9})-([1-9][0-9]{0,9})(?![A-Za-z0-9_])(?!\.[0-9])(?=(-[0-9]+(?![A-Za-z0-9]))?)/g;
+const PROJECT = /^[A-Z][A-Z0-9_]{1,9}$/;
+/** A key's number, and what an underscore joins to it. */
+const NUMBER = /^([1-9][0-9]{0,9})(?:_(.*))?$/;
+/** The end of a word in another case than a project key: `fix_WEB`, `Fix_WEB`. */
+const AFTER_WORD = /^.*[a-z][a-z0-9]*_([A-Z][A-Z0-9_]{1,9})$/;
+/** No file system holds a branch with a longer part. */
+const WORD_CHARS_MAX = 255;
 
-/** What looks like a project key and is not one. */
-const DENY: readonly string[] = (
-  "UTF SHA ISO IEC IEEE RFC CVE CWE AES RSA MD HTTP TLS SSL ASCII UCS HMAC BASE COVID PEP DIN EN ES MP H X ARM GPT RC4 " +
-  "UTC GMT PR MR"
-).split(" ");
+/** What looks like a project key and is a standard, format, product, version or date. Whoever has such a project names it. */
+const DENY: ReadonlySet<string> = new Set(
+  `UTF UCS ASCII ANSI ISO IEC IEEE ITU IETF RFC PEP JEP KEP BEP ADR RFD DIN EN ES EC ECMA NIST FIPS JIS GB KOI CP LATIN WINDOWS
+  CVE CWE CVSS CAPEC OWASP WCAG GDPR GH PR MR
+  SHA MD AES RSA DES DSA RC RC4 CRC HMAC HS RS EDDSA ED BLAKE KECCAK CHACHA SECP PKCS PBKDF BASE UUID
+  HTTP HTTPS TLS SSL SSH TCP UDP IP IPV BGP NFS SMB OAUTH SAML WPA WIFI USB PCIE SATA DDR RAID LTE RJ
+  HTML XHTML XML CSS JSON YAML SQL MP MPEG JPEG PNG VP H X ISBN EAN
+  ARM ARMV AMD WIN MACOS RHEL JDK JRE JAVA PY PHP NODE CPP CXX GCC VUE REACT
+  GPT GPL LGPL AGPL BSD APACHE MPL
+  VERSION ALPHA BETA SEV COVID
+  UTC GMT FY Q1 Q2 Q3 Q4 H1 H2 JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV DEC`.split(/\s+/),
+);
 
 export interface TicketOptions {
-  /** The only project keys that count; wins over `deny`. */
+  /** The only project keys that count; what looks like a key and is none is then no question. */
   projects?: readonly string[] | undefined;
-  /** Finds `soc-12` too, as in branch names; only together with `projects`. */
-  ignoreCase?: boolean;
-  deny?: readonly string[];
+  /** The texts are names of branches: words are joined to a key by - and _, and projects that are named may be in lower case. */
+  branch?: boolean;
 }
 
 /** The keys in the order they are met, each once, at most LIMITS.tickets. */
 export function ticketKeys(texts: string | readonly string[], options: TicketOptions = {}): string[] {
-  const found = new Set<string>();
+  const keys = new Set<string>();
   for (const text of typeof texts === "string" ? [texts] : texts) {
-    const searched = options.ignoreCase && options.projects ? text.toUpperCase() : text;
-    for (const [, project = "", number = "", tail] of searched.matchAll(KEY)) {
-      if (found.size >= LIMITS.tickets) return [...found];
-      if (isTicket(project, tail, options)) found.add(`${project}-${number}`);
+    for (const match of text.matchAll(/[A-Za-z0-9_-]+/g)) {
+      const isVersion = /^\.[0-9]/.test(text.slice(match.index + match[0].length, match.index + match[0].length + 2));
+      for (const key of keysOfRun(match[0].split("-"), isVersion, options)) {
+        if (keys.size >= LIMITS.tickets) return [...keys];
+        keys.add(key);
+      }
     }
   }
-  return [...found];
+  return [...keys];
 }
 
-function isTicket(project: string, tail: string | undefined, { projects, deny = DENY }: TicketOptions): boolean {
+/** The keys in words that hyphens join. `isVersion`: a dot and a number follow the last word, as in WEB-1.2. */
+function* keysOfRun(words: readonly string[], isVersion: boolean, options: TicketOptions): Generator<string> {
+  // What an underscore joins to the number of the key before: WEB-17_WEB-18.
+  let joined: string | undefined;
+  for (let i = 0; i + 1 < words.length; i++) {
+    const [, number, rest] = NUMBER.exec(words[i + 1] ?? "") ?? [];
+    const around = joined === undefined ? { before: words[i - 1], word: words[i] ?? "" } : { word: joined };
+    const isNumber = number !== undefined && !(isVersion && rest === undefined && i + 2 === words.length);
+    const project = isNumber ? projectOf({ ...around, rest, after: words[i + 2] }, options) : undefined;
+    joined = project === undefined ? undefined : rest;
+    if (project !== undefined) yield `${project}-${number}`;
+  }
+}
+
+/** A word with a number behind it, and what stands around both. */
+interface Run {
+  before?: string | undefined;
+  word: string;
+  rest: string | undefined;
+  after: string | undefined;
+}
+
+/** The project key that the word is or ends in; undefined when this is no ticket. */
+function projectOf(run: Run, { projects, branch = false }: TicketOptions): string | undefined {
+  const { before = "", word } = run;
+  if (word.length > WORD_CHARS_MAX) return undefined;
+  // ABC-DEF-1 is no key and revert-12-WEB-17 has one; where projects are named, a branch may join any word to a key.
+  const isStart = !/[A-Z0-9_]$/.test(before) || /^[0-9]+$/.test(before);
+  if (projects) return isStart || branch ? namedProject(word, projects, branch) : undefined;
+  return isStart ? likelyProject(run, branch) : undefined;
+}
+
+function likelyProject({ word, rest, after = "" }: Run, branch: boolean): string | undefined {
   // CVE-2024-1234 and 2024-01-02 style numbers are tickets only for whoever has named the project.
-  return projects ? projects.includes(project) : tail === undefined && !deny.includes(project);
+  if (rest === undefined && /^[0-9]+(_|$)/.test(after)) return undefined;
+  const isRow = rest !== undefined && PROJECT.test(rest) && /^[0-9]/.test(after);
+  if (rest !== undefined && !isRow && !branch) return undefined;
+  const ending = branch ? AFTER_WORD.exec(word)?.[1] : undefined;
+  const project = PROJECT.test(word) ? word : ending;
+  return project !== undefined && !DENY.has(project) ? project : undefined;
+}
+
+/** The word itself, or what follows an underscore in it, unless the whole looks like the key of a project that is not named. */
+function namedProject(word: string, projects: readonly string[], branch: boolean): string | undefined {
+  const upper = branch ? word.toUpperCase() : word;
+  if (projects.includes(upper)) return upper;
+  if (PROJECT.test(word)) return undefined;
+  return projects.find((project) => upper.endsWith(`_${project}`));
 }
