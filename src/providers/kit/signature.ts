@@ -12,6 +12,8 @@ export { STANDARD_WEBHOOKS, Verifier } from "./verifier.ts";
 
 /** More signatures in one header than any rotation needs are only work for us. */
 const SIGNATURES_MAX = 16;
+/** Where each signature costs a reading of the whole message. */
+const ASYMMETRIC_SIGNATURES_MAX = 4;
 
 const DIGEST_BYTES = { sha1: 20, sha256: 32, sha512: 64 } as const;
 const ED25519_SPKI = Buffer.from("302a300506032b6570032100", "hex");
@@ -119,7 +121,8 @@ function signaturesOf(verifier: SignatureVerifier, request: RawRequest): Found |
     : header.startsWith(prefix)
       ? [header.slice(prefix.length)]
       : [];
-  const signatures = texts.slice(0, SIGNATURES_MAX).flatMap((text) => decodeSignature(verifier, text) ?? []);
+  const countMax = verifier.kind === "hmac" ? SIGNATURES_MAX : ASYMMETRIC_SIGNATURES_MAX;
+  const signatures = texts.slice(0, countMax).flatMap((text) => decodeSignature(verifier, text) ?? []);
   return signatures.length > 0 ? { signatures, entries } : refused("malformed_header", verifier.signatureHeader);
 }
 
