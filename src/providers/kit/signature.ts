@@ -1,6 +1,6 @@
 /** Signature checks on the bytes that arrived, in constant time. The scheme comes from configuration, never from the request. */
 import { createHmac, createPublicKey, timingSafeEqual, verify as verifyWithKey } from "node:crypto";
-import { addressList } from "../../network/address.ts";
+import { addressList, clientAddress } from "../../network/address.ts";
 import type { RawRequest, Verdict } from "../../ports/provider.ts";
 import { formField } from "./form.ts";
 import { verifyJwt } from "./jwt.ts";
@@ -214,10 +214,6 @@ function checkScheme(scheme: "bearer" | "basic", { headers }: RawRequest, secret
 }
 
 function checkAddress({ cidrs, trustedProxies = [] }: IpVerifier, request: RawRequest): Verdict {
-  const trusted = addressList(trustedProxies);
-  const hops = (request.headers["x-forwarded-for"] ?? "").split(",").map((hop) => hop.trim());
-  let client = request.remoteAddress ?? "";
-  // From the right, each hop is only as good as the peer that reported it.
-  while (trusted.has(client) && hops.length > 0) client = hops.pop() || client;
+  const client = clientAddress(request, addressList(trustedProxies));
   return addressList(cidrs).has(client) ? { ok: true, scheme: "ip" } : refused("ip_denied");
 }
