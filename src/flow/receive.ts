@@ -74,8 +74,7 @@ export function createReceiver(deps: ReceiverDeps): Receiver {
   };
 }
 
-/** A request on its way. */
-export interface Receiving {
+interface Receiving {
   configured: ConfiguredSource;
   request: RawRequest;
   requestId: string;
@@ -86,7 +85,12 @@ export interface Receiving {
 async function receive(deps: ReceiverDeps & { refuse: Refuse }, receiving: Receiving): Promise<ReceiveResult> {
   const { request, configured, requestId } = receiving;
   const { source, config } = configured;
-  const refuse = async (refusal: Refusal) => ({ kind: "refused" as const, ...(await deps.refuse(receiving, refusal)) });
+  const refuse = async (refusal: Refusal) => {
+    const { path, headers, body } = request;
+    const delivery = headers[source.deliveryHeader?.(config.settings) ?? ""];
+    const refused = { id: requestId, source: config.name, address: receiving.address, path, delivery, body };
+    return { kind: "refused" as const, ...(await deps.refuse(refused, refusal)) };
+  };
   const atMs = deps.clock.now();
   const refusal = await unverified(deps, receiving, atMs);
   if (refusal) return await refuse(refusal);

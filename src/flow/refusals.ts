@@ -7,7 +7,6 @@ import type { Books } from "../ports/books.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Observer } from "../ports/observe.ts";
 import type { VerifyReason } from "../ports/provider.ts";
-import type { Receiving } from "./receive.ts";
 
 const EXCERPT_CHARS = 2_000;
 /** UTF-8 needs at most this many bytes for a character. */
@@ -24,8 +23,20 @@ export interface Refusal {
   detail?: string;
 }
 
+/** What is kept of a request that is refused. */
+export interface RefusedRequest {
+  id: string;
+  source: string;
+  /** Where it came from. */
+  address: string;
+  path: string;
+  /** The sender's own name of it, unproven. */
+  delivery: string | undefined;
+  body: Buffer;
+}
+
 /** Writes the refusal down, if there were not too many; answers what the sender is told. */
-export type Refuse = (receiving: Receiving, refusal: Refusal) => Promise<Refusal>;
+export type Refuse = (request: RefusedRequest, refusal: Refusal) => Promise<Refusal>;
 
 export interface RefusalDeps {
   store: Pick<Books, "refuse">;
@@ -36,15 +47,15 @@ export interface RefusalDeps {
 export function createRefusals(deps: RefusalDeps): Refuse {
   const ofSender = createAllowance(LIMITS.refusals, deps.clock);
   const ofSource = createAllowance(LIMITS.refusalsOfSource, deps.clock);
-  return async (receiving, refusal) => {
+  return async (request, refusal) => {
     // Verified senders write no more than they may send.
-    if (refusal.code === "SB0506") return await writtenDown(deps, receiving, refusal);
-    const source = receiving.configured.config.name;
+    if (refusal.code === "SB0506") return await writtenDown(deps, request, refusal);
+    const { source, address } = request;
     // Verifying comes before this, so that a sender with the right secret is served beside one without, even behind one address.
-    if (!ofSender(`${source} ${networkOf(receiving.address)}`)) {
+    if (!ofSender(`${source} ${networkOf(address)}`)) {
       return refusal.code === "SB0507" ? refusal : { code: "SB0509" };
     }
-    return ofSource(source) ? await writtenDown(deps, receiving, refusal) : refusal;
+    return ofSource(source) ? await writtenDown(deps, request, refusal) : refusal;
   };
 }
 
@@ -73,25 +84,21 @@ function networkOf(address: string): string {
   return bits?.startsWith("6") ? bits.slice(0, 1 + 64) : address;
 }
 
-async function writtenDown(deps: RefusalDeps, receiving: Receiving, refusal: Refusal): Promise<Refusal> {
-  const { configured, request, requestId, address } = receiving;
-  const { config, source } = configured;
+async function writtenDown(deps: RefusalDeps, request: RefusedRequest, refusal: Refusal): Promise<Refusal> {
+  const { body, address, delivery, ...place } = request;
   const { code, reason, detail } = refusal;
-  const delivery = request.headers[source.deliveryHeader?.(config.settings) ?? ""];
   const row = {
-    id: requestId,
+    ...place,
     atMs: deps.clock.now(),
-    source: config.name,
     status: statusOf(code),
     code,
     reason: reason ?? detail ?? ERRORS[code].title,
     ...(delivery ? { delivery: delivery.slice(0, DELIVERY_CHARS_MAX) } : {}),
     ...(address === "" ? {} : { address }),
-    path: request.path,
-    bytes: request.body.length,
-    bodySha256: hash("sha256", request.body),
+    bytes: body.length,
+    bodySha256: hash("sha256", body),
     // Only of the body of a verified sender a part is kept.
-    ...(code === "SB0506" ? { excerpt: excerptOf(request.body) } : {}),
+    ...(code === "SB0506" ? { excerpt: excerptOf(body) } : {}),
   };
   try {
     await deps.store.refuse(row);
