@@ -4,12 +4,14 @@ import type { ApiClient } from "./api/client.ts";
 import { memoryCache } from "./cache/memory.ts";
 import { systemClock } from "./clock.ts";
 import type { Config } from "./config/config.ts";
+import type { SourceEntry } from "./config/entries.ts";
 import { SignalboxError } from "./errors.ts";
 import type { ConfiguredConnection } from "./flow/deliver.ts";
 import type { ConfiguredFeed } from "./flow/feed.ts";
 import { createFlow, type Flow } from "./flow/flow.ts";
 import type { ConfiguredSource } from "./flow/receive.ts";
 import type { Log } from "./log.ts";
+import { addressList, clientAddress } from "./network/address.ts";
 import { createNetwork, type OwnedNetwork } from "./network/network.ts";
 import { migrationReports } from "./operations/migrations.ts";
 import { createOperations } from "./operations/operate.ts";
@@ -19,7 +21,7 @@ import { holdPolicy } from "./policy/running.ts";
 import type { Cache } from "./ports/cache.ts";
 import type { Clock } from "./ports/clock.ts";
 import type { Observer } from "./ports/observe.ts";
-import type { Provider } from "./ports/provider.ts";
+import type { Provider, RawRequest } from "./ports/provider.ts";
 import type { Store } from "./ports/store.ts";
 import { describeStore, openStore } from "./store/open.ts";
 import { isLoopback } from "./web/access.ts";
@@ -261,8 +263,15 @@ function configuredSources(
     const source = providers.get(entry.config.provider)?.source;
     if (!source) continue;
     const network = networks.add(entry.allowPrivate);
-    if (source.kind === "webhook") sources.push({ ...entry, source, network });
+    if (source.kind === "webhook") sources.push({ ...entry, source, network, ...senderRules(entry) });
     else feeds.push({ ...entry, source, network });
   }
   return { sources, feeds };
+}
+
+/** Who may send, and how a request's address is read. */
+function senderRules({ allow, trustedProxies = [] }: SourceEntry): Pick<ConfiguredSource, "addressOf" | "allows"> {
+  const proxies = addressList(trustedProxies);
+  const addressOf = (request: RawRequest) => clientAddress(request, proxies);
+  return allow ? { addressOf, allows: addressList(allow).has } : { addressOf };
 }

@@ -165,6 +165,11 @@ export const ERRORS = {
   },
   SB0507: { title: "The server is overloaded", help: "Send again after the time in Retry-After", status: 503 },
   SB0508: { title: "The body did not arrive in time", help: "Send the whole request at once", status: 408 },
+  SB0509: {
+    title: "Too many requests from here were refused",
+    help: "Compare the secret on both sides; requests with a right signature are taken all the time",
+    status: 429,
+  },
   SB0601: {
     title: "An action's parameters do not fit its schema",
     help: "See the action's parameters in docs/providers.md",

@@ -97,6 +97,8 @@ function lineOf(observation: Observation): Line | undefined {
 
 function receivedLine({ status, duplicate }: Extract<Observation, { kind: "received" }>): Omit<Line, "fields"> {
   if (status >= 500) return { level: "error", message: "Request failed" };
+  // One of a flood: what there is to know was said of those before it.
+  if (status === 429) return { level: "debug", message: "Request refused" };
   if (status >= 400) return { level: "warn", message: "Request refused" };
   return { level: "debug", message: duplicate ? "Event received again" : "Event received" };
 }

@@ -1,5 +1,7 @@
 /** Sources, connections and schedules of a checked file, with the checks that a schema cannot express. */
+
 import { formatDuration, parseDuration } from "../core/duration.ts";
+import { addressBits, cidr } from "../core/match/address.ts";
 import { type Diagnostic, nearest, newDiagnostic, type Path } from "../errors.ts";
 import type { Json, JsonObject } from "../model.ts";
 import { LIMITS } from "../model.ts";
@@ -19,6 +21,10 @@ export interface SourceEntry {
   allowPrivate: boolean;
   /** How long an equal body counts as the same event; absent = as the provider or product has it. */
   dedupeWindowMs?: number;
+  /** Addresses and networks that may send; absent = all. */
+  allow?: readonly string[];
+  /** Those whose X-Forwarded-For is believed. */
+  trustedProxies?: readonly string[];
 }
 
 export interface ConnectionEntry {
@@ -93,12 +99,18 @@ function sourceOf(name: string, entry: SourceFile, source: Source, diagnostics: 
   diagnostics.push(...secretDiagnostics(name, entry, allSecrets.length > 0 || !needsSecret(source, settings)));
   const config: SourceConfig = { name, provider, secrets: allSecrets.filter((each) => each !== ""), settings };
   if (tickets?.projects !== undefined) config.ticketProjects = tickets.projects;
+  const given = (key: "allow" | "trustedProxies") => {
+    const texts = entry[key];
+    return texts === undefined ? {} : { [key]: networks(texts, [...path, key], diagnostics) };
+  };
   const windowMs = durationMs(entry.dedupe, [...path, "dedupe"], { min: 0, max: 30 * DAY_MS }, diagnostics);
   return {
     config,
     paths: source.kind === "feed" ? [] : [...new Set([`/hooks/${name}`, ...paths.map(withoutEndSlash)])],
     allowPrivate,
     bodyBytesMax: bodyBytes(entry.maxBody, [...path, "maxBody"], diagnostics),
+    ...given("allow"),
+    ...given("trustedProxies"),
     ...(windowMs === undefined ? {} : { dedupeWindowMs: windowMs }),
   };
 }
@@ -171,6 +183,17 @@ function bodyBytes(text: string | undefined, path: Path, diagnostics: Diagnostic
     diagnostics.push(newDiagnostic("SB0108", `"${text}" is more than the 25MiB that a source may take`, { path }));
   } else return bytes;
   return LIMITS.bodyBytes;
+}
+
+/** One that is mistyped would match nothing, and whoever is meant would be refused. */
+function networks(texts: readonly string[], path: Path, diagnostics: Diagnostic[]): readonly string[] {
+  for (const [index, text] of texts.entries()) {
+    const isAddress = addressBits(text) !== undefined || (text.includes("/") && cidr(text).ok);
+    if (isAddress) continue;
+    const message = `"${text}" is neither an address nor a network; write 192.0.2.7, 192.0.2.0/24 or 2001:db8::/32`;
+    diagnostics.push(newDiagnostic("SB0102", message, { path: [...path, index] }));
+  }
+  return texts;
 }
 
 /** Every path that a second source claims. */

@@ -45,6 +45,19 @@ export const SourceKeys = Type.Object({
       description: "Paths beside /hooks/<name>, such as those a former receiver had",
     }),
   ),
+  allow: Type.Optional(
+    Type.Array(Type.String({ minLength: 1 }), {
+      ...{ minItems: 1, maxItems: 1_000 },
+      description:
+        "Addresses and networks that may send, such as 192.30.252.0/22; beside the signature, not instead of it",
+    }),
+  ),
+  trustedProxies: Type.Optional(
+    Type.Array(Type.String({ minLength: 1 }), {
+      ...{ minItems: 1, maxItems: 100 },
+      description: "Addresses and networks whose X-Forwarded-For says where a request comes from",
+    }),
+  ),
   maxBody: Type.Optional(Type.String({ description: "Largest body, such as 5MiB; at most 25MiB", default: "1MiB" })),
   tickets: Type.Optional(
     Type.Object(

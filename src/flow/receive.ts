@@ -1,17 +1,14 @@
 /** Raw request → verify → normalise → accept. The result says what became of it; web/ingest makes the HTTP response. */
 import { hash } from "node:crypto";
-import { ERRORS, type ErrorCode, messageOf, statusOf } from "../errors.ts";
+import { messageOf } from "../errors.ts";
 import type { Books } from "../ports/books.ts";
 import type { Cache } from "../ports/cache.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Network } from "../ports/network.ts";
 import type { Observer } from "../ports/observe.ts";
-import type { Normalised, RawRequest, SourceConfig, Verdict, VerifyReason, Webhook } from "../ports/provider.ts";
+import type { Normalised, RawRequest, SourceConfig, Verdict, Webhook } from "../ports/provider.ts";
 import type { Accept } from "./accept.ts";
-
-const EXCERPT_CHARS = 2_000;
-/** UTF-8 needs at most this many bytes for a character. */
-const CHAR_BYTES_MAX = 4;
+import { createRefusals, type Refusal, type Refuse } from "./refusals.ts";
 
 export interface Route {
   source: string;
@@ -27,6 +24,10 @@ export interface ConfiguredSource {
   bodyBytesMax: number;
   /** How long an equal body is the same event; absent = the provider's or the product's default. */
   dedupeWindowMs?: number;
+  /** Where a request comes from, seen through the proxies that are trusted; absent = its peer. */
+  addressOf?(request: RawRequest): string;
+  /** Whether this address may send; absent = all may. */
+  allows?(address: string): boolean;
 }
 
 /** A response that the provider prescribes, to a ping or a challenge for example. */
@@ -35,7 +36,7 @@ type ProviderResponse = Extract<Normalised, { kind: "answer" }>["answer"];
 export type ReceiveResult =
   | { kind: "stored"; eventIds: readonly string[]; isDuplicate: boolean; response?: ProviderResponse }
   | { kind: "answered"; response: ProviderResponse }
-  | { kind: "refused"; code: ErrorCode; reason?: VerifyReason; detail?: string };
+  | ({ kind: "refused" } & Refusal);
 
 export interface Receiver {
   /** Exact path, a trailing slash ignored. */
@@ -54,6 +55,7 @@ export interface ReceiverDeps {
 }
 
 export function createReceiver(deps: ReceiverDeps): Receiver {
+  const refuse = createRefusals(deps);
   const byPath = new Map<string, ConfiguredSource>();
   for (const source of deps.sources) for (const path of source.paths) byPath.set(trimmed(path), source);
   const byName = new Map(deps.sources.map((source) => [source.config.name, source]));
@@ -66,7 +68,8 @@ export function createReceiver(deps: ReceiverDeps): Receiver {
     async receive(request, route, requestId) {
       const configured = byName.get(route.source);
       if (!configured) return { kind: "refused", code: "SB0501" };
-      return await receive(deps, { configured, request, requestId });
+      const address = configured.addressOf?.(request) ?? request.remoteAddress ?? "";
+      return await receive({ ...deps, refuse }, { configured, request, requestId, address });
     },
   };
 }
@@ -75,23 +78,24 @@ interface Receiving {
   configured: ConfiguredSource;
   request: RawRequest;
   requestId: string;
+  /** Where it comes from. */
+  address: string;
 }
 
-async function receive(deps: ReceiverDeps, receiving: Receiving): Promise<ReceiveResult> {
+async function receive(deps: ReceiverDeps & { refuse: Refuse }, receiving: Receiving): Promise<ReceiveResult> {
   const { request, configured, requestId } = receiving;
   const { source, config } = configured;
-  if (!acceptsContentType(source, request)) return await refuse(deps, receiving, { code: "SB0505" });
+  const refuse = async (refusal: Refusal) => {
+    const { path, headers, body } = request;
+    const delivery = headers[source.deliveryHeader?.(config.settings) ?? ""];
+    const refused = { id: requestId, source: config.name, address: receiving.address, path, delivery, body };
+    return { kind: "refused" as const, ...(await deps.refuse(refused, refusal)) };
+  };
   const atMs = deps.clock.now();
-  const verdict = await verify(deps, configured, request, atMs);
-  if (!verdict.ok) {
-    const { reason } = verdict;
-    if (reason === "key_unavailable") return await refuse(deps, receiving, { code: "SB0507" });
-    return await refuse(deps, receiving, { code: "SB0503", reason });
-  }
+  const refusal = await unverified(deps, receiving, atMs);
+  if (refusal) return await refuse(refusal);
   const normalised = normalise(source, request, config, atMs);
-  if (normalised.kind === "malformed") {
-    return await refuse(deps, receiving, { code: "SB0506", detail: normalised.detail });
-  }
+  if (normalised.kind === "malformed") return await refuse({ code: "SB0506", detail: normalised.detail });
   const { answer: response } = normalised;
   if (normalised.kind === "answer") return { kind: "answered", response: normalised.answer };
   const { events, bodyWindowMs } = normalised;
@@ -106,6 +110,16 @@ async function receive(deps: ReceiverDeps, receiving: Receiving): Promise<Receiv
     deps.observe({ kind: "fault", where: "append", message: messageOf(error) });
     return { kind: "refused", code: "SB0507" };
   }
+}
+
+/** Why the request is not known to be its sender's, if it is not. */
+async function unverified(deps: ReceiverDeps, receiving: Receiving, atMs: number): Promise<Refusal | undefined> {
+  const { configured, request, address } = receiving;
+  if (configured.allows?.(address) === false) return { code: "SB0503", reason: "ip_denied" };
+  if (!acceptsContentType(configured.source, request)) return { code: "SB0505" };
+  const verdict = await verify(deps, configured, request, atMs);
+  if (verdict.ok) return undefined;
+  return verdict.reason === "key_unavailable" ? { code: "SB0507" } : { code: "SB0503", reason: verdict.reason };
 }
 
 async function verify(
@@ -129,41 +143,6 @@ function normalise(source: Webhook, request: RawRequest, config: SourceConfig, n
   } catch (error) {
     return { kind: "malformed", detail: messageOf(error) };
   }
-}
-
-type Refusal = Omit<Extract<ReceiveResult, { kind: "refused" }>, "kind">;
-
-/** Records the refusal. Only the body of a verified sender is kept in part. */
-async function refuse(
-  { store, clock, observe }: ReceiverDeps,
-  { configured, request, requestId }: Receiving,
-  refusal: Refusal,
-): Promise<ReceiveResult> {
-  const { code, reason, detail } = refusal;
-  const row = {
-    id: requestId,
-    atMs: clock.now(),
-    source: configured.config.name,
-    status: statusOf(code),
-    code,
-    reason: reason ?? detail ?? ERRORS[code].title,
-    bytes: request.body.length,
-    bodySha256: hash("sha256", request.body),
-    ...(code === "SB0506" ? { excerpt: excerptOf(request.body) } : {}),
-  };
-  try {
-    await store.refuse(row);
-  } catch (error) {
-    observe({ kind: "fault", where: "refuse", message: messageOf(error) });
-  }
-  return { kind: "refused", ...refusal };
-}
-
-function excerptOf(body: Buffer): string {
-  return body
-    .subarray(0, CHAR_BYTES_MAX * EXCERPT_CHARS)
-    .toString("utf8")
-    .slice(0, EXCERPT_CHARS);
 }
 
 function acceptsContentType(source: Webhook, request: RawRequest): boolean {

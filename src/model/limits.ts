@@ -23,6 +23,12 @@ export const LIMITS = {
   timerMs: 400 * 24 * 3_600_000,
   /** Events caused by our own deliveries count up; past it the loop is cut and reported. */
   causalChain: 16,
+  /**
+   * Refused requests of one sender that are answered in full and written down, at once and then per minute: enough to see what is wrong with
+   * a secret, too few to be felt. Of all senders to one source together, more are not written down.
+   */
+  refusals: 20,
+  refusalsOfSource: 60,
   /** Tickets found in one event; more is a release note, not a change. */
   tickets: 20,
   jsonDepth: 200,

@@ -1,5 +1,6 @@
 /** Which network addresses belong to a list, and which are nobody's business from the outside. */
 import { BlockList, isIP } from "node:net";
+import type { RawRequest } from "../ports/provider.ts";
 
 export interface AddressList {
   /** False for anything that is not an address. */
@@ -23,6 +24,20 @@ export function addressList(entries: readonly string[]): AddressList {
       return version !== 0 && list.check(address, family(version));
     },
   };
+}
+
+/**
+ * The address that a request comes from: its peer's, or, while the peer is a trusted proxy, the one that it reports. From the right, each
+ * hop of X-Forwarded-For is only as good as the peer that reported it.
+ */
+export function clientAddress(
+  { remoteAddress = "", headers }: Pick<RawRequest, "remoteAddress" | "headers">,
+  trusted: AddressList,
+): string {
+  const hops = (headers["x-forwarded-for"] ?? "").split(",").map((hop) => hop.trim());
+  let client = remoteAddress;
+  while (trusted.has(client) && hops.length > 0) client = hops.pop() || client;
+  return client;
 }
 
 /**

@@ -37,9 +37,10 @@ export interface Books {
   policy(revision: string): Promise<Record<string, string> | undefined>;
 
   tokens(): Promise<readonly Token[]>;
-  saveToken(row: Token): Promise<void>;
-  /** Writes down when a token was last used. One that was dropped meanwhile does not come back: then nothing happens. */
-  touchToken(name: string, usedAtMs: number): Promise<void>;
+  /** False when there is one of that name: it stays as it is. */
+  addToken(row: Token): Promise<boolean>;
+  /** Writes down when this very token was last used. One that was dropped meanwhile, or made anew under its name, stays as it is. */
+  touchToken(token: Pick<Token, "name" | "hash">, usedAtMs: number): Promise<void>;
   dropToken(name: string): Promise<boolean>;
 
   audit(row: AuditEntry): Promise<void>;

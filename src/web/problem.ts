@@ -26,6 +26,7 @@ const HEADERS: Partial<Record<ErrorCode, Record<string, string>>> = {
   SB0502: { allow: "POST" },
   SB0505: { "accept-encoding": "identity" },
   SB0507: { "retry-after": "5" },
+  SB0509: { "retry-after": "60" },
 };
 
 export function problemResponse(code: ErrorCode, options: ProblemOptions): HttpResponse {

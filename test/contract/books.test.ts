@@ -40,12 +40,12 @@ describe.each(STORES)("$name store", ({ open }) => {
       expect(await store.policy("rev2")).toBeUndefined();
     });
 
-    test("tokens are kept by name, replaced and dropped", async () => {
+    test("tokens are kept by name and dropped; the first of a name stays", async () => {
       const token = (name: string) => ({ name, hash: `hash-${name}`, scopes: ["read"], createdAtMs: ARRIVAL_MS });
-      await store.saveToken(token("ci"));
-      await store.saveToken(token("alice"));
-      await store.saveToken({ ...token("ci"), usedAtMs: ARRIVAL_MS + 1 });
-      expect(await store.tokens()).toEqual([token("alice"), { ...token("ci"), usedAtMs: ARRIVAL_MS + 1 }]);
+      expect(await store.addToken(token("ci"))).toBe(true);
+      expect(await store.addToken(token("alice"))).toBe(true);
+      expect(await store.addToken({ ...token("ci"), hash: "another" })).toBe(false);
+      expect(await store.tokens()).toEqual([token("alice"), token("ci")]);
       expect(await store.dropToken("alice")).toBe(true);
       expect(await store.dropToken("alice")).toBe(false);
       expect((await store.tokens()).map(({ name }) => name)).toEqual(["ci"]);
@@ -59,12 +59,15 @@ describe.each(STORES)("$name store", ({ open }) => {
         createdAtMs: ARRIVAL_MS,
         expiresAtMs: ARRIVAL_MS + 9,
       };
-      await store.saveToken(token);
-      await store.touchToken("ci", ARRIVAL_MS + 5);
+      await store.addToken(token);
+      await store.touchToken(token, ARRIVAL_MS + 5);
       expect(await store.tokens()).toEqual([{ ...token, usedAtMs: ARRIVAL_MS + 5 }]);
       await store.dropToken("ci");
-      await store.touchToken("ci", ARRIVAL_MS + 6);
+      await store.touchToken(token, ARRIVAL_MS + 6);
       expect(await store.tokens()).toEqual([]);
+      await store.addToken({ ...token, hash: "made anew" });
+      await store.touchToken(token, ARRIVAL_MS + 7);
+      expect(await store.tokens()).toEqual([{ ...token, hash: "made anew" }]);
     });
 
     test("a store that can be written to answers ping, and nothing else changes", async () => {

@@ -203,7 +203,7 @@ describe("group commit", () => {
     db.exec("create trigger breaks after insert on tokens begin insert into t values ('none'); end");
     const answers = file.run([
       { id: 1, method: "refuse", args: ["s", "{}"] },
-      { id: 2, method: "saveToken", args: ["ci", "{}"] },
+      { id: 2, method: "addToken", args: ["ci", "{}"] },
     ]);
     expect(answers).toEqual([
       { id: 1, error: expect.stringContaining("FOREIGN KEY") },

@@ -141,16 +141,21 @@ const refused: Command = {
 };
 
 function refusalTable(items: readonly Refusal[], screen: Screen): string {
-  const rows = items.map(({ atMs, source, status, code, reason, bytes }) => [
+  const rows = items.map(({ atMs, source, address = "", path = "", delivery = "", status, code, reason, bytes }) => [
     clockTime(atMs, screen),
     safe(source),
+    safe(address),
+    safe(path),
+    safe(delivery),
     screen.paint.red(`✗ ${status}`),
     code,
     safe(cut(reason, 80)),
     `${bytes} B`,
   ]);
   const lines =
-    rows.length > 0 ? table(["TIME", "SOURCE", "ANSWER", "CODE", "REASON", "SIZE"], rows, screen.paint) : "";
+    rows.length > 0
+      ? table(["TIME", "SOURCE", "ADDRESS", "PATH", "DELIVERY", "ANSWER", "CODE", "REASON", "SIZE"], rows, screen.paint)
+      : "";
   return lines + pageEnd(rows.length, "refused request");
 }
 

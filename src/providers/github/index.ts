@@ -199,6 +199,7 @@ export default {
     settings: Settings,
     needsSecret: true,
     contentTypes: [JSON_TYPE, FORM_TYPE],
+    deliveryHeader: () => "x-github-delivery",
     verify(request: RawRequest, source: SourceConfig<Settings>, { nowMs }) {
       // The newer signature is never passed over: an old one beside it would be a way down.
       const isOld = source.settings.legacySha1 === true && request.headers["x-hub-signature-256"] === undefined;

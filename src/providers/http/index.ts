@@ -139,9 +139,13 @@ function typeOf(type: Settings["type"], { headers }: RawRequest, data: JsonObjec
   return `${type?.prefix ?? "http"}.${name || "received"}`.slice(0, LIMITS.eventNameChars);
 }
 
-function deliveryOf({ id, verify }: Settings, { headers }: RawRequest, data: JsonObject): string | undefined {
+function idPlace({ id, verify }: Settings): Settings["id"] {
   const isSigned = "message" in verify && verify.message.includes("header:webhook-id");
-  const from = id ?? (isSigned ? { header: "webhook-id" } : undefined);
+  return id ?? (isSigned ? { header: "webhook-id" } : undefined);
+}
+
+function deliveryOf(settings: Settings, { headers }: RawRequest, data: JsonObject): string | undefined {
+  const from = idPlace(settings);
   const value = from && ("header" in from ? headers[from.header] : valueAt(data, from.field));
   return value !== undefined && value !== "" && String(value).length <= 200 ? String(value) : undefined;
 }
@@ -187,6 +191,10 @@ export default {
     settings: Settings,
     needsSecret: (settings: Settings) => settings.verify.kind !== "ip",
     contentTypes: [JSON_TYPE, FORM_TYPE],
+    deliveryHeader(settings: Settings) {
+      const place = idPlace(settings);
+      return place && "header" in place ? place.header : undefined;
+    },
     verify(incoming: RawRequest, source: SourceConfig<Settings>, { nowMs }) {
       return verifySignature(source.settings.verify, incoming, source.secrets, nowMs);
     },

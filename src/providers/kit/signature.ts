@@ -1,6 +1,6 @@
 /** Signature checks on the bytes that arrived, in constant time. The scheme comes from configuration, never from the request. */
 import { createHmac, createPublicKey, timingSafeEqual, verify as verifyWithKey } from "node:crypto";
-import { addressList } from "../../network/address.ts";
+import { addressList, clientAddress } from "../../network/address.ts";
 import type { RawRequest, Verdict } from "../../ports/provider.ts";
 import { formField } from "./form.ts";
 import { verifyJwt } from "./jwt.ts";
@@ -12,6 +12,8 @@ export { STANDARD_WEBHOOKS, Verifier } from "./verifier.ts";
 
 /** More signatures in one header than any rotation needs are only work for us. */
 const SIGNATURES_MAX = 16;
+/** Where each signature costs a reading of the whole message. */
+const ASYMMETRIC_SIGNATURES_MAX = 4;
 
 const DIGEST_BYTES = { sha1: 20, sha256: 32, sha512: 64 } as const;
 const ED25519_SPKI = Buffer.from("302a300506032b6570032100", "hex");
@@ -119,7 +121,8 @@ function signaturesOf(verifier: SignatureVerifier, request: RawRequest): Found |
     : header.startsWith(prefix)
       ? [header.slice(prefix.length)]
       : [];
-  const signatures = texts.slice(0, SIGNATURES_MAX).flatMap((text) => decodeSignature(verifier, text) ?? []);
+  const countMax = verifier.kind === "hmac" ? SIGNATURES_MAX : ASYMMETRIC_SIGNATURES_MAX;
+  const signatures = texts.slice(0, countMax).flatMap((text) => decodeSignature(verifier, text) ?? []);
   return signatures.length > 0 ? { signatures, entries } : refused("malformed_header", verifier.signatureHeader);
 }
 
@@ -211,10 +214,6 @@ function checkScheme(scheme: "bearer" | "basic", { headers }: RawRequest, secret
 }
 
 function checkAddress({ cidrs, trustedProxies = [] }: IpVerifier, request: RawRequest): Verdict {
-  const trusted = addressList(trustedProxies);
-  const hops = (request.headers["x-forwarded-for"] ?? "").split(",").map((hop) => hop.trim());
-  let client = request.remoteAddress ?? "";
-  // From the right, each hop is only as good as the peer that reported it.
-  while (trusted.has(client) && hops.length > 0) client = hops.pop() || client;
+  const client = clientAddress(request, addressList(trustedProxies));
   return addressList(cidrs).has(client) ? { ok: true, scheme: "ip" } : refused("ip_denied");
 }

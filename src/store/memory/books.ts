@@ -25,12 +25,14 @@ export function memoryBooks(tables: MemoryTables): Books {
     },
     policy: async (revision) => structuredClone(policies.get(revision)),
     tokens: async () => structuredClone([...tokens.values()].sort((a, b) => order(a.name, b.name))),
-    async saveToken(row) {
+    async addToken(row) {
+      if (tokens.has(row.name)) return false;
       tokens.set(row.name, structuredClone(row));
+      return true;
     },
-    async touchToken(name, usedAtMs) {
+    async touchToken({ name, hash }, usedAtMs) {
       const token = tokens.get(name);
-      if (token !== undefined) tokens.set(name, { ...token, usedAtMs });
+      if (token?.hash === hash) tokens.set(name, { ...token, usedAtMs });
     },
     dropToken: async (name) => tokens.delete(name),
     async audit(row) {

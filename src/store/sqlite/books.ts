@@ -48,16 +48,16 @@ const TOKENS = `
   from tokens
   order by name`;
 
-const SAVE_TOKEN = `
+const ADD_TOKEN = `
   insert into tokens (name, body)
   values (?, ?)
-  on conflict (name) do update
-  set body = excluded.body`;
+  on conflict (name) do nothing`;
 
 const TOUCH_TOKEN = `
   update tokens
   set body = json_set(body, '$.usedAtMs', ?)
-  where name = ?`;
+  where name = ?
+    and body ->> '$.hash' = ?`;
 
 const DROP_TOKEN = `
   delete from tokens
@@ -94,7 +94,7 @@ export function bookTables(prepare: Prepare) {
   const addPolicy = prepare(ADD_POLICY);
   const policy = prepare<{ files: string }>(POLICY);
   const tokens = prepare<{ body: string }>(TOKENS);
-  const saveToken = prepare(SAVE_TOKEN);
+  const addToken = prepare(ADD_TOKEN);
   const touchToken = prepare(TOUCH_TOKEN);
   const dropToken = prepare(DROP_TOKEN);
   const addAudit = prepare(ADD_AUDIT);
@@ -115,11 +115,9 @@ export function bookTables(prepare: Prepare) {
     },
     policy: (revision: string) => policy.get(revision)?.files,
     tokens: () => tokens.all().map(({ body }) => body),
-    saveToken(name: string, body: string): void {
-      saveToken.run(name, body);
-    },
-    touchToken(name: string, usedAtMs: number): void {
-      touchToken.run(usedAtMs, name);
+    addToken: (name: string, body: string) => addToken.run(name, body).changes === 1,
+    touchToken(name: string, hash: string, usedAtMs: number): void {
+      touchToken.run(usedAtMs, name, hash);
     },
     dropToken: (name: string) => dropToken.run(name).changes === 1,
     audit(atMs: number, body: string): void {
