@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import SqliteDatabase from "better-sqlite3";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { failed } from "../../src/cli/terminal/failure.ts";
+import { reportFailure } from "../../src/cli/terminal/failure.ts";
 import { paintWith } from "../../src/cli/terminal/output.ts";
 import { newEvent } from "../support/nouns.ts";
 import { sqliteStoreInThisThread } from "../support/stores.ts";
@@ -46,7 +46,7 @@ test("a failure file is never written through a link that waits under its name",
     platform: "",
     err: (text: string) => (told += text),
   };
-  failed(shell as never, new Error("a bug"), { json: false, color: false, paint: paintWith(false) });
+  reportFailure(shell as never, new Error("a bug"), { json: false, color: false, paint: paintWith(false) });
   expect(readFileSync(victim, "utf8")).toBe("untouched");
   expect(told).toContain("a bug");
 });
