@@ -52,13 +52,13 @@ export function memoryShelf({ clock, entriesMax = ENTRIES_MAX }: { clock: Clock;
       const entry = entries.get(key);
       if (!entry) return undefined;
       entries.delete(key);
-      if (entry.untilMs <= clock.now()) return undefined;
+      if (entry.untilMs <= clock.monotonic()) return undefined;
       entries.set(key, entry);
       return entry.text;
     },
     put(key, text, ttlMs) {
       entries.delete(key);
-      entries.set(key, { text, untilMs: clock.now() + ttlMs });
+      entries.set(key, { text, untilMs: clock.monotonic() + ttlMs });
       for (const oldest of entries.keys()) {
         if (entries.size <= entriesMax) break;
         entries.delete(oldest);

@@ -106,7 +106,7 @@ function connection({ url, clock, observe }: { url: string; clock: Clock; observ
   }
 
   function fail(error: unknown): void {
-    trialAtMs = clock.now() + TRIAL_EVERY_MS;
+    trialAtMs = clock.monotonic() + TRIAL_EVERY_MS;
     turn(false, `cannot be reached: ${error instanceof Error ? error.message : String(error)}`);
   }
 
@@ -121,8 +121,8 @@ function connection({ url, clock, observe }: { url: string; clock: Clock; observ
   /** While Redis fails, one command at a time finds out whether it still does; the others do not wait for it. */
   function mayTry(): boolean {
     if (up) return true;
-    if (clock.now() < trialAtMs) return false;
-    trialAtMs = clock.now() + TRIAL_EVERY_MS;
+    if (clock.monotonic() < trialAtMs) return false;
+    trialAtMs = clock.monotonic() + TRIAL_EVERY_MS;
     return true;
   }
 

@@ -64,7 +64,7 @@ export function createAdvance(deps: AdvanceDeps): Advance {
   };
   const advance = async (events: readonly Event[], tenure: Tenure): Promise<boolean> => {
     const decisions = await decideAll(deps, definitions, events);
-    const startedMs = deps.clock.now();
+    const startedMs = deps.clock.monotonic();
     const committed = await deps.store.commit(decisions, tenure);
     if (!committed.ok) {
       // What is remembered may be another node's to decide by now.
@@ -72,7 +72,7 @@ export function createAdvance(deps: AdvanceDeps): Advance {
       return false;
     }
     const rows = decisions.length;
-    deps.observe({ kind: "stored", operation: "commit", rows, ms: deps.clock.now() - startedMs });
+    deps.observe({ kind: "stored", operation: "commit", rows, ms: deps.clock.monotonic() - startedMs });
     for (const { id } of events) recent.forget(id);
     deps.committed(decisions);
     return true;
@@ -102,6 +102,7 @@ async function decideAll(
   const byHash = new Map([...running.machines.values()].map((machine) => [machine.hash, machine]));
   const policy: DecisionPolicy = { ...running, definition: (hash) => byHash.get(hash) ?? definitions.get(hash) };
   const nowMs = clock.now();
+  const startedMs = clock.monotonic();
   const plans = events.map((event) => planOne(policy, event, nowMs));
   const current = new Map<string, Instance>();
   for (const instance of await store.instances(plans.flatMap(({ keys }) => keys)))
@@ -124,7 +125,7 @@ async function decideAll(
       matched: trace.matched.map(({ rule }) => rule),
       considered: trace.considered,
       problems: trace.problems.map(({ code, message }) => `${code} ${message}`),
-      ms: clock.now() - nowMs,
+      ms: clock.monotonic() - startedMs,
     });
     return decision;
   });

@@ -51,57 +51,67 @@ interface AttemptDeps extends DeliverDeps {
   sessions: Sessions;
 }
 
+/** An attempt under way in this process, with the lease that is current. */
+interface InFlight extends Leased {
+  untilMonotonicMs: number;
+  /** Resolves when the outcome is recorded. */
+  ended: Promise<void>;
+}
+
 export function createDeliver(given: DeliverDeps): Deliver {
   const sessions = createSessions(given.connections, given.clock);
   const deps: AttemptDeps = { ...given, sessions };
   const gate = createGate(deps.connections, deps.clock);
-  const inFlight = new Set<Promise<void>>();
+  const inFlight = new Map<string, InFlight>();
 
   return {
     async round() {
-      const { room, openAtMs } = gate.room();
-      const rooms = Object.values(room);
-      const isFull = rooms.length > 0 && rooms.every((left) => left === 0);
+      const { openInMs, ...rooms } = gate.room();
+      const openAtMs = openInMs === undefined ? undefined : deps.clock.now() + openInMs;
+      const left = Object.values(rooms.room);
+      const isFull = left.length > 0 && left.every((room) => room === 0);
       if (isFull) return openAtMs === undefined ? { busy: false } : { busy: false, nextAtMs: openAtMs };
-      const limits = { room, roomOfOthers: UNKNOWN.concurrency, limit: BATCH, leaseMs: LEASE_MS };
+      const limits = { ...rooms, roomOfOthers: UNKNOWN.concurrency, limit: BATCH, leaseMs: LEASE_MS };
+      const askedAtMs = deps.clock.monotonic();
       const due = await deps.store.lease(deps.clock.now(), limits);
       for (const leased of due.leased) {
-        const running = attemptAndSettle(deps, gate, leased).finally(() => {
-          inFlight.delete(running);
-          deps.freed();
-        });
-        inFlight.add(running);
+        const { id } = leased.delivery;
+        const own = inFlight.get(id);
+        // The wall clock was set forward, so that the lease has ended before the attempt: the attempt goes on under the new one.
+        if (own) own.lease = leased.lease;
+        else {
+          const attempt: InFlight = { ...leased, untilMonotonicMs: askedAtMs + LEASE_MS, ended: Promise.resolve() };
+          inFlight.set(id, attempt);
+          attempt.ended = attemptAndSettle(deps, gate, attempt).finally(() => {
+            inFlight.delete(id);
+            deps.freed();
+          });
+        }
       }
       const wakeAt = [due.nextAtMs, openAtMs].filter((at) => at !== undefined);
       const busy = due.leased.length === BATCH;
       return wakeAt.length > 0 ? { busy, nextAtMs: Math.min(...wakeAt) } : { busy };
     },
     async drain() {
-      while (inFlight.size > 0) await Promise.all(inFlight);
+      while (inFlight.size > 0) await Promise.all([...inFlight.values()].map(({ ended }) => ended));
       await sessions.close();
     },
   };
 }
 
-async function attemptAndSettle(deps: AttemptDeps, gate: Gate, leased: Leased): Promise<void> {
+async function attemptAndSettle(deps: AttemptDeps, gate: Gate, inFlight: InFlight): Promise<void> {
   const { clock, observe } = deps;
-  const { delivery } = leased;
-  // This process was asleep: somebody else may have the delivery by now.
-  if (clock.now() >= leased.untilMs) return;
-  const leave = gate.enter(delivery.connection);
+  const { delivery } = inFlight;
+  // The process was busy, or the machine asleep, which the monotonic clock may not count: another worker may have the delivery by now.
+  if (clock.monotonic() >= inFlight.untilMonotonicMs || clock.now() >= inFlight.untilMs) return;
+  const leave = gate.enter(delivery);
   const atMs = clock.now();
-  let outcome: Outcome;
-  try {
-    outcome = await attempt(deps, leased, atMs);
-  } catch (error) {
-    const message = messageOf(error);
-    observe({ kind: "fault", where: actionName(delivery), message });
-    outcome = { kind: "uncertain", error: { message: `The action failed in an unforeseen way: ${message}` } };
-  }
-  leave(outcome);
+  const startedMs = clock.monotonic();
+  const { outcome, wasAsked } = await attempted(deps, inFlight, atMs);
+  leave(wasAsked ? outcome : undefined);
   // The next may start while this one is being recorded.
   deps.freed();
-  const settled = afterAttempt(delivery, outcome, atMs, clock.now() - atMs);
+  const settled = afterAttempt(delivery, outcome, atMs, Math.round(clock.monotonic() - startedMs));
   const last = settled.attempts.at(-1);
   observe({
     kind: "attempted",
@@ -113,17 +123,48 @@ async function attemptAndSettle(deps: AttemptDeps, gate: Gate, leased: Leased): 
     detail: last?.detail ?? "",
     dead: settled.status === "dead",
   });
-  await settle(deps, leased.lease, settled);
+  await settle(deps, inFlight, settled);
 }
 
-async function attempt(deps: AttemptDeps, { delivery, interrupted }: Leased, nowMs: number): Promise<Outcome> {
+/** The outcome of one attempt, and whether its target was asked. Never rejects. */
+async function attempted(
+  deps: AttemptDeps,
+  leased: Leased,
+  nowMs: number,
+): Promise<{ outcome: Outcome; wasAsked: boolean }> {
+  const { delivery } = leased;
   const configured = deps.connections.get(delivery.connection);
   const action = configured?.provider.connection?.actions[delivery.action];
   if (!configured || !action) {
-    return rejected("SB0203", `"${actionName(delivery)}" is not an action of a configured connection`);
+    const message = `"${actionName(delivery)}" is not an action of a configured connection`;
+    return { outcome: rejected("SB0203", message), wasAsked: false };
   }
   const [problem] = validatorFor(action.params)(delivery.params);
-  if (problem) return rejected("SB0601", [...(problem.path ?? []), problem.message].join(": "));
+  if (problem) {
+    const message = [...(problem.path ?? []), problem.message].join(": ");
+    return { outcome: rejected("SB0601", message), wasAsked: false };
+  }
+  try {
+    return { outcome: await performWithin(deps, { ...leased, configured, action }, nowMs), wasAsked: true };
+  } catch (error) {
+    const message = messageOf(error);
+    deps.observe({ kind: "fault", where: actionName(delivery), message });
+    const failure = { message: `The action failed in an unforeseen way: ${message}` };
+    return { outcome: { kind: "uncertain", error: failure }, wasAsked: true };
+  }
+}
+
+interface Performed extends Pick<Leased, "delivery" | "interrupted"> {
+  configured: ConfiguredConnection;
+  action: Action;
+}
+
+/** Performs the action, or says that it did not answer in time. */
+async function performWithin(
+  deps: AttemptDeps,
+  { delivery, interrupted, configured, action }: Performed,
+  nowMs: number,
+): Promise<Outcome> {
   const limitMs = Math.min(LIMITS.attemptMs, delivery.timeoutMs ?? LIMITS.attemptMs);
   const over = new AbortController();
   const done = new AbortController();
@@ -164,11 +205,11 @@ async function perform(
 }
 
 /** An outcome that cannot be recorded is not forgotten: the lease ends, and the next attempt looks first. */
-async function settle(deps: DeliverDeps, lease: number, delivery: Delivery): Promise<void> {
+async function settle(deps: DeliverDeps, inFlight: Pick<InFlight, "lease">, delivery: Delivery): Promise<void> {
   const report = delivery.emitsOutcome && delivery.status !== "pending" ? outcomeEvent(delivery) : undefined;
   for (let tries = 1; ; tries++) {
     try {
-      const [settled] = await deps.store.settle([{ lease, delivery, ...(report && { report }) }]);
+      const [settled] = await deps.store.settle([{ lease: inFlight.lease, delivery, ...(report && { report }) }]);
       if (settled === "late") {
         const message = `The outcome of ${delivery.id} came after its lease had ended: its attempt is kept, and whoever has it now decides`;
         deps.observe({ kind: "fault", where: "settle", message });

@@ -12,9 +12,21 @@ export interface LeaseOptions {
   room: Readonly<Record<string, number>>;
   /** The room of every connection that is not named. */
   roomOfOthers: number;
+  /** Which deliveries of a connection come first, by its name. Absent: those that were tried before, then the others, the oldest first. */
+  order?: Readonly<Record<string, LeaseOrder>>;
   /** Of all connections together. */
   limit: number;
   leaseMs: number;
+}
+
+/** Which deliveries of one connection come first. */
+export interface LeaseOrder {
+  /** How many of them may have been tried before; absent = all. */
+  triedRoom?: number;
+  /** Those that were not tried yet come before the others. */
+  untriedFirst?: boolean;
+  /** Those that fell due last come first: of all, or of the untried ones. */
+  newestFirst?: "all" | "untried";
 }
 
 /** A delivery that is one worker's alone until `untilMs`. */
@@ -53,7 +65,7 @@ export interface Queue {
   timersDue(nowMs: number, limit: number): Promise<DueTimers>;
   /** The timer is gone and its event is in the log: both or none. False when the timer was cancelled, set anew or fired meanwhile. */
   fire(timer: Timer, event: NewEvent): Promise<boolean>;
-  /** Due deliveries, oldest first, leased until nowMs + leaseMs. */
+  /** Due deliveries, those that were tried before first and else the oldest, leased until nowMs + leaseMs. */
   lease(nowMs: number, options: LeaseOptions): Promise<DueDeliveries>;
   /**
    * What became of leased deliveries, one answer each, in order. One that was cancelled while its lease was current keeps its status, takes

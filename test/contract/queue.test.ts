@@ -150,6 +150,48 @@ describe.each(STORES)("$name store", ({ open }) => {
       expect(idsOf(await lease(10))).toEqual(["d3"]);
     });
 
+    describe("of one connection", () => {
+      const tried = (id: string, ms: number) => ({
+        ...at(id, ms),
+        attempts: [{ atMs: ARRIVAL_MS, ms: 1, outcome: "retry" as const, detail: "busy" }],
+      });
+      beforeEach(() => pending(at("a", 1), at("b", 2), tried("c", 3), tried("d", 4), at("e", 5), tried("late", 90)));
+
+      test("those that were tried before come first, then the oldest", async () => {
+        expect(idsOf(await lease(10, { roomOfOthers: 3 }))).toEqual(["c", "d", "a"]);
+        expect(idsOf(await lease(10))).toEqual(["b", "e"]);
+      });
+
+      test("as many of them as there is room for, and those beyond that wake nobody once it is used up", async () => {
+        expect(idsOf(await lease(10, { room: { slack: 3 }, order: { slack: { triedRoom: 1 } } }))).toEqual([
+          "c",
+          "a",
+          "b",
+        ]);
+        const due = await lease(10, { room: { slack: 9 }, order: { slack: { triedRoom: 0 } } });
+        expect(idsOf(due)).toEqual(["e"]);
+        expect(due.nextAtMs).toBe(ARRIVAL_MS + 1_010);
+      });
+
+      test("the others come first when that is asked for", async () => {
+        expect(idsOf(await lease(10, { room: { slack: 2 }, order: { slack: { untriedFirst: true } } }))).toEqual([
+          "a",
+          "b",
+        ]);
+        const order = { slack: { untriedFirst: true, triedRoom: 1 } };
+        expect(idsOf(await lease(10, { room: { slack: 9 }, order }))).toEqual(["c", "e"]);
+      });
+
+      test("those that fell due last come first when that is asked for", async () => {
+        const newest = (newestFirst: "all" | "untried") => ({
+          room: { slack: 2 },
+          order: { slack: { newestFirst, triedRoom: 1 } },
+        });
+        expect(idsOf(await lease(10, newest("all")))).toEqual(["d", "e"]);
+        expect(idsOf(await lease(10, newest("untried")))).toEqual(["c", "b"]);
+      });
+    });
+
     test("what callers do to a leased delivery does not reach the store", async () => {
       await pending(at("dlv_1", 0));
       (await leaseOne(0)).delivery.params.text = "changed";

@@ -1,8 +1,8 @@
 /** Timers and leases, in memory. */
 import { type Delivery, instanceAddress } from "../../model.ts";
-import type { DueDeliveries, LeaseOptions, Queue, Settled, Settlement } from "../../ports/queue.ts";
+import type { DueDeliveries, LeaseOptions, LeaseOrder, Queue, Settled, Settlement } from "../../ports/queue.ts";
 import { append } from "./log.ts";
-import { type MemoryTables, order, tellListeners } from "./tables.ts";
+import { type MemoryTables, order, type StoredDelivery, tellListeners } from "./tables.ts";
 
 export function memoryQueue(tables: MemoryTables): Queue {
   const { timers, deliveries, pending } = tables;
@@ -40,23 +40,30 @@ export function memoryQueue(tables: MemoryTables): Queue {
   };
 }
 
-function lease(
-  { pending }: MemoryTables,
-  nowMs: number,
-  { room, roomOfOthers, limit, leaseMs }: LeaseOptions,
-): DueDeliveries {
-  const roomLeft = new Map(Object.entries(room));
-  const roomOf = (connection: string) => roomLeft.get(connection) ?? roomOfOthers;
-  const waiting = [...pending.values()].filter(({ delivery }) => roomOf(delivery.connection) > 0);
+function lease({ pending }: MemoryTables, nowMs: number, options: LeaseOptions): DueDeliveries {
+  const { room, roomOfOthers, limit, leaseMs } = options;
+  const rooms = new Map(Object.entries(room));
+  const orders = new Map(Object.entries(options.order ?? {}));
+  const byConnection = new Map<string, StoredDelivery[]>();
+  for (const stored of pending.values()) {
+    const { connection } = stored.delivery;
+    const waiting = byConnection.get(connection);
+    if (waiting) waiting.push(stored);
+    else byConnection.set(connection, [stored]);
+  }
   const untilMs = nowMs + leaseMs;
-  const leased = waiting
-    .filter(({ availableAtMs }) => availableAtMs <= nowMs)
-    .sort((a, b) => a.availableAtMs - b.availableAtMs || a.n - b.n)
-    .filter(({ delivery }) => {
-      const connection = delivery.connection;
-      roomLeft.set(connection, roomOf(connection) - 1);
-      return roomOf(connection) >= 0;
-    })
+  const selected: StoredDelivery[] = [];
+  const asked: StoredDelivery[] = [];
+  for (const [connection, waiting] of byConnection) {
+    const left = rooms.get(connection) ?? roomOfOthers;
+    if (left <= 0) continue;
+    const { triedRoom = left, ...order } = orders.get(connection) ?? {};
+    asked.push(...waiting.filter((stored) => triedRoom > 0 || !wasTried(stored)));
+    const due = waiting.filter(({ availableAtMs }) => availableAtMs <= nowMs);
+    selected.push(...firstOf(due, { ...order, left: Math.min(left, limit), triedRoom }));
+  }
+  const leased = selected
+    .sort((a, b) => Number(wasTried(b)) - Number(wasTried(a)) || byTime(a, b))
     .slice(0, limit)
     .map((stored) => {
       const interrupted = stored.availableAtMs > stored.delivery.nextAtMs;
@@ -64,8 +71,33 @@ function lease(
       stored.lease += 1;
       return { delivery: structuredClone(stored.delivery), lease: stored.lease, untilMs, interrupted };
     });
-  if (waiting.length === 0) return { leased };
-  return { leased, nextAtMs: Math.min(...waiting.map(({ availableAtMs }) => availableAtMs)) };
+  if (asked.length === 0) return { leased };
+  return { leased, nextAtMs: Math.min(...asked.map(({ availableAtMs }) => availableAtMs)) };
+}
+
+/** Those of one connection that are leased now. */
+function firstOf(
+  due: readonly StoredDelivery[],
+  { left, triedRoom, untriedFirst, newestFirst }: Omit<LeaseOrder, "triedRoom"> & { left: number; triedRoom: number },
+): StoredDelivery[] {
+  const tried = due.filter(wasTried).sort(byTime);
+  const untried = due.filter((stored) => !wasTried(stored)).sort(byTime);
+  if (newestFirst === "all") tried.reverse();
+  if (newestFirst !== undefined) untried.reverse();
+  if (!untriedFirst) {
+    const again = tried.slice(0, Math.min(left, triedRoom));
+    return [...again, ...untried.slice(0, left - again.length)];
+  }
+  const first = untried.slice(0, left);
+  return [...first, ...tried.slice(0, Math.min(left - first.length, triedRoom))];
+}
+
+function byTime(a: StoredDelivery, b: StoredDelivery): number {
+  return a.availableAtMs - b.availableAtMs || a.n - b.n;
+}
+
+function wasTried({ delivery }: StoredDelivery): boolean {
+  return delivery.attempts.length > 0;
 }
 
 function settle(tables: MemoryTables, { lease: fence, delivery, report }: Settlement): Settled {

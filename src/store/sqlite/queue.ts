@@ -1,21 +1,25 @@
 /** What waits for its time: timers and deliveries. Synchronous; runs inside the caller's transaction. */
 import type { Timer } from "../../model.ts";
-import type { LeaseOptions, Settled } from "../../ports/queue.ts";
+import type { LeaseOptions, LeaseOrder, Settled } from "../../ports/queue.ts";
 import type { DeliveryRow, EventRow, SettlementRow } from "../rows.ts";
 import { appender } from "./log.ts";
 import { DELIVERY_COLUMNS, type Prepare } from "./prepare.ts";
 
+/** Pending deliveries lie in two indexes: each of the two conditions is the one of an index. */
+const UNTRIED = "status = 'pending' and attempts = '[]'";
+const TRIED = "status = 'pending' and attempts <> '[]'";
+
 /** Skips from connection to connection along the index, however many deliveries wait behind each. */
-const WAITING_CONNECTIONS = `
+const waitingConnections = (condition: string) => `
   with recursive waiting (connection) as (
     select min(connection)
     from deliveries
-    where status = 'pending'
+    where ${condition}
     union all
     select (
       select min(connection)
       from deliveries
-      where status = 'pending'
+      where ${condition}
         and connection > waiting.connection
     )
     from waiting
@@ -25,19 +29,19 @@ const WAITING_CONNECTIONS = `
   from waiting
   where connection is not null`;
 
-const DUE_OF_CONNECTION = `
+const dueOfConnection = (condition: string, order: "asc" | "desc") => `
   select n, wake_at_ms as availableAtMs, wake_at_ms > next_at_ms as interrupted
   from deliveries
-  where status = 'pending'
+  where ${condition}
     and connection = ?
     and wake_at_ms <= ?
-  order by wake_at_ms, n
+  order by wake_at_ms ${order}, n ${order}
   limit ?`;
 
-const NEXT_OF_CONNECTION = `
+const nextOfConnection = (condition: string) => `
   select min(wake_at_ms) as atMs
   from deliveries
-  where status = 'pending'
+  where ${condition}
     and connection = ?`;
 
 const LEASE = `
@@ -125,27 +129,62 @@ function settler(prepare: Prepare): (row: SettlementRow) => Settled {
   };
 }
 
+interface Due {
+  n: number;
+  availableAtMs: number;
+  interrupted: 0 | 1;
+}
+
+/** The waiting deliveries of one index. */
+function waitingIn(prepare: Prepare, condition: string) {
+  const connections = prepare<{ connection: string }>(waitingConnections(condition));
+  const oldest = prepare<Due>(dueOfConnection(condition, "asc"));
+  const newest = prepare<Due>(dueOfConnection(condition, "desc"));
+  const next = prepare<{ atMs: number | null }>(nextOfConnection(condition));
+  return {
+    connections: () => connections.all().map(({ connection }) => connection),
+    due: (connection: string, { nowMs, limit, isReversed }: { nowMs: number; limit: number; isReversed: boolean }) =>
+      limit > 0 ? (isReversed ? newest : oldest).all(connection, nowMs, limit) : [],
+    nextAtMs: (connection: string) => next.get(connection)?.atMs ?? undefined,
+  };
+}
+
 /** Asked many times a second: costs as much as there is due, not as much as there waits. */
 function leaser(prepare: Prepare) {
-  const waitingConnections = prepare<{ connection: string }>(WAITING_CONNECTIONS);
-  const dueOf = prepare<{ n: number; availableAtMs: number; interrupted: 0 | 1 }>(DUE_OF_CONNECTION);
-  const nextOf = prepare<{ atMs: number | null }>(NEXT_OF_CONNECTION);
+  const tried = waitingIn(prepare, TRIED);
+  const untried = waitingIn(prepare, UNTRIED);
   const lease = prepare<DeliveryRow & { lease: number }>(LEASE);
-  return (nowMs: number, { room, roomOfOthers, limit, leaseMs }: LeaseOptions) => {
+
+  /** What is due of one connection, and in which indexes it may take more. */
+  const dueOf = (connection: string, nowMs: number, { left, order }: { left: number; order: LeaseOrder }) => {
+    const { triedRoom = left, untriedFirst, newestFirst } = order;
+    const fresh = (limit: number) => untried.due(connection, { nowMs, limit, isReversed: newestFirst !== undefined });
+    const again = (limit: number) =>
+      tried.due(connection, { nowMs, limit: Math.min(limit, triedRoom), isReversed: newestFirst === "all" });
+    const waiting = triedRoom > 0 ? [untried, tried] : [untried];
+    if (untriedFirst) {
+      const first = fresh(left);
+      return { fresh: first, again: again(left - first.length), waiting };
+    }
+    const first = again(left);
+    return { fresh: fresh(left - first.length), again: first, waiting };
+  };
+
+  return (nowMs: number, { room, order = {}, roomOfOthers, limit, leaseMs }: LeaseOptions) => {
     const rooms = new Map(Object.entries(room));
-    const connections = waitingConnections
-      .all()
-      .map(({ connection }) => ({ connection, room: rooms.get(connection) ?? roomOfOthers }))
-      .filter((one) => one.room > 0);
-    const leased = connections
-      .flatMap((one) => dueOf.all(one.connection, nowMs, Math.min(one.room, limit)))
-      .sort((a, b) => a.availableAtMs - b.availableAtMs || a.n - b.n)
-      .slice(0, limit)
-      .flatMap(({ n, interrupted }): LeasedRow[] => {
-        const row = lease.get(nowMs + leaseMs, n);
-        return row === undefined ? [] : [{ ...row, interrupted: interrupted === 1 }];
-      });
-    const times = connections.flatMap(({ connection }) => nextOf.get(connection)?.atMs ?? []);
+    const orders = new Map(Object.entries(order));
+    const connections = [...new Set([...tried.connections(), ...untried.connections()])]
+      .map((name) => ({ name, left: Math.min(limit, rooms.get(name) ?? roomOfOthers) }))
+      .filter(({ left }) => left > 0)
+      .map(({ name, left }) => ({ name, ...dueOf(name, nowMs, { left, order: orders.get(name) ?? {} }) }));
+    const byTime = (a: Due, b: Due) => a.availableAtMs - b.availableAtMs || a.n - b.n;
+    const again = connections.flatMap((one) => one.again).sort(byTime);
+    const fresh = connections.flatMap((one) => one.fresh).sort(byTime);
+    const leased = [...again, ...fresh].slice(0, limit).flatMap(({ n, interrupted }): LeasedRow[] => {
+      const row = lease.get(nowMs + leaseMs, n);
+      return row === undefined ? [] : [{ ...row, interrupted: interrupted === 1 }];
+    });
+    const times = connections.flatMap(({ name, waiting }) => waiting.flatMap(({ nextAtMs }) => nextAtMs(name) ?? []));
     return { leased, nextAtMs: times.length > 0 ? Math.min(...times) : undefined };
   };
 }

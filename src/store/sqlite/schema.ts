@@ -196,6 +196,12 @@ export const MIGRATIONS: readonly string[] = [
   alter table dedupe add column while_kept integer;
   alter table dedupe add column id text;
   `,
+  // What was tried before is leased first: each pending delivery lies in one of two indexes.
+  `
+  drop index deliveries_pending;
+  create index deliveries_untried on deliveries (connection, wake_at_ms) where status = 'pending' and attempts = '[]';
+  create index deliveries_tried on deliveries (connection, wake_at_ms) where status = 'pending' and attempts <> '[]';
+  `,
 ];
 
 /** Runs what the file has not run yet, all of it or nothing, one process at a time. SB0702 when the file is ahead of the migrations. */
