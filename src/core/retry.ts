@@ -24,8 +24,10 @@ export function afterAttempt(delivery: Delivery, outcome: Outcome, atMs: number,
       return { ...next, status: "dead", error: outcome.error, settledAtMs: endMs };
     case "retry":
     case "uncertain": {
-      const nextAtMs = endMs + waitMs(delivery, attempts.length, outcome.afterMs);
-      const over = attempts.length >= (delivery.retry?.attempts ?? LIMITS.attempts);
+      // The allowance is a fresh one after a retry by hand.
+      const used = attempts.length - (delivery.attemptsBefore ?? 0);
+      const nextAtMs = endMs + waitMs(delivery, { used, all: attempts.length }, outcome.afterMs);
+      const over = used >= (delivery.retry?.attempts ?? LIMITS.attempts);
       return over
         ? { ...next, status: "dead", error: outcome.error, settledAtMs: endMs }
         : { ...next, error: outcome.error, nextAtMs };
@@ -34,10 +36,10 @@ export function afterAttempt(delivery: Delivery, outcome: Outcome, atMs: number,
 }
 
 /** Exponential back-off with full jitter taken from the id and the attempt; never before Retry-After. */
-function waitMs(delivery: Delivery, attempts: number, afterMs = 0): number {
+function waitMs(delivery: Delivery, { used, all }: { used: number; all: number }, afterMs = 0): number {
   const { initialMs = INITIAL_MS, factor = FACTOR, maxMs = LIMITS.attemptsWindowMs } = delivery.retry ?? {};
-  const ceiling = Math.min(maxMs, initialMs * factor ** (attempts - 1));
-  const jittered = Math.ceil(ceiling * chanceOf(`${delivery.id}/${attempts}`));
+  const ceiling = Math.min(maxMs, initialMs * factor ** (used - 1));
+  const jittered = Math.ceil(ceiling * chanceOf(`${delivery.id}/${all}`));
   return Math.min(RETRY_AFTER_MS_MAX, Math.max(0, afterMs)) + Math.max(1, jittered);
 }
 

@@ -166,6 +166,7 @@ export const DeliverySchema = closed(
     params: object('Withheld as {"redacted": true} without the scope payload:read'),
     status: DELIVERY_STATUS,
     attempts: list(AttemptSchema),
+    attemptsBefore: optional(count("Attempts before it was last retried by hand; its allowance does not count them")),
     nextAtMs: milliseconds("When it is due"),
     retry: optional(RetryPolicySchema),
     timeoutMs: optional(count()),

@@ -72,6 +72,6 @@ export interface Queue {
    * the attempt, and is reported all the same.
    */
   settle(settlements: readonly Settlement[]): Promise<readonly Settled[]>;
-  /** A dead or cancelled delivery becomes pending again, with a fresh allowance of attempts; false when it is in another state. */
+  /** A dead or cancelled delivery becomes pending again, with a fresh allowance of attempts beside those it had; false when it is in another state. */
   retry(id: string, nowMs: number): Promise<boolean>;
 }

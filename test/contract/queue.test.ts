@@ -333,7 +333,7 @@ describe.each(STORES)("$name store", ({ open }) => {
     });
 
     test.each(["dead", "cancelled"] as const)(
-      "a %s delivery becomes pending again, with a fresh allowance of attempts",
+      "a %s delivery becomes pending again, with a fresh allowance of attempts beside those it had",
       async (status) => {
         const error = { message: "gone" };
         const ended = delivery("dlv_1", { status: "dead", attempts, error, settledAtMs: ARRIVAL_MS + 20 });
@@ -343,7 +343,8 @@ describe.each(STORES)("$name store", ({ open }) => {
           await commit(store, [decision("evt_2", { cancelled: ["dlv_1"] })]);
         }
         expect(await store.retry("dlv_1", ARRIVAL_MS + 500)).toBe(true);
-        const fresh = delivery("dlv_1", { nextAtMs: ARRIVAL_MS + 500, ...(status === "dead" && { error }) });
+        const before = { attempts, attemptsBefore: 1, error };
+        const fresh = delivery("dlv_1", { nextAtMs: ARRIVAL_MS + 500, ...(status === "dead" && before) });
         expect(await store.delivery("dlv_1")).toEqual(fresh);
         expect(idsOf(await lease(499))).toEqual([]);
         expect(await leaseOne(500)).toMatchObject({ delivery: fresh, interrupted: false });

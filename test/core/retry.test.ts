@@ -50,6 +50,16 @@ describe("an attempt's outcome says what happens next", () => {
     expect([once.status, afterAttempt(once, retry, AT, 1).status]).toEqual(["pending", "dead"]);
   });
 
+  test("a retry by hand gives a fresh allowance beside the attempts that were made before", () => {
+    const dead = failures(LIMITS.attempts);
+    let again: Delivery = { ...dead, status: "pending", attemptsBefore: LIMITS.attempts };
+    for (let i = 1; i < LIMITS.attempts; i++) again = afterAttempt(again, retry, again.nextAtMs, 5);
+    expect([again.status, again.attempts.length]).toEqual(["pending", 2 * LIMITS.attempts - 1]);
+    expect(afterAttempt(again, retry, again.nextAtMs, 5).status).toBe("dead");
+    const first = afterAttempt({ ...dead, status: "pending", attemptsBefore: LIMITS.attempts }, retry, AT, 0);
+    expect(first.nextAtMs - AT).toBeLessThanOrEqual(1_000);
+  });
+
   test("success after failures forgets the error", () => {
     expect(afterAttempt(failures(2), { kind: "done" }, AT, 1).error).toBeUndefined();
   });

@@ -25,12 +25,14 @@ export function memoryQueue(tables: MemoryTables): Queue {
     },
     lease: async (nowMs, options) => lease(tables, nowMs, options),
     settle: async (settlements) => structuredClone(settlements).map((settlement) => settle(tables, settlement)),
-    /** A fresh allowance: earlier attempts are forgotten, the last error stays to be read. */
+    /** A fresh allowance: earlier attempts and the last error stay to be read, and no longer count. */
     async retry(id, nowMs) {
       const stored = deliveries.get(id);
       if (stored?.delivery.status !== "dead" && stored?.delivery.status !== "cancelled") return false;
       const { settledAtMs, result, ...delivery } = stored.delivery;
-      stored.delivery = { ...delivery, status: "pending", attempts: [], nextAtMs: nowMs };
+      const { length } = delivery.attempts;
+      const mark = length > 0 ? { attemptsBefore: length } : {};
+      stored.delivery = { ...delivery, ...mark, status: "pending", nextAtMs: nowMs };
       stored.availableAtMs = nowMs;
       stored.lease += 1;
       pending.set(id, stored);

@@ -83,10 +83,11 @@ const ADD_ATTEMPT = `
   set attempts = json_insert(attempts, '$[#]', json(?))
   where id = ?`;
 
-/** A fresh allowance: earlier attempts are forgotten, so that core counts from none; the last error stays to be read. */
+/** A fresh allowance: earlier attempts and the last error stay to be read, and no longer count. */
 const RETRY = `
   update deliveries
-  set status = 'pending', next_at_ms = ?, wake_at_ms = ?, settled_at_ms = null, attempts = '[]', result = null, lease = lease + 1
+  set status = 'pending', next_at_ms = ?, wake_at_ms = ?, settled_at_ms = null, result = null, lease = lease + 1,
+    body = case attempts when '[]' then body else json_set(body, '$.attemptsBefore', json_array_length(attempts)) end
   where id = ?
     and status in ('dead', 'cancelled')`;
 
