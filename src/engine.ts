@@ -10,7 +10,7 @@ import type { ConfiguredConnection } from "./flow/deliver.ts";
 import type { ConfiguredFeed } from "./flow/feed.ts";
 import { createFlow, type Flow } from "./flow/flow.ts";
 import type { ConfiguredSource } from "./flow/receive.ts";
-import type { Log } from "./log.ts";
+import type { Logger } from "./log.ts";
 import { addressList, clientAddress } from "./network/address.ts";
 import { createNetwork, type OwnedNetwork } from "./network/network.ts";
 import { migrationReports } from "./operations/migrations.ts";
@@ -34,7 +34,7 @@ import { createMetrics } from "./web/metrics.ts";
 export interface EngineOptions {
   config: Config;
   providers: ReadonlyMap<string, Provider>;
-  log: Log;
+  log: Logger;
   clock?: Clock;
   /** Instead of the one that the configuration names. */
   store?: Store;
@@ -185,7 +185,7 @@ interface Networks {
   close(): Promise<void>;
 }
 
-function createNetworks(log: Log): Networks {
+function createNetworks(log: Logger): Networks {
   const networks: OwnedNetwork[] = [];
   return {
     add(allowPrivate) {
@@ -228,7 +228,7 @@ interface Running {
 async function run(
   { config, clock, observe, flow, operations }: EngineParts,
   metrics: ReturnType<typeof createMetrics>,
-  log: Log,
+  log: Logger,
 ): Promise<Running> {
   const shared = { apiVersion: API_VERSION, requestId: randomUUID };
   const ingest = ingestListener({ ...shared, receiver: flow.receiver, clock, observe });

@@ -1,25 +1,25 @@
 /** The log: one JSON object per line, or one readable line, and never a secret in either. The only door to pino. */
 import { destination as fileDescriptor, pino, stdSerializers, stdTimeFunctions } from "pino";
-import { redactor } from "./log/redact.ts";
+import { createRedactor } from "./log/redact.ts";
 import type { Observation, Observer } from "./ports/observe.ts";
 
-export type LogLevel = "debug" | "info" | "warn" | "error" | "silent";
+export type LoggerLevel = "debug" | "info" | "warn" | "error" | "silent";
 
 export type LogFields = Readonly<Record<string, unknown>>;
 
-export interface Log {
+export interface Logger {
   debug(message: string, fields?: LogFields): void;
   info(message: string, fields?: LogFields): void;
   warn(message: string, fields?: LogFields): void;
   error(message: string, fields?: LogFields): void;
-  /** At most one line for each observation, at the level it deserves. */
+  /** Writes at most one line for each observation. */
   observer: Observer;
-  /** Takes every secret, and what looks like one, out of a text. */
+  /** The text without secrets and without credentials of a known form. */
   redact(text: string): string;
 }
 
-export interface LogOptions {
-  level: LogLevel;
+export interface LoggerOptions {
+  level: LoggerLevel;
   /** Resolved secrets, tokens and passwords of the configuration. */
   secrets: readonly string[];
   /** For people: `09:00:00 info  message key=value` (UTC) instead of JSON. */
@@ -28,16 +28,16 @@ export interface LogOptions {
   destination?: { write(line: string): unknown };
 }
 
-/** Slower writes hold up everything behind them. */
+/** A slower write delays all that follow. */
 const STORE_SLOW_MS = 1_000;
 
-export function createLog(options: LogOptions): Log {
-  const redact = redactor(options.secrets);
+export function createLogger(options: LoggerOptions): Logger {
+  const redact = createRedactor(options.secrets);
   const out = options.destination ?? fileDescriptor({ fd: 2, sync: true });
   const write = (line: string) => {
-    // On the finished line, so that nothing that reaches it, by whatever way, is missed; as data, so that it stays JSON.
+    // The finished line is redacted, so that no field is missed; as data, so that the line stays JSON.
     const fields = redact.value(JSON.parse(line)) as Record<string, unknown>;
-    out.write(`${options.pretty ? readable(fields) : JSON.stringify(fields)}\n`);
+    out.write(`${options.pretty ? readableLine(fields) : JSON.stringify(fields)}\n`);
   };
   const logger = pino(
     {
@@ -50,7 +50,7 @@ export function createLog(options: LogOptions): Log {
     },
     { write },
   );
-  const log: Log = {
+  const log: Logger = {
     debug: (message, fields = {}) => logger.debug(fields, message),
     info: (message, fields = {}) => logger.info(fields, message),
     warn: (message, fields = {}) => logger.warn(fields, message),
@@ -64,13 +64,13 @@ export function createLog(options: LogOptions): Log {
   return log;
 }
 
-interface Line {
+interface LogLine {
   level: "debug" | "info" | "warn" | "error";
   message: string;
   fields: LogFields;
 }
 
-function lineOf(observation: Observation): Line | undefined {
+function lineOf(observation: Observation): LogLine | undefined {
   const { kind: _, ...fields } = observation;
   switch (observation.kind) {
     case "received":
@@ -95,7 +95,7 @@ function lineOf(observation: Observation): Line | undefined {
   }
 }
 
-function receivedLine({ status, duplicate }: Extract<Observation, { kind: "received" }>): Omit<Line, "fields"> {
+function receivedLine({ status, duplicate }: Extract<Observation, { kind: "received" }>): Omit<LogLine, "fields"> {
   if (status >= 500) return { level: "error", message: "Request failed" };
   // One of a flood: what there is to know was said of those before it.
   if (status === 429) return { level: "debug", message: "Request refused" };
@@ -103,7 +103,7 @@ function receivedLine({ status, duplicate }: Extract<Observation, { kind: "recei
   return { level: "debug", message: duplicate ? "Event received again" : "Event received" };
 }
 
-function attemptedLine({ outcome, dead }: Extract<Observation, { kind: "attempted" }>): Omit<Line, "fields"> {
+function attemptedLine({ outcome, dead }: Extract<Observation, { kind: "attempted" }>): Omit<LogLine, "fields"> {
   if (dead) return { level: "error", message: "Delivery is dead" };
   switch (outcome) {
     case "done":
@@ -117,14 +117,14 @@ function attemptedLine({ outcome, dead }: Extract<Observation, { kind: "attempte
   }
 }
 
-function readable(line: Record<string, unknown>): string {
+function readableLine(line: Record<string, unknown>): string {
   const { time, level, message, ...fields } = line;
-  const pairs = Object.entries(fields).map(([name, value]) => `${oneLine(name)}=${shown(value)}`);
+  const pairs = Object.entries(fields).map(([name, value]) => `${oneLine(name)}=${valueText(value)}`);
   const head = `${String(time).slice(11, 19)} ${String(level).padEnd(5)} ${oneLine(String(message ?? ""))}`;
   return [head, ...pairs].join(" ");
 }
 
-function shown(value: unknown): string {
+function valueText(value: unknown): string {
   if (typeof value === "string") return /^[^\s"'=\\]+$/.test(value) ? oneLine(value) : oneLine(JSON.stringify(value));
   if (isError(value)) return oneLine(JSON.stringify(`${value.type}: ${value.message}`));
   return oneLine(JSON.stringify(value));
@@ -134,9 +134,9 @@ function isError(value: unknown): value is { type: string; message: string } {
   return typeof value === "object" && value !== null && "type" in value && "message" in value && "stack" in value;
 }
 
-/** What senders wrote must not forge lines or steer the terminal. */
+/** Escapes control characters: text of senders must not add lines or control the terminal. */
 function oneLine(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters it is about.
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are the characters to escape.
   return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, (char) => {
     return `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`;
   });

@@ -14,11 +14,11 @@ import { knobsPart, providersPart, resultsPart, withPart } from "./schemas/refer
 
 const DRAFT = "http://json-schema.org/draft-07/schema#";
 
-type Form = { [key: string]: unknown };
+type JsonSchema = { [key: string]: unknown };
 
 /** File name in schema/ → its text. */
 export function schemaFiles(providers: ReadonlyMap<string, Provider>): Record<string, string> {
-  const text = (schema: Form) => `${JSON.stringify({ $schema: DRAFT, ...schema, $id: undefined }, null, 2)}\n`;
+  const text = (schema: JsonSchema) => `${JSON.stringify({ $schema: DRAFT, ...schema, $id: undefined }, null, 2)}\n`;
   return {
     "rules.json": text(published(RuleFile)),
     "machine.json": text(published(MachineFile)),
@@ -26,7 +26,7 @@ export function schemaFiles(providers: ReadonlyMap<string, Provider>): Record<st
   };
 }
 
-/** File name in docs/ → how its text becomes what the types say; the rest of it is written by hand. */
+/** File name in docs/ → function that replaces the generated parts of its text. */
 export function documentFiles(providers: ReadonlyMap<string, Provider>): Record<string, (document: string) => string> {
   return {
     "providers.md": (document) =>
@@ -35,9 +35,9 @@ export function documentFiles(providers: ReadonlyMap<string, Provider>): Record<
   };
 }
 
-/** Each source and connection is held against the schema of its provider. */
-function configSchema(providers: ReadonlyMap<string, Provider>): Form {
-  const whole = published(ConfigFile) as Form & { properties: Record<string, Form> };
+/** Each source and connection has the schema of its provider. */
+function configSchema(providers: ReadonlyMap<string, Provider>): JsonSchema {
+  const whole = published(ConfigFile) as JsonSchema & { properties: Record<string, JsonSchema> };
   const all = [...providers.values()];
   return {
     ...whole,
@@ -53,19 +53,19 @@ function byProvider(
   providers: readonly Provider[],
   common: TSchema,
   schemaOf: (provider: Provider) => TSchema | undefined,
-): Form {
-  const able = providers.filter((provider) => schemaOf(provider) !== undefined);
-  const { properties } = published(common) as { properties: Record<string, Form> };
+): JsonSchema {
+  const withSchema = providers.filter((provider) => schemaOf(provider) !== undefined);
+  const { properties } = published(common) as { properties: Record<string, JsonSchema> };
   const provider = {
     ...properties.provider,
-    enum: able.map(({ name }) => name),
-    enumDescriptions: able.map(({ summary }) => summary),
+    enum: withSchema.map(({ name }) => name),
+    enumDescriptions: withSchema.map(({ summary }) => summary),
   };
   const entry = {
     type: "object",
     required: ["provider"],
     properties: { provider },
-    allOf: able.map((each) => ({
+    allOf: withSchema.map((each) => ({
       if: { properties: { provider: { const: each.name } }, required: ["provider"] },
       // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema.
       then: interpolated(published(schemaOf(each) as TSchema)),
@@ -75,23 +75,25 @@ function byProvider(
   return { patternProperties: Object.fromEntries(names.map((name) => [name, entry])), additionalProperties: false };
 }
 
-/** Plain JSON without what only we read. */
-function published(schema: TSchema): Form {
-  return JSON.parse(JSON.stringify(schema, (key, value) => (OURS.has(key) && !isSchema(value) ? undefined : value)));
+/** The schema as plain JSON, without the keywords that only Signalbox reads. */
+function published(schema: TSchema): JsonSchema {
+  return JSON.parse(
+    JSON.stringify(schema, (key, value) => (OWN_KEYWORDS.has(key) && !isSchema(value) ? undefined : value)),
+  );
 }
 
-const OURS = new Set(["escape", "unit"]);
+const OWN_KEYWORDS = new Set(["escape", "unit"]);
 
-/** A property that happens to be called like one of our words. */
+/** A schema: then the key is the name of a property, not the keyword. */
 function isSchema(value: unknown): boolean {
   return typeof value === "object" && value !== null;
 }
 
-/** In signalbox.yaml ${NAME} and env:NAME may stand for any scalar, and a secret must be a reference. */
+/** In signalbox.yaml every scalar may be ${NAME} or env:NAME, and a secret must be a reference. */
 function interpolated<T>(schema: T): T {
   if (Array.isArray(schema)) return schema.map(interpolated) as T;
   if (typeof schema !== "object" || schema === null) return schema;
-  const form = schema as Form;
+  const form = schema as JsonSchema;
   if (form.secret === true) {
     const { secret: _, minLength: __, ...rest } = form;
     return { ...rest, pattern: "^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$", patternErrorMessage: REFERENCE } as T;
@@ -99,7 +101,7 @@ function interpolated<T>(schema: T): T {
   const rest = typeof form.secret === "string" ? { ...form, secret: undefined } : form;
   if (isNarrow(rest)) {
     const { description, default: standard, ...narrow } = rest;
-    return { ...present({ description, default: standard }), anyOf: [narrow, STAND_IN] } as T;
+    return { ...withoutUndefined({ description, default: standard }), anyOf: [narrow, STAND_IN] } as T;
   }
   return Object.fromEntries(Object.entries(rest).map(([key, value]) => [key, interpolated(value)])) as T;
 }
@@ -107,12 +109,12 @@ function interpolated<T>(schema: T): T {
 const REFERENCE = "Write env:NAME or file:/path; the secret itself stays out of the file";
 const STAND_IN = { type: "string", pattern: "^env:|\\$\\{" };
 
-function isNarrow(form: Form): boolean {
+function isNarrow(form: JsonSchema): boolean {
   if (form.type === "number" || form.type === "integer" || form.type === "boolean") return true;
   return form.type === "string" && (form.pattern !== undefined || form.format !== undefined);
 }
 
-function present(form: Form): Form {
+function withoutUndefined(form: JsonSchema): JsonSchema {
   return Object.fromEntries(Object.entries(form).filter(([, value]) => value !== undefined));
 }
 

@@ -142,7 +142,7 @@ async function play(files: PolicyFiles, base: Store, script: readonly Step[], cr
   const world = createWorld({ store: dying.live(), files, answer: answering, clock, probes: true });
   let number = 0;
   for (const one of script) {
-    if (one.kind === "wait") clock.wind(one.minutes * 60_000);
+    if (one.kind === "wait") clock.advance(one.minutes * 60_000);
     else {
       const event = { type: one.type, id: `d${number++}`, data: { subject: one.subject, tickets: ["A-1", "B-2"] } };
       await persist(world, dying, async () => {
@@ -151,7 +151,7 @@ async function play(files: PolicyFiles, base: Store, script: readonly Step[], cr
     }
     await rest(world, dying, 3);
   }
-  clock.wind(4 * 3_600_000);
+  clock.advance(4 * 3_600_000);
   await rest(world, dying, 6);
   const { items } = await base.instanceList({}, { limit: 100 });
   const keys = new Set(world.effects.map(({ key }) => key));
@@ -167,7 +167,7 @@ async function play(files: PolicyFiles, base: Store, script: readonly Step[], cr
 async function rest(world: World, dying: Mortal, rounds: number): Promise<void> {
   await persist(world, dying, () => world.settle());
   for (let i = 0; i < rounds; i++) {
-    world.clock.wind(40_000);
+    world.clock.advance(40_000);
     await persist(world, dying, () => world.settle());
   }
 }
@@ -181,7 +181,7 @@ async function persist(world: World, dying: Mortal, act: () => Promise<void>): P
       if (!(error instanceof Crash)) throw error;
       world.restart(dying.live());
       // What was in flight is leased until the lease ends.
-      world.clock.wind(31_000);
+      world.clock.advance(31_000);
     }
   }
   throw new Error("It did not come back");

@@ -1,15 +1,15 @@
-/** A client of the API, read from the table: one function per endpoint, typed by its schemas. How a request travels is the caller's. */
+/** A client of the API, made from the table: one function per endpoint, typed by its schemas. The caller sends the requests. */
 import type { BodyOf, Endpoint, Endpoints, ParamsOf, QueryOf, ResultOf } from "./endpoint.ts";
 import { API_ENDPOINTS, type ApiTable } from "./index.ts";
 
-/** One request as a client makes it; what the endpoint does not have is absent. */
+/** One request of a client; parts that the endpoint does not have are absent. */
 export interface ApiRequest {
   params?: Readonly<Record<string, string>>;
   query?: Readonly<Record<string, string | number | undefined>>;
   body?: unknown;
 }
 
-/** Optional when none of its keys is required; absent when there is nothing to give. */
+/** Optional when none of its keys is required; absent when it has no keys. */
 type Part<Name extends string, Value> = [Value] extends [undefined]
   ? object
   : [keyof Value] extends [never]
@@ -24,13 +24,13 @@ type Client<Table extends Endpoints> = {
   readonly [Id in keyof Table]: (...input: ArgumentsOf<InputOf<Table[Id]>>) => Promise<ResultOf<Table[Id]>>;
 };
 
-/** Of everything under /api/v1. */
+/** The client of all endpoints under /api/v1. */
 export type ApiClient = Client<ApiTable>;
 
-/** `ask` gives the body of a good answer, and rejects otherwise. */
+/** `ask` sends one request: it resolves with the body of the response and rejects for an error. */
 export function createClient(ask: (id: keyof ApiTable, request: ApiRequest) => Promise<unknown>): ApiClient {
   const ids = Object.keys(API_ENDPOINTS) as (keyof ApiTable)[];
-  // What `ask` gives is typed by the table: the server's answers are checked against it in the tests.
+  // The table types the result of `ask`: tests check the server's responses against it.
   return Object.fromEntries(ids.map((id) => [id, (request: ApiRequest = {}) => ask(id, request)])) as never;
 }
 

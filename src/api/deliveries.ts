@@ -1,4 +1,4 @@
-/** Deliveries: what was tried, and trying a dead one again. */
+/** Deliveries: their attempts, and retrying a dead one. */
 import { Type } from "typebox";
 import { DELIVERY_STATUS, DeliverySchema } from "../model/schemas.ts";
 import type { Endpoints } from "./endpoint.ts";

@@ -1,4 +1,4 @@
-/** The engine itself: is it well, what policy runs, who may ask. */
+/** The engine: health, status, the running policy, and tokens. */
 import { type Static, Type } from "typebox";
 import { closed, count, list, milliseconds, optional, text } from "../model/schema-kit.ts";
 import { AuditSchema, TokenSchema } from "../model/schemas.ts";

@@ -1,4 +1,4 @@
-/** Events: what came, what it caused, and why (not). */
+/** Events: what they caused, and why rules matched or did not match. */
 import { type Static, Type } from "typebox";
 import { closed, count, instant, list, milliseconds, optional } from "../model/schema-kit.ts";
 import { DeliverySchema, EventSchema, ExplanationSchema, RefusalSchema, TraceSchema } from "../model/schemas.ts";

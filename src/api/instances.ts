@@ -1,4 +1,4 @@
-/** Instances: where each machine stands, giving one an event by hand, and taking those of earlier definitions along. */
+/** Instances: their states, sending a signal to one by hand, and migrating those of earlier definitions. */
 import { type Static, Type } from "typebox";
 import { closed, count, list, object, optional, text } from "../model/schema-kit.ts";
 import { INSTANCE_STATUS, InstanceSchema, TimerSchema } from "../model/schemas.ts";
@@ -9,7 +9,7 @@ import { AcceptedSchema, changePage, filter, paged, query } from "./schemas.ts";
 export const InstanceDetailSchema = closed("InstanceDetail", {
   instance: InstanceSchema,
   timers: list(TimerSchema),
-  accepts: list(text("An event that it accepts now")),
+  accepts: list(text("A signal that it accepts now")),
 });
 export type InstanceDetail = Static<typeof InstanceDetailSchema>;
 
@@ -25,10 +25,10 @@ export const MigrationReportSchema = closed(
         { additionalProperties: false, description: "Those that cannot, by reason, with some of their keys" },
       ),
     ),
-    notes: list(text("What happens beside")),
-    cursor: optional(text("More instances are to be looked at from here")),
+    notes: list(text("A further effect of the migration")),
+    cursor: optional(text("Start of the next page; absent on the last")),
   },
-  "What becomes of the instances of earlier definitions",
+  "Which instances of earlier definitions can migrate",
 );
 export type MigrationReport = Static<typeof MigrationReportSchema>;
 
@@ -61,14 +61,14 @@ export const INSTANCE_ENDPOINTS = {
   getInstance: {
     method: "GET",
     path: "/api/v1/instances/{machine}/{key}",
-    summary: "One instance, its timers and the events it accepts now",
+    summary: "One instance, its timers and the signals it accepts now",
     scope: "read",
     responses: { 200: InstanceDetailSchema },
   },
   signalInstance: {
     method: "POST",
     path: "/api/v1/instances/{machine}/{key}/signal",
-    summary: "Give one instance an event, past the rules; audited",
+    summary: "Send a signal to one instance, without a rule; audited",
     scope: "operate",
     body: SignalRequestSchema,
     responses: { 202: AcceptedSchema },

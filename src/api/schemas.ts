@@ -1,22 +1,22 @@
-/** What the endpoints share: how pages and filters are asked for, how lists are answered, and what a mistake looks like. */
+/** Parts that endpoints share: pages, filters, lists, diagnostics and problem details. */
 import { type Static, type TProperties, type TSchema, Type } from "typebox";
 import type { ErrorCode } from "../errors.ts";
 import { closed, count, list, optional, text } from "../model/schema-kit.ts";
 
-/** A page is one answer of the store; longer ones hold up the senders. */
+/** A page is read from the store at once, and senders wait meanwhile. */
 const PAGE_LIMIT_MAX = 200;
 export const PAGE_LIMIT = 50;
 const FILTER_CHARS_MAX = 1_000;
 
 const limit = Type.Optional(Type.Integer({ minimum: 1, maximum: PAGE_LIMIT_MAX, default: PAGE_LIMIT }));
-/** Positions in the store, as pages name them: one number, or for lists in order of change two. */
+/** Cursors: a position in the store, or in lists by time of change the time and the position. */
 const ROW = "^\\d{1,15}$";
 const CHANGE = "^\\d{1,15}\\.\\d{1,15}$";
 const cursorOf = (pattern: string) => Type.Optional(Type.String({ pattern, description: "From the previous page" }));
 
 export const rowPage = { limit, cursor: cursorOf(ROW) };
 export const changePage = { limit, cursor: cursorOf(CHANGE) };
-/** No database and no log keeps a NUL in a text, so nothing can be called so. */
+/** Names hold no NUL: databases and logs cannot store it. */
 export const NO_NUL = "^[^\\u0000]*$";
 export const filter = (description?: string) =>
   Type.Optional(
@@ -27,7 +27,7 @@ export const filter = (description?: string) =>
   );
 export const query = <P extends TProperties>(properties: P) => Type.Object(properties, { additionalProperties: false });
 
-/** No parameters: a misspelt filter that is ignored would answer something that was not asked. */
+/** No parameters: an unknown one is an error, because a misspelt filter would be ignored. */
 export const NoQuery = query({});
 export const LimitQuery = query({ limit });
 
@@ -37,7 +37,7 @@ export const paged = <T extends TSchema>(title: string, items: T) =>
   closed(title, { items: Type.Array(items), cursor: optional(text("Of the next page; absent on the last")) });
 export const listed = <T extends TSchema>(title: string, items: T) => closed(title, { items: Type.Array(items) });
 
-export const DiagnosticSchema = closed("Finding", {
+export const DiagnosticSchema = closed("Diagnostic", {
   code: Type.Unsafe<ErrorCode>(text()),
   severity: Type.Enum(["error", "warning"]),
   message: text(),
@@ -51,9 +51,9 @@ export const DiagnosticSchema = closed("Finding", {
   suggestion: optional(text()),
 });
 
-/** What a request is answered when it cannot be served. */
+/** The body of an error response. */
 export const ProblemDetailsSchema = closed(
-  "Problem",
+  "ProblemDetails",
   {
     type: text(),
     title: text(),
@@ -61,7 +61,7 @@ export const ProblemDetailsSchema = closed(
     code: Type.String({ pattern: "^SB\\d{4}$", description: "See docs/errors.md" }),
     detail: text("What went wrong this time"),
     hint: text("What to do about it"),
-    reason: optional(text("Why a sender was not believed, as one word")),
+    reason: optional(text("Why the signature was refused, as one word")),
     instance: text("The request's id, as in x-api-uuid"),
     problems: optional(list(DiagnosticSchema)),
   },

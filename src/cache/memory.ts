@@ -1,51 +1,57 @@
-/** Provider state kept in this process: bounded, forgetful, never wrong for longer than its TTL. */
+/** Provider state in this process, with a bound on its size and a TTL for each entry. */
 import { createHash } from "node:crypto";
 import type { Json } from "../model.ts";
 import type { Cache, CacheTimes } from "../ports/cache.ts";
 import type { Clock } from "../ports/clock.ts";
 
-/** Transitions of every status of a large Jira site fit a few times over. */
+/** Several times the transitions of every status of a large Jira site. */
 const ENTRIES_MAX = 10_000;
-/** A failure is remembered so that many callers cause one load; a few keys are loaded at a time. */
+/** Failures that are remembered, so that many callers cause one load. */
 const FAILURES_MAX = 1_000;
-/** Entries written together must not all be loaded again in the same moment. */
+/** Share by which a TTL varies, so that entries written together are not loaded again at the same time. */
 const JITTER = 0.1;
 
-/** The Cache of a single process. Least recently read entries go first when it is full. */
+/** The Cache of a single process. When it is full, the least recently read entries are removed first. */
 export function memoryCache(options: { clock: Clock; entriesMax?: number }): Cache {
-  const shelf = memoryShelf(options);
-  const flights = singleFlight(options.clock);
+  const entries = createCacheEntries(options);
+  const flights = createSingleFlight(options.clock);
   return {
     async read<T extends Json>(key: string, { ttlMs, failMs }: CacheTimes, load: () => Promise<T>): Promise<T> {
       const text = await flights.join(key, failMs, async (isCurrent) => {
-        const kept = shelf.get(key);
-        if (kept !== undefined) return kept;
-        const loaded = JSON.stringify(await load());
-        if (isCurrent()) shelf.put(key, loaded, jittered(key, ttlMs));
-        return loaded;
+        const cachedText = entries.get(key);
+        if (cachedText !== undefined) return cachedText;
+        const loadedText = JSON.stringify(await load());
+        if (isCurrent()) entries.put(key, loadedText, jittered(key, ttlMs));
+        return loadedText;
       });
       return JSON.parse(text);
     },
     drop: async (key) => {
       flights.forget(key);
-      shelf.drop(key);
+      entries.drop(key);
     },
     healthy: () => true,
-    close: async () => shelf.clear(),
+    close: async () => entries.clear(),
   };
 }
 
-/** JSON texts with an end: what memory keeps, and what Redis falls back to. Texts, so that no reader can change a copy of another. */
-export interface Shelf {
+/** JSON texts with a TTL, for the cache in memory and while Redis is unreachable. Texts, so that no caller changes the value of another. */
+export interface CacheEntries {
   get(key: string): string | undefined;
   put(key: string, text: string, ttlMs: number): void;
   drop(key: string): void;
   clear(): void;
 }
 
-/** An empty Shelf for at most `entriesMax` (default 10,000) entries. */
-export function memoryShelf({ clock, entriesMax = ENTRIES_MAX }: { clock: Clock; entriesMax?: number }): Shelf {
-  // A Map keeps insertion order: whatever is read moves to the end, the first is the one to go.
+/** No entries at first, at most `entriesMax` (default 10,000) entries. */
+export function createCacheEntries({
+  clock,
+  entriesMax = ENTRIES_MAX,
+}: {
+  clock: Clock;
+  entriesMax?: number;
+}): CacheEntries {
+  // A Map keeps insertion order: an entry that is read moves to the end, and the first is removed when it is full.
   const entries = new Map<string, { text: string; untilMs: number }>();
   return {
     get(key) {
@@ -69,22 +75,22 @@ export function memoryShelf({ clock, entriesMax = ENTRIES_MAX }: { clock: Clock;
   };
 }
 
-/** One load at a time per key; a load that was forgotten meanwhile is answered to those who wait for it, and not kept. */
-export interface Flights {
+/** One load at a time per key. Its result is not cached when the key was dropped meanwhile. */
+export interface SingleFlight {
   /** A load that failed less than `failMs` ago is not repeated: its error is thrown again. */
   join(key: string, failMs: number | undefined, load: (isCurrent: () => boolean) => Promise<string>): Promise<string>;
   forget(key: string): void;
 }
 
-/** Flights of this process, none under way. */
-export function singleFlight(clock: Clock): Flights {
+/** Shares loads between the callers of this process. */
+export function createSingleFlight(clock: Clock): SingleFlight {
   const flights = new Map<string, Promise<string>>();
   const failures = new Map<string, { error: unknown; untilMs: number }>();
 
   function addFailure(key: string, error: unknown, failMs: number): void {
     failures.delete(key);
     failures.set(key, { error, untilMs: clock.now() + failMs });
-    // A Map keeps insertion order: the oldest failure goes first.
+    // A Map keeps insertion order: the oldest failure is removed first.
     for (const oldest of failures.keys()) {
       if (failures.size <= FAILURES_MAX) break;
       failures.delete(oldest);
@@ -95,8 +101,8 @@ export function singleFlight(clock: Clock): Flights {
     async join(key, failMs = 0, load) {
       const failure = failures.get(key);
       if (failure && clock.now() < failure.untilMs) throw failure.error;
-      const under = flights.get(key);
-      if (under !== undefined) return under;
+      const flightOfKey = flights.get(key);
+      if (flightOfKey !== undefined) return flightOfKey;
       const isCurrent = () => flights.get(key) === flight;
       const flight: Promise<string> = load(isCurrent)
         .catch((error) => {
@@ -116,7 +122,7 @@ export function singleFlight(clock: Clock): Flights {
   };
 }
 
-/** The TTL less up to 10 %, the same for the same key: never longer than asked for. */
+/** The TTL minus up to 10 %, always the same for a key. */
 export function jittered(key: string, ttlMs: number): number {
   const share = createHash("sha256").update(key).digest().readUInt32BE(0) / 2 ** 32;
   return Math.max(1, Math.round(ttlMs * (1 - JITTER * share)));

@@ -1,72 +1,72 @@
-/** Provider state shared by several processes: the only door to ioredis. A Redis that is away costs time, never an error. */
+/** Provider state shared by several processes: the only door to ioredis. An unreachable Redis costs time and causes no error. */
 import { Redis } from "ioredis";
 import type { Json } from "../model.ts";
 import type { Cache, CacheTimes } from "../ports/cache.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Observer } from "../ports/observe.ts";
-import { jittered, memoryShelf, singleFlight } from "./memory.ts";
+import { createCacheEntries, createSingleFlight, jittered } from "./memory.ts";
 
-/** A cache that is slower than the provider it stands for is worth nothing. */
+/** A slower cache would be slower than the provider. */
 const COMMAND_MS_MAX = 250;
-/** After a failure the connection is asked again at most this often. */
+/** Time between two commands after a failure. */
 const TRIAL_EVERY_MS = 1_000;
 const RECONNECT_MS_MAX = 5_000;
-/** Kept in process while Redis is away. */
-const NEAR_ENTRIES_MAX = 1_000;
-/** Keys dropped while Redis was away, which it must not bring back. */
-const FORGOTTEN_MAX = 10_000;
+/** Entries kept in this process while Redis is unreachable. */
+const LOCAL_ENTRIES_MAX = 1_000;
+/** Keys dropped while Redis was unreachable, which are deleted there later. */
+const DROPPED_MAX = 10_000;
 const NAMESPACE = "signalbox:cache:";
 
 /** The Cache of many processes, at a redis:// or rediss:// address. Connects and reconnects by itself. */
 export function redisCache(options: { url: string; clock: Clock; observe: Observer }): Cache {
   const { clock } = options;
-  const redis = connection(options);
-  const near = memoryShelf({ clock, entriesMax: NEAR_ENTRIES_MAX });
-  const flights = singleFlight(clock);
+  const redis = connectRedis(options);
+  const localEntries = createCacheEntries({ clock, entriesMax: LOCAL_ENTRIES_MAX });
+  const flights = createSingleFlight(clock);
 
-  /** What is kept, from Redis, or from this process while Redis is away. A text that is not JSON is not kept. */
+  /** The cached text, from Redis, or from this process while Redis is unreachable. A text that is not JSON is deleted. */
   async function get(key: string): Promise<string | undefined> {
-    const asked = await redis.ask((client) => client.get(NAMESPACE + key));
-    if (!asked) return near.get(key);
-    near.clear();
-    if (asked.value === null) return undefined;
-    if (isJson(asked.value)) return asked.value;
+    const result = await redis.ask((client) => client.get(NAMESPACE + key));
+    if (!result) return localEntries.get(key);
+    localEntries.clear();
+    if (result.value === null) return undefined;
+    if (isJson(result.value)) return result.value;
     await redis.ask((client) => client.del(NAMESPACE + key));
     return undefined;
   }
 
   async function put(key: string, text: string, ttlMs: number): Promise<void> {
-    const asked = await redis.ask((client) => client.set(NAMESPACE + key, text, "PX", ttlMs));
-    if (!asked) near.put(key, text, ttlMs);
+    const result = await redis.ask((client) => client.set(NAMESPACE + key, text, "PX", ttlMs));
+    if (!result) localEntries.put(key, text, ttlMs);
   }
 
   return {
     async read<T extends Json>(key: string, { ttlMs, failMs }: CacheTimes, load: () => Promise<T>): Promise<T> {
       const text = await flights.join(key, failMs, async (isCurrent) => {
-        const kept = await get(key);
-        if (kept !== undefined) return kept;
-        const loaded = JSON.stringify(await load());
-        if (isCurrent()) await put(key, loaded, jittered(key, ttlMs));
-        return loaded;
+        const cachedText = await get(key);
+        if (cachedText !== undefined) return cachedText;
+        const loadedText = JSON.stringify(await load());
+        if (isCurrent()) await put(key, loadedText, jittered(key, ttlMs));
+        return loadedText;
       });
       return JSON.parse(text);
     },
     async drop(key) {
       flights.forget(key);
-      near.drop(key);
-      const asked = await redis.ask((client) => client.del(NAMESPACE + key));
-      if (!asked) redis.forgetLater(NAMESPACE + key);
+      localEntries.drop(key);
+      const result = await redis.ask((client) => client.del(NAMESPACE + key));
+      if (!result) redis.deleteLater(NAMESPACE + key);
     },
     healthy: () => redis.isUp(),
     close: async () => redis.close(),
   };
 }
 
-interface Connection {
-  /** The command's reply, or undefined when Redis is away. Takes no longer than COMMAND_MS_MAX. */
+interface RedisConnection {
+  /** The result of the command; undefined when Redis is unreachable. Takes no longer than COMMAND_MS_MAX. */
   ask<T>(command: (client: Redis) => Promise<T>): Promise<{ value: T } | undefined>;
-  /** Deletes the key before anything else is asked, once Redis is back. */
-  forgetLater(key: string): void;
+  /** Deletes the key before any other command, once Redis is reachable. */
+  deleteLater(key: string): void;
   isUp(): boolean;
   close(): void;
 }
@@ -77,7 +77,7 @@ const CLIENT = {
   disableClientInfo: true,
   connectTimeout: COMMAND_MS_MAX,
   commandTimeout: COMMAND_MS_MAX,
-  // A connection that is gone already never says so; its timer would keep the process.
+  // A closed connection does not report its end, and its timer would keep the process alive.
   disconnectTimeout: COMMAND_MS_MAX,
   enableOfflineQueue: false,
   autoResendUnfulfilledCommands: false,
@@ -85,84 +85,84 @@ const CLIENT = {
   retryStrategy: (times: number) => Math.min(50 * 2 ** Math.min(times - 1, 10), RECONNECT_MS_MAX),
 } as const;
 
-/** One ioredis client with what is known about it; tells `observe` when that changes. */
-function connection({ url, clock, observe }: { url: string; clock: Clock; observe: Observer }): Connection {
+/** One ioredis client and its state; changes are reported to `observe`. */
+function connectRedis({ url, clock, observe }: { url: string; clock: Clock; observe: Observer }): RedisConnection {
   const client = new Redis(url, CLIENT);
-  const where = address(url);
-  const forgotten = new Set<string>();
-  let up: boolean | undefined;
-  let closed = false;
+  const location = address(url);
+  const droppedKeys = new Set<string>();
+  let isUp: boolean | undefined;
+  let isClosed = false;
   let trialAtMs = 0;
-  let known = () => {};
-  const isKnown = new Promise<void>((resolve) => {
-    known = resolve;
+  let resolveKnown = () => {};
+  const firstState = new Promise<void>((resolve) => {
+    resolveKnown = resolve;
   });
 
-  function turn(ok: boolean, detail: string): void {
-    if (closed || up === ok) return;
-    up = ok;
-    known();
-    observe({ kind: "cache", ok, detail: `Redis at ${where} ${detail}` });
+  function setState(ok: boolean, detail: string): void {
+    if (isClosed || isUp === ok) return;
+    isUp = ok;
+    resolveKnown();
+    observe({ kind: "cache", ok, detail: `Redis at ${location} ${detail}` });
   }
 
   function fail(error: unknown): void {
     trialAtMs = clock.monotonic() + TRIAL_EVERY_MS;
-    turn(false, `cannot be reached: ${error instanceof Error ? error.message : String(error)}`);
+    setState(false, `cannot be reached: ${error instanceof Error ? error.message : String(error)}`);
   }
 
-  /** Nothing is read before what was dropped meanwhile is gone. */
-  async function forget(): Promise<void> {
-    const keys = [...forgotten];
+  /** Deletes the keys that were dropped meanwhile, before anything is read. */
+  async function deleteDropped(): Promise<void> {
+    const keys = [...droppedKeys];
     if (keys.length === 0) return;
     await client.del(...keys);
-    for (const key of keys) forgotten.delete(key);
+    for (const key of keys) droppedKeys.delete(key);
   }
 
-  /** While Redis fails, one command at a time finds out whether it still does; the others do not wait for it. */
-  function mayTry(): boolean {
-    if (up) return true;
+  /** While Redis fails, one command per second tries it; the others return at once. */
+  function canTry(): boolean {
+    if (isUp) return true;
     if (clock.monotonic() < trialAtMs) return false;
     trialAtMs = clock.monotonic() + TRIAL_EVERY_MS;
     return true;
   }
 
   client.on("ready", () => {
-    // Ready is said even when the password was refused; an answer is the proof.
+    // `ready` is emitted even when the password was refused; only a response to PING proves the connection.
     client
       .ping()
-      .then(forget)
-      .then(() => turn(true, "is connected"), fail);
+      .then(deleteDropped)
+      .then(() => setState(true, "is connected"), fail);
   });
   client.on("error", fail);
   client.on("close", () => fail("the connection was closed"));
 
   return {
     async ask(command) {
-      if (up === undefined) await Promise.race([isKnown, clock.sleep(COMMAND_MS_MAX)]);
-      if (closed || client.status !== "ready" || !mayTry()) return undefined;
+      if (isUp === undefined) await Promise.race([firstState, clock.sleep(COMMAND_MS_MAX)]);
+      if (isClosed || client.status !== "ready" || !canTry()) return undefined;
       try {
-        await forget();
+        await deleteDropped();
         const value = await command(client);
-        turn(true, "is connected");
+        setState(true, "is connected");
         return { value };
       } catch (error) {
         fail(error);
         return undefined;
       }
     },
-    forgetLater(key) {
-      if (forgotten.size < FORGOTTEN_MAX) forgotten.add(key);
+    deleteLater(key) {
+      if (droppedKeys.size < DROPPED_MAX) droppedKeys.add(key);
     },
-    isUp: () => up === true,
+    isUp: () => isUp === true,
     close() {
-      closed = true;
-      up = false;
+      isClosed = true;
+      isUp = false;
       client.disconnect();
     },
   };
 }
 
-/** Host, port and database: what may be shown of a URL that may hold a password. */
+/** Host, port and database of the URL, without its password. */
 function address(url: string): string {
   const parsed = URL.canParse(url) ? new URL(url) : undefined;
   return parsed?.hostname ? `${parsed.hostname}:${parsed.port || "6379"}${parsed.pathname}` : "an unreadable address";

@@ -5,7 +5,7 @@ import { systemClock } from "../clock.ts";
 import type { Config, Loaded, loadConfig } from "../config/config.ts";
 import { parseDuration } from "../core/duration.ts";
 import { SignalboxError } from "../errors.ts";
-import type { Log } from "../log.ts";
+import type { Logger } from "../log.ts";
 import type { JsonObject } from "../model.ts";
 import type { Provider } from "../ports/provider.ts";
 import { type Options, textOf, usage } from "./options.ts";
@@ -47,7 +47,7 @@ export interface Context {
   /** Rejects with all diagnostics when the configuration does not load. */
   config(how?: LoadChoices): Promise<Config>;
   /** The log on standard error; `level` unless -q or -v say otherwise. */
-  log(level: Config["log"] | "silent", secrets: readonly string[]): Promise<Log>;
+  log(level: Config["log"] | "silent", secrets: readonly string[]): Promise<Logger>;
 }
 
 /** An error with the texts of the files that its diagnostics point to. */
@@ -107,7 +107,7 @@ export function createContext(shell: Shell, options: Options): Context {
       return loaded.config;
     },
     async log(level, secrets) {
-      const { createLog } = await import("../log.ts");
+      const { createLogger: createLog } = await import("../log.ts");
       const levelWithoutTrace = level === "trace" ? "debug" : level === "fatal" ? "error" : level;
       const selectedLevel = verbosity > 0 ? "debug" : isQuiet ? "error" : levelWithoutTrace;
       return createLog({

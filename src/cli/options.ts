@@ -1,6 +1,6 @@
 /** Options of a command line, and how a command reads them. */
 import { parseDuration } from "../core/duration.ts";
-import { SignalboxError } from "../errors.ts";
+import { nearest, SignalboxError } from "../errors.ts";
 
 /** Options as given, by their long names in camel case. */
 export type Options = Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>;
@@ -42,6 +42,12 @@ export function durationOf(options: Options, name: string): number | undefined {
 /** A command line that cannot be carried out; exit 2. */
 export function usage(message: string): SignalboxError {
   return new SignalboxError("SB0901", message);
+}
+
+/** No `kind` has that name: SB0905, with the nearest of the names there are. */
+export function notFound(kind: string, name: string, names: readonly string[]): SignalboxError {
+  const near = nearest(name, names);
+  return new SignalboxError("SB0905", `There is no ${kind} "${name}"${near ? `; did you mean "${near}"?` : ""}`);
 }
 
 function kebab(name: string): string {

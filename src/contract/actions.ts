@@ -8,7 +8,7 @@ import type { JsonObject, Outcome } from "../model.ts";
 import { createNetwork } from "../network/network.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Action, Connection, Provider } from "../ports/provider.ts";
-import type { Behaviour, Listening, StandIn, Transport } from "../sandbox/stand-in.ts";
+import type { Behaviour, StandIn, StandInServer, Transport } from "../sandbox/stand-in.ts";
 import { type Clause, demand, demandEqual, demandNone, shown } from "./clause.ts";
 import { httpTransport } from "./http.ts";
 
@@ -196,7 +196,7 @@ async function performed(
   bench: Bench,
   behaviour: Behaviour<unknown>,
   { redact = (text) => text, allowPrivate = true, isGone = false }: Conditions = {},
-): Promise<{ outcome: Outcome; requests: Listening["requests"] }> {
+): Promise<{ outcome: Outcome; requests: StandInServer["requests"] }> {
   const { provider, connection, action } = bench;
   const listening = await bench.transport.listen(behaviour);
   if (isGone) await listening.close();
@@ -231,7 +231,7 @@ function lateness(signal: AbortSignal): Promise<never> {
 }
 
 /** Every key of the connection that holds an address, an account or a credential. */
-function settingsOf({ settings: schema }: Connection, { settings }: Listening): JsonObject {
+function settingsOf({ settings: schema }: Connection, { settings }: StandInServer): JsonObject {
   const { properties = {} } = schema as Schema;
   const values = Object.entries(properties).map(([name, { secret, type }]) => {
     if (Object.hasOwn(settings, name)) return [name, settings[name]];

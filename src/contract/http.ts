@@ -1,13 +1,17 @@
 /** HTTP as the contract needs it: a server on loopback that confirms, refuses or breaks. */
 
-import { type Reply, serve } from "../sandbox/http.ts";
+import { type SandboxResponse, serve } from "../sandbox/http.ts";
 import type { Behaviour, HttpAnswers, Transport } from "../sandbox/stand-in.ts";
 
-const CONFIRMED: Reply = { status: 200, body: { ok: true } };
+const CONFIRMED: SandboxResponse = { status: 200, body: { ok: true } };
 
 /** `secret` stands in the path of addresses that are credentials themselves, such as incoming webhooks. */
-export function httpTransport(answers: HttpAnswers, secret: string): Transport<Reply> {
-  const empty = (status: number, headers: Record<string, string> = {}): Reply => ({ status, headers, body: "{}" });
+export function httpTransport(answers: HttpAnswers, secret: string): Transport<SandboxResponse> {
+  const empty = (status: number, headers: Record<string, string> = {}): SandboxResponse => ({
+    status,
+    headers,
+    body: "{}",
+  });
   const never = [301, 400, 404, 500].map((status) => ({
     says: `answered ${status}`,
     answer: empty(status, { location: "/x" }),
@@ -44,10 +48,10 @@ export function httpTransport(answers: HttpAnswers, secret: string): Transport<R
 }
 
 function replyOf(
-  behaviour: Behaviour<Reply>,
+  behaviour: Behaviour<SandboxResponse>,
   { method, headers }: { method: string; headers: Readonly<Record<string, string>> },
   answers: HttpAnswers,
-): Reply {
+): SandboxResponse {
   switch (behaviour.kind) {
     case "confirms":
       return answers[behaviour.action]?.[method] ?? CONFIRMED;

@@ -1,12 +1,12 @@
-/** Takes secrets out of what is shown: by value in every form in which one travels, by key, and by what gives itself away. */
+/** Removes secrets from output: by value in every encoding, by the name of a key, and by the form of credentials. */
 
 export const MASK = "••••";
 
-/** Shorter ones would mask half of every line, and no vendor issues them. */
+/** A shorter secret would mask parts of ordinary words; no vendor issues one. */
 const SECRET_CHARS_MIN = 4;
-/** Shorter parts of an address are words such as "api". */
+/** A shorter part of an address is a word such as "api". */
 const ADDRESS_PART_CHARS_MIN = 16;
-/** Fewer characters of Base64 come about by chance. */
+/** A shorter run of Base64 may occur by chance. */
 const BASE64_CHARS_MIN = 8;
 
 const SENSITIVE_KEY = /(?:authorization|token|secret|password|passphrase|cookie|apikey|privatekey)s?$/;
@@ -14,18 +14,18 @@ const BASE64_CHAR = /[A-Za-z0-9+/_=-]/;
 
 export interface Redactor {
   text(text: string): string;
-  /** JSON data; keys such as `token` or `authorization` lose their value whatever it is. */
+  /** JSON data; the values of keys such as `token` or `authorization` are masked whatever they are. */
   value(value: unknown): unknown;
 }
 
-export function redactor(secrets: readonly string[]): Redactor {
-  const known = [...new Set(secrets.flatMap(withParts))].filter((secret) => secret.length >= SECRET_CHARS_MIN);
-  const plain = anyOf(known.flatMap(writtenForms));
-  const encoded = anyOf(known.flatMap(base64Forms));
+export function createRedactor(secrets: readonly string[]): Redactor {
+  const allSecrets = [...new Set(secrets.flatMap(withParts))].filter((secret) => secret.length >= SECRET_CHARS_MIN);
+  const plain = anyOf(allSecrets.flatMap(writtenForms));
+  const encoded = anyOf(allSecrets.flatMap(base64Forms));
 
   function text(original: string): string {
     const withoutValues = plain ? original.replace(plain, MASK) : original;
-    return withoutTelltales(encoded ? withoutRuns(withoutValues, encoded) : withoutValues);
+    return withoutCredentials(encoded ? withoutRuns(withoutValues, encoded) : withoutValues);
   }
 
   function value(original: unknown, key = ""): unknown {
@@ -44,7 +44,7 @@ function isSensitiveKey(key: string): boolean {
   return SENSITIVE_KEY.test(key.replace(/[-_.]/g, "").toLowerCase());
 }
 
-/** Of an address that is a secret, such as an incoming webhook, error pages repeat the path, and logs the last part of it. */
+/** The secret, and the parts of an address (such as an incoming webhook) that error pages and logs repeat. */
 function withParts(secret: string): string[] {
   if (!/^https?:/.test(secret) || !URL.canParse(secret)) return [secret];
   const { pathname, search } = new URL(secret);
@@ -52,7 +52,7 @@ function withParts(secret: string): string[] {
   return [secret, ...parts.filter(({ length }) => length >= ADDRESS_PART_CHARS_MIN)];
 }
 
-/** As it is, inside JSON, inside JSON inside JSON, and inside a URL or form. */
+/** The secret as it is, inside JSON, inside JSON inside JSON, and inside a URL or form. */
 function writtenForms(secret: string): string[] {
   const escaped = JSON.stringify(secret).slice(1, -1);
   const url = encodeURIComponent(secret);
@@ -63,7 +63,7 @@ function writtenForms(secret: string): string[] {
 
 /**
  * Base64 of `user:secret` does not contain Base64 of `secret`: three bytes become four characters, so there are three ways the
- * secret can lie. Of each, the characters that depend on nothing but the secret are looked for.
+ * secret can be placed. Of each, the characters that depend on the secret alone are searched.
  */
 function base64Forms(secret: string): string[] {
   const bytes = Buffer.from(secret);
@@ -102,8 +102,8 @@ function withoutRuns(text: string, pattern: RegExp): string {
   return masked + text.slice(from);
 }
 
-/** Credentials that we were never told but that say what they are. */
-function withoutTelltales(text: string): string {
+/** Masks unknown credentials that are recognised by their form. */
+function withoutCredentials(text: string): string {
   return text
     .replace(/\b(basic)\s+([A-Za-z0-9+/]{4,}={0,2})/gi, (whole, scheme: string, value: string) =>
       Buffer.from(value, "base64").includes(":") ? `${scheme} ${MASK}` : whole,

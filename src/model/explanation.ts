@@ -5,12 +5,12 @@ import type {
   EffectSchema,
   ExplanationSchema,
   RuleChangeSchema,
-  RuleOutcomeSchema,
+  RuleExplanationSchema,
 } from "./schemas.ts";
 
 /** A condition as it was met: rendered by explain, the API and the near-miss list alike. */
 export type ConditionNode = Static<typeof ConditionSchema>;
-export type RuleExplanation = Static<typeof RuleOutcomeSchema>;
+export type RuleExplanation = Static<typeof RuleExplanationSchema>;
 
 /** What a rule causes: a delivery, a signal to a machine of that definition, or a problem. */
 export type RuleEffect = Static<typeof EffectSchema>;

@@ -199,7 +199,7 @@ export const ConditionSchema = closed("Condition", {
   hint: optional(text()),
 });
 
-export const RuleOutcomeSchema = closed("RuleOutcome", {
+export const RuleExplanationSchema = closed("RuleExplanation", {
   id: text(),
   place: optional(PlaceSchema),
   matched: Type.Boolean(),
@@ -225,7 +225,7 @@ export const EffectSchema = Type.Union(
     ),
     Type.Object({ code: text(), message: text() }, { additionalProperties: false }),
   ],
-  { title: "Effect", description: "What a rule causes: a delivery, a signal, or a problem" },
+  { title: "RuleEffect", description: "What a rule causes: a delivery, a signal, or a problem" },
 );
 
 const RuleEndSchema = closed("RuleEnd", {
@@ -260,7 +260,7 @@ export const ExplanationSchema = closed(
   {
     event: EventSchema,
     policy: text("Revision of the policy that this was computed with"),
-    rules: list(RuleOutcomeSchema),
+    rules: list(RuleExplanationSchema),
     notConsidered: Type.Object({ count: count(), ids: list(text()) }, { additionalProperties: false }),
     decided: optional(
       Type.Object({ atMs: milliseconds("When it was decided"), trace: TraceSchema }, { additionalProperties: false }),
@@ -303,7 +303,7 @@ export const TimerSchema = closed("Timer", {
   id: text(),
   step: count(),
   dueAtMs: milliseconds("When it fires"),
-  causedBy: text("The event that armed it"),
+  causedBy: text("The event that set it"),
 });
 
 // ---------------------------------------------------------------- what is kept beside the log

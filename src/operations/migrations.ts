@@ -1,4 +1,4 @@
-/** Instances of earlier definitions: which can migrate to a new one, which cannot and why; and ordering those to migrate that can. */
+/** Instances of earlier definitions: which can migrate to a new one, which cannot and why; and migrating those that can. */
 import type { CompiledMachine } from "../core/machine/file/compile.ts";
 import { migrateInstance } from "../core/machine/migration.ts";
 import { migrationEvent } from "../core/own-events.ts";
@@ -8,21 +8,21 @@ import type { Clock } from "../ports/clock.ts";
 import type { Store } from "../ports/store.ts";
 import type { Actor, MigrationReport, Operations } from "./operations.ts";
 
-/** How many instances are looked at in one call. */
+/** Instances per call. */
 const PAGE = 1_000;
-/** A report of all machines looks at no more of each; the command that migrates looks at all. */
+/** Pages per machine in a report of all machines; the command that migrates reads all of them. */
 const REPORT_PAGES = 10;
 const KEYS_SHOWN = 5;
 
-interface LookDeps {
+interface MigrationReadDeps {
   store: Store;
   clock: Clock;
   definition(machine: string, hash: string): Promise<CompiledMachine | undefined>;
 }
 
-export interface MigrationDeps extends LookDeps {
+export interface MigrationDeps extends MigrationReadDeps {
   requestId(): string;
-  /** As the running policy has it. */
+  /** The machine of the running policy. */
   machine(id: string): CompiledMachine | undefined;
   compile(machine: string, definition: Json): CompiledMachine | undefined;
   audit(actor: Actor, row: Omit<AuditEntry, "atMs" | "who">): Promise<void>;
@@ -36,12 +36,12 @@ export function migrationOperations(deps: MigrationDeps): Pick<Operations, "plan
       if (!to && definition !== undefined)
         throw new SignalboxError("SB0907", `The definition of "${machine}" does not compile`);
       if (!to) throw new SignalboxError("SB0905", `There is no machine "${machine}"`);
-      return (await page(deps, to, cursor)).report;
+      return (await migrationPage(deps, to, cursor)).report;
     },
     async migrate(machine, { cursor }, actor) {
       const to = deps.machine(machine);
       if (!to) throw new SignalboxError("SB0905", `There is no machine "${machine}"`);
-      const { report, migrating } = await page(deps, to, cursor);
+      const { report, migrating } = await migrationPage(deps, to, cursor);
       const nowMs = deps.clock.now();
       const requestId = deps.requestId();
       const events: NewEvent[] = [];
@@ -62,16 +62,16 @@ export function migrationOperations(deps: MigrationDeps): Pick<Operations, "plan
   };
 }
 
-/** Of the machines that have instances of earlier definitions; with a `cursor` where there are more than were looked at. */
+/** One report for each machine with instances of earlier definitions; with a `cursor` when not all of them were read. */
 export async function migrationReports(
-  deps: LookDeps,
+  deps: MigrationReadDeps,
   machines: Iterable<CompiledMachine>,
 ): Promise<MigrationReport[]> {
   const all: MigrationReport[] = [];
   for (const to of machines) {
     let sum: MigrationReport | undefined;
-    for (let looked = 0; looked < REPORT_PAGES && (sum === undefined || sum.cursor !== undefined); looked++)
-      sum = joinReports(sum, (await page(deps, to, sum?.cursor)).report);
+    for (let pages = 0; pages < REPORT_PAGES && (sum === undefined || sum.cursor !== undefined); pages++)
+      sum = joinReports(sum, (await migrationPage(deps, to, sum?.cursor)).report);
     if (sum !== undefined && sum.migrating + sum.staying.length > 0) all.push(sum);
   }
   return all;
@@ -94,14 +94,14 @@ export function joinReports(sum: MigrationReport | undefined, { cursor, ...next 
   return { ...next, migrating: sum.migrating + next.migrating, staying: [...staying.values()], notes, ...more };
 }
 
-async function page(
-  deps: LookDeps,
+async function migrationPage(
+  deps: MigrationReadDeps,
   to: CompiledMachine,
   cursor: string | undefined,
-): Promise<{ report: MigrationReport; migrating: Migrating[] }> {
+): Promise<{ report: MigrationReport; migrating: MigrationCandidate[] }> {
   const filter = { machine: to.id, status: "active" as const };
   const instances = await deps.store.instanceList(filter, { limit: PAGE, ...(cursor === undefined ? {} : { cursor }) });
-  const migrating: Migrating[] = [];
+  const migrating: MigrationCandidate[] = [];
   let report: MigrationReport = { machine: to.id, definition: to.hash, migrating: 0, staying: [], notes: [] };
   for (const instance of instances.items) {
     if (instance.definition === to.hash) continue;
@@ -116,18 +116,18 @@ async function page(
   return { report: { ...report, ...(instances.cursor === undefined ? {} : { cursor: instances.cursor }) }, migrating };
 }
 
-/** An instance with the timers that it has set. */
-interface Migrating {
+/** An instance and its timers. */
+interface MigrationCandidate {
   instance: Instance;
   timers: readonly Timer[];
 }
 
-async function tryMigration(deps: LookDeps, { instance, timers }: Migrating, to: CompiledMachine) {
+async function tryMigration(deps: MigrationReadDeps, { instance, timers }: MigrationCandidate, to: CompiledMachine) {
   const from = await deps.definition(instance.machine, instance.definition);
-  if (!from) return { ok: false as const, reasons: [`Its definition ${instance.definition} is not there any more`] };
+  if (!from) return { ok: false as const, reasons: [`Its definition ${instance.definition} is no longer stored`] };
   return migrateInstance({ from, instance, timers }, to, {}, deps.clock.now());
 }
 
-async function timersOf({ store }: LookDeps, instance: Instance) {
+async function timersOf({ store }: MigrationReadDeps, instance: Instance) {
   return Object.keys(instance.timers).length === 0 ? [] : await store.timersOf(instance);
 }

@@ -14,22 +14,22 @@ import { type MigrationDeps, migrationOperations } from "./migrations.ts";
 import type { Actor, Operations, PolicyReport, StatusReport } from "./operations.ts";
 import { deliveryView, eventView, traceView } from "./views.ts";
 
-const TOKEN_USE_MS = 60_000;
+const TOKEN_TOUCH_EVERY_MS = 60_000;
 const DELIVERIES_MAX = 200;
 
 export interface OperateDeps {
   store: Store;
   clock: Clock;
-  /** Unique per call: an id for what is done once by hand. */
+  /** Another id at each call, for work that is ordered by hand. */
   requestId(): string;
   /** A new secret token in plain text. */
   newToken(): string;
   policy(): LoadedPolicy;
-  /** The policy of an earlier revision; undefined = its texts are gone or no longer load. */
+  /** The policy of an earlier revision; undefined = its texts are purged or no longer load. */
   policyAt(revision: string): Promise<LoadedPolicy | undefined>;
   /** The compiled definition with this hash, from the files or from the store. */
   definition(machine: string, hash: string): Promise<CompiledMachine | undefined>;
-  /** A definition that is not of the running policy. */
+  /** Compiles a definition that the running policy does not have. */
   compile(machine: string, definition: Json): CompiledMachine | undefined;
   report(): PolicyReport;
   reload(): Promise<PolicyReport>;
@@ -42,15 +42,15 @@ export function createOperations(deps: OperateDeps): Operations {
   const { store, clock } = deps;
   const audit = (actor: Actor, row: Omit<AuditEntry, "atMs" | "who">) =>
     store.audit({ atMs: clock.now(), who: actor.who, ...row });
-  const detail = async (id: string): Promise<EventRecord & { deliveries: Delivery[] }> => {
+  const eventWithDeliveries = async (id: string): Promise<EventRecord & { deliveries: Delivery[] }> => {
     const record = await store.event(id);
-    if (!record) throw missing("event", id);
+    if (!record) throw notFound("event", id);
     const { items } = await store.deliveries({ event: id }, { limit: DELIVERIES_MAX });
     return { ...record, deliveries: items };
   };
   const deliveryOf = async (id: string): Promise<Delivery> => {
     const delivery = await store.delivery(id);
-    if (!delivery) throw missing("delivery", id);
+    if (!delivery) throw notFound("delivery", id);
     return delivery;
   };
 
@@ -74,13 +74,13 @@ export function createOperations(deps: OperateDeps): Operations {
       return { ...rest, items: items.map(eventView) };
     },
     async event(id) {
-      const { deliveries, ...record } = await detail(id);
+      const { deliveries, ...record } = await eventWithDeliveries(id);
       return { ...eventView(record), deliveries: deliveries.map(deliveryView) };
     },
     async explain(id, at) {
-      const { event, decidedAtMs, trace, deliveries } = await detail(id);
+      const { event, decidedAtMs, trace, deliveries } = await eventWithDeliveries(id);
       const explained = {
-        ...explainEvent(await policyOf(deps, at, { id, trace }), event),
+        ...explainEvent(await policyFor(deps, at, { id, trace }), event),
         deliveries: deliveries.map(deliveryView),
       };
       if (decidedAtMs === undefined || !trace) return explained;
@@ -90,7 +90,7 @@ export function createOperations(deps: OperateDeps): Operations {
     decide: async (event) => explainEvent(deps.policy(), currentEvent(event)),
     async redeliver(id, actor) {
       const record = await store.event(id);
-      if (!record) throw missing("event", id);
+      if (!record) throw notFound("event", id);
       const again = redelivered(record.event, clock.now(), deps.requestId());
       await store.append([again]);
       await audit(actor, { what: "redeliver", target: id, detail: { as: again.event.id } });
@@ -134,7 +134,7 @@ function instanceOperations(deps: OperateDeps, audit: Audit): Pick<Operations, "
     instances: (filter, page) => store.instanceList(filter, page),
     async instance(machine, key) {
       const instance = await instanceOf(machine, key);
-      if (!instance) throw missing("instance", `${machine}/${key}`);
+      if (!instance) throw notFound("instance", `${machine}/${key}`);
       const definition = await deps.definition(machine, instance.definition);
       const timers = [...(await store.timersOf({ machine, key }))];
       return { instance, timers, accepts: definition?.acceptedSignals(instance) ?? [] };
@@ -144,7 +144,7 @@ function instanceOperations(deps: OperateDeps, audit: Audit): Pick<Operations, "
         throw new SignalboxError("SB0907", `"${signal.event}" is reserved, event names may not start with "xstate."`);
       }
       if (!(await instanceOf(machine, key)) && !deps.policy().machines.get(machine)?.starts(signal.event)) {
-        throw missing("instance", `${machine}/${key}`);
+        throw notFound("instance", `${machine}/${key}`);
       }
       const by = { who: actor.who, nowMs: clock.now(), requestId: deps.requestId() };
       const event = handSignal({ machine, key }, signal, by);
@@ -173,7 +173,7 @@ function tokenOperations(
     },
     async createToken({ name, scopes, expiresAtMs }, actor) {
       const token = deps.newToken();
-      const row: Token = { name, hash: hashOf(token), scopes, createdAtMs: clock.now() };
+      const row: Token = { name, hash: tokenHash(token), scopes, createdAtMs: clock.now() };
       if (expiresAtMs !== undefined) row.expiresAtMs = expiresAtMs;
       if (!(await store.addToken(row))) {
         throw new SignalboxError("SB0906", `A token "${name}" exists already; revoke it first or choose another name`);
@@ -182,19 +182,19 @@ function tokenOperations(
       return { token };
     },
     async revokeToken(name, actor) {
-      if (!(await store.dropToken(name))) throw missing("token", name);
+      if (!(await store.dropToken(name))) throw notFound("token", name);
       await audit(actor, { what: "token.revoke", target: name });
     },
     async authenticate(token) {
-      const hash = hashOf(token);
+      const hash = tokenHash(token);
       const row = (await store.tokens()).find((one) => one.hash === hash);
       const nowMs = clock.now();
       if (!row || (row.expiresAtMs !== undefined && row.expiresAtMs <= nowMs)) return undefined;
       const usedAtMs = lastUse.get(hash) ?? row.usedAtMs ?? 0;
-      if (nowMs - usedAtMs > TOKEN_USE_MS) {
-        // Noted before it is written, so that a burst of requests writes once.
+      if (nowMs - usedAtMs > TOKEN_TOUCH_EVERY_MS) {
+        // Set before the write, so that a burst of requests writes once.
         lastUse.set(hash, nowMs);
-        // When the disk is full people still have to be able to look; /readyz says that it is.
+        // A full disk must not keep people out; /readyz reports it.
         await store.touchToken(row, nowMs).catch(() => undefined);
       }
       return row;
@@ -202,11 +202,11 @@ function tokenOperations(
   };
 }
 
-/** Shorter than any prefix that people copy from what we print. */
+/** Shorter than the prefixes of revisions that are printed. */
 const REVISION_CHARS_MIN = 4;
 
 /** The running policy, the one that `decided` the event, or one by its revision. */
-async function policyOf(
+async function policyFor(
   deps: OperateDeps,
   at: string | undefined,
   { id, trace }: { id: string; trace: Trace | undefined },
@@ -215,19 +215,19 @@ async function policyOf(
   if (at === undefined) return running;
   if (at === "decided" && !trace)
     throw new SignalboxError("SB0906", `Event "${id}" is not decided yet, no policy has decided it`);
-  const known = trace ? [trace.policy, running.revision] : [running.revision];
-  const named = known.find((one) => at.length >= REVISION_CHARS_MIN && one.startsWith(at)) ?? at;
-  const revision = at === "decided" && trace ? trace.policy : named;
+  const revisions = trace ? [trace.policy, running.revision] : [running.revision];
+  const matchingRevision = revisions.find((one) => at.length >= REVISION_CHARS_MIN && one.startsWith(at)) ?? at;
+  const revision = at === "decided" && trace ? trace.policy : matchingRevision;
   const policy = await deps.policyAt(revision);
   if (policy) return policy;
-  if (known.includes(revision)) {
+  if (revisions.includes(revision)) {
     throw new SignalboxError("SB0905", `The rules of policy "${revision}" are gone or no longer load`);
   }
   const decider = trace && trace.policy !== running.revision ? `, "${trace.policy}" decided this event` : "";
   throw new SignalboxError("SB0905", `There is no policy "${at}"; "${running.revision}" runs${decider}`);
 }
 
-/** Nothing to compare when the running policy decided it. */
+/** The changes since the decision; undefined when the running policy made it. */
 async function changesSince(deps: OperateDeps, decided: Decided): Promise<Explanation["changes"]> {
   const now = deps.policy();
   if (decided.trace.policy === now.revision) return undefined;
@@ -236,10 +236,10 @@ async function changesSince(deps: OperateDeps, decided: Decided): Promise<Explan
   return { policy: now.revision, complete: was !== undefined, rules };
 }
 
-function hashOf(token: string): string {
+function tokenHash(token: string): string {
   return createHash("sha256").update(token).digest("hex");
 }
 
-function missing(what: string, id: string): SignalboxError {
+function notFound(what: string, id: string): SignalboxError {
   return new SignalboxError("SB0905", `There is no ${what} "${id}"`);
 }

@@ -1,4 +1,4 @@
-/** What people may ask of and do to a running engine: the one list behind the API and the command line. */
+/** What people can read and do in a running engine: the operations behind the API and the command line. */
 import type { PolicyReport, StatusReport } from "../api/engine.ts";
 import type { EventDetail, EventView } from "../api/events.ts";
 import type { InstanceDetail, MigrationReport } from "../api/instances.ts";
@@ -12,16 +12,16 @@ export interface Actor {
   who: string;
 }
 
-/** Rejects with SignalboxError: SB0905 unknown thing, SB0906 refused by state, SB0907 bad request. */
+/** Rejects with SignalboxError: SB0905 unknown thing, SB0906 impossible in this state, SB0907 bad request. */
 export interface Operations {
   status(): Promise<StatusReport>;
-  /** Ready to take events: store writable, policy loaded. */
+  /** Ready for events: the store can write. `detail` also says whether the policy is stale. */
   ready(): Promise<{ ok: boolean; detail: string }>;
   events(filter: EventFilter, page: Page): Promise<Paged<EventView>>;
   event(id: string): Promise<EventDetail>;
   /**
-   * With the running policy, or that of the revision `at` (its first characters will do when it runs or decided the event), or the one that
-   * `decided` the event: SB0906 when none has yet.
+   * With the running policy, or that of the revision `at` (a prefix is enough for the running policy and the one that decided the event), or
+   * with the policy that `decided` the event: SB0906 when the event is undecided.
    */
   explain(id: string, at?: string): Promise<Explanation>;
   /** An event that is not stored: `event` in the log's form. No side effects. */
@@ -36,16 +36,16 @@ export interface Operations {
     page: Page,
   ): Promise<Paged<Instance>>;
   instance(machine: string, key: string): Promise<InstanceDetail>;
-  /** Gives one instance an event by hand, past the rules; audited. */
+  /** Sends a signal to one instance by hand, without a rule; audited. */
   signal(
     machine: string,
     key: string,
     signal: { event: string; data?: JsonObject; reason: string },
     actor: Actor,
   ): Promise<{ id: string }>;
-  /** Which instances of earlier definitions could migrate to the running definition, or to the one that is given. A page at a time. */
+  /** Which instances of earlier definitions could migrate to the running definition, or to `definition`. A page at a time. */
   planMigration(machine: string, options: { definition?: JsonObject; cursor?: string }): Promise<MigrationReport>;
-  /** Orders those to migrate that can, as events of the log; audited. A page at a time; the answer is what was ordered. */
+  /** Migrates those that can, by events of the log; audited. A page at a time; the report counts the events. */
   migrate(machine: string, options: { cursor?: string }, actor: Actor): Promise<MigrationReport>;
   refusals(limit: number): Promise<readonly Refusal[]>;
   /** What was done by hand, newest first. */
@@ -54,12 +54,12 @@ export interface Operations {
   /** All or nothing; the report says whether the files on disk are now the running policy. */
   reload(actor: Actor): Promise<PolicyReport>;
   tokens(): Promise<readonly Omit<Token, "hash">[]>;
-  /** The token is answered once and never again. */
+  /** Returns the token, which is not readable afterwards. */
   createToken(
     token: { name: string; scopes: string[]; expiresAtMs?: number },
     actor: Actor,
   ): Promise<{ token: string }>;
   revokeToken(name: string, actor: Actor): Promise<void>;
-  /** The row of a token that is known and not expired. */
+  /** The stored token; undefined when it is unknown or expired. */
   authenticate(token: string): Promise<Token | undefined>;
 }

@@ -1,4 +1,4 @@
-/** From what is stored to what the API and the command line show. */
+/** Stored nouns as the API and the command line show them. */
 import { actionName, type Delivery, type DeliveryView, type Trace, type TraceView } from "../model.ts";
 import type { EventRecord } from "../ports/questions.ts";
 import type { EventView } from "./operations.ts";

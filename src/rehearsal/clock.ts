@@ -1,9 +1,9 @@
-/** Time that moves only when it is told to. */
+/** A clock that only `advance` moves. */
 import type { Clock } from "../ports/clock.ts";
 
 export interface VirtualClock extends Clock {
-  /** Lets that many milliseconds pass. Sleepers whose time has come wake. */
-  wind(ms: number): void;
+  /** Moves the clock forward and ends every `sleep` that is over then. */
+  advance(ms: number): void;
 }
 
 /** Starts on a Monday at 9:00 UTC unless another time is given. */
@@ -26,7 +26,7 @@ export function virtualClock(startMs = Date.UTC(2026, 0, 5, 9)): VirtualClock {
         sleepers.add(sleeper);
         signal?.addEventListener("abort", sleeper.wake);
       }),
-    wind(ms) {
+    advance(ms) {
       nowMs += ms;
       for (const sleeper of [...sleepers]) if (sleeper.atMs <= nowMs) sleeper.wake();
     },

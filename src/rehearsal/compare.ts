@@ -1,16 +1,16 @@
-/** What came of a step beside what was expected of it: one text per difference. */
+/** Compares the results of a step with the expected ones: one text per difference. */
 import { isDeepStrictEqual } from "node:util";
 import { parseDuration } from "../core/duration.ts";
 import type { Decision, Instance, Json, JsonObject } from "../model.ts";
 import { isMark } from "./coverage.ts";
 import { type Expected, isObject } from "./story.ts";
-import type { Attempt, World } from "./world.ts";
+import type { RecordedAttempt, World } from "./world.ts";
 
-/** Nothing that is expected is missing, and no delivery, emitted event or problem is there that is not expected. */
+/** Reports every expected result that is missing, and every delivery, emitted event or problem that is not expected. */
 export async function differences(
   world: World,
   expected: Expected,
-  { attempts, decisions }: { attempts: readonly Attempt[]; decisions: readonly Decision[] },
+  { attempts, decisions }: { attempts: readonly RecordedAttempt[]; decisions: readonly Decision[] },
 ): Promise<string[]> {
   const traces = decisions.map(({ trace }) => trace);
   const emitted = decisions.flatMap((decision) =>
@@ -33,7 +33,7 @@ export async function differences(
   ];
 }
 
-/** A delivery or an event that came of the step, or as much of one as is expected. */
+/** A delivery or an emitted event; of an expected one only the named fields. */
 interface Item {
   type: string;
   data: JsonObject;
@@ -45,7 +45,7 @@ const deliveriesOf = ({ deliveries = [] }: Expected) => deliveries.flatMap(items
 const emitsOf = ({ emits = [] }: Expected) =>
   emits.flatMap((one) => itemsOf(typeof one === "string" ? { [one]: {} } : one));
 
-/** Without order, as deliveries run side by side. A missing item is set beside one of its type that nothing else accounts for. */
+/** In any order, as deliveries run side by side. A missing item is compared with an unexpected one of the same type. */
 function itemDifferences(expected: readonly Item[], actual: readonly Item[]): string[] {
   const remaining = [...actual];
   const takeFirst = (predicate: (item: Item) => boolean): Item | undefined => {
@@ -64,7 +64,7 @@ function itemDifferences(expected: readonly Item[], actual: readonly Item[]): st
   return [...lines, ...remaining.map(({ type, data }) => `  + ${type} ${JSON.stringify(data)}`)];
 }
 
-/** Whether everything that is expected is there; what is not named does not matter. */
+/** Whether the actual value has all expected fields; other fields do not count. */
 function includes(actual: Json | undefined, expected: Json): boolean {
   if (!isObject(expected)) return isDeepStrictEqual(expected, actual);
   return isObject(actual) && Object.entries(expected).every(([key, value]) => includes(actual[key], value));
@@ -73,13 +73,13 @@ function includes(actual: Json | undefined, expected: Json): boolean {
 function ignoredDifferences({ ignored }: Expected, traces: readonly Decision["trace"][]): string[] {
   if (ignored === undefined) return [];
   const reasons = traces.flatMap(({ transitions }) => transitions.flatMap((one) => one.ignored ?? []));
-  const isThere = reasons.some((reason) => reason.includes(ignored));
-  return isThere ? [] : [difference("ignored", ignored, reasons)];
+  const isIgnored = reasons.some((reason) => reason.includes(ignored));
+  return isIgnored ? [] : [difference("ignored", ignored, reasons)];
 }
 
 function logDifferences({ logs }: Expected, all: readonly string[]): string[] {
-  const written = all.filter((log) => !isMark(log));
-  return logs === undefined || isDeepStrictEqual(logs, written) ? [] : [difference("logs", logs, written)];
+  const storyLogs = all.filter((log) => !isMark(log));
+  return logs === undefined || isDeepStrictEqual(logs, storyLogs) ? [] : [difference("logs", logs, storyLogs)];
 }
 
 async function instanceDifferences(world: World, { state, timers, context = {} }: Expected): Promise<string[]> {
@@ -112,7 +112,7 @@ function stateDifferences(state: Expected["state"], instances: readonly Instance
 
 export const addressText = ({ machine, key }: Pick<Instance, "machine" | "key">) => `${machine}/${key}`;
 
-/** `watched.held`; of several regions all of them; what has ended says so. */
+/** `watched.held`; all regions of a parallel state; the status unless it is active. */
 function stateText({ state, status }: Instance): string {
   const path = (value: Json): string[] =>
     typeof value !== "object" || value === null
@@ -121,7 +121,7 @@ function stateText({ state, status }: Instance): string {
   return `${path(state).join(" ")}${status === "active" ? "" : ` (${status})`}`;
 }
 
-/** `6d23h55m`: nothing rounded away. */
+/** `6d23h55m`, exact to the millisecond. */
 function exactDuration(ms: number): string {
   const units = { d: 86_400_000, h: 3_600_000, m: 60_000, s: 1_000, ms: 1 };
   let remainingMs = ms;

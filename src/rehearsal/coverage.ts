@@ -1,6 +1,6 @@
 /**
- * Which transitions of a machine file the stories took, and which guards they saw fail. Every transition of the file gets a log line, so
- * that the decisions show which were taken; nothing else about the machine changes.
+ * Which transitions of a machine file the stories took, and which guards failed in them. Every transition of the file gets a log line, so
+ * that the decisions show which were taken; the machine stays the same otherwise.
  */
 import type { Decision, Json, JsonObject } from "../model.ts";
 import { readYaml } from "../yaml.ts";
@@ -8,12 +8,12 @@ import { readYaml } from "../yaml.ts";
 interface Candidate {
   /** `deploy-gate watched on CANCEL`; of several candidates also which: `deploy-gate watched.held always 2`. */
   name: string;
-  /** The state that it belongs to, as decisions name it, with the machine in front. */
+  /** Path of its state, as in decisions, after the id of the machine. */
   state: string;
   guard: Json | undefined;
   /** Taken without a signal. */
   isAlways: boolean;
-  /** The candidates that are tried when its guard fails. */
+  /** The candidates after it, tried when its guard fails. */
   next: Candidate[];
 }
 
@@ -28,27 +28,27 @@ const MARK = "taken ";
 /** A log line that only the instrumentation wrote. */
 export const isMark = (log: string) => log.startsWith(MARK);
 
-/** Of a machine file that compiles. */
+/** Instruments a machine file, which must compile. */
 export function instrumented(fileText: string): InstrumentedMachine {
   const machine = readYaml("machine", fileText).value as JsonObject;
   const candidates: Candidate[] = [];
-  const text = JSON.stringify(marked(machine, String(machine.id), candidates));
+  const text = JSON.stringify(withMarks(machine, String(machine.id), candidates));
   return { text, candidates };
 }
 
 /** The state with a log line in front of the actions of each of its transitions. */
-function marked(node: JsonObject, state: string, candidates: Candidate[]): JsonObject {
+function withMarks(node: JsonObject, state: string, candidates: Candidate[]): JsonObject {
   const transitions = (raw: Json, what: string): Json => {
     const list = [raw].flat().map((one) => (typeof one === "string" ? { target: one } : (one as JsonObject)));
-    const own = list.map(({ guard }, i): Candidate => {
+    const candidatesHere = list.map(({ guard }, i): Candidate => {
       const name = `${state} ${what}${list.length > 1 ? ` ${i + 1}` : ""}`;
       return { name, state, guard, isAlways: what === "always", next: [] };
     });
-    for (const [i, candidate] of own.entries()) candidate.next = own.slice(i + 1);
-    candidates.push(...own);
+    for (const [i, candidate] of candidatesHere.entries()) candidate.next = candidatesHere.slice(i + 1);
+    candidates.push(...candidatesHere);
     return list.map((one, i) => ({
       ...one,
-      actions: [{ log: `${MARK}${own[i]?.name}` }, ...[one.actions ?? []].flat()],
+      actions: [{ log: `${MARK}${candidatesHere[i]?.name}` }, ...[one.actions ?? []].flat()],
     }));
   };
   const each = (raw: Json, change: (value: Json, name: string) => Json): JsonObject =>
@@ -59,7 +59,7 @@ function marked(node: JsonObject, state: string, candidates: Candidate[]): JsonO
   return each(node, (value, key) => {
     switch (key) {
       case "states":
-        return each(value, (inside, name) => marked(inside as JsonObject, `${state}.${name}`, candidates));
+        return each(value, (inside, name) => withMarks(inside as JsonObject, `${state}.${name}`, candidates));
       case "on":
         return each(value, (one, name) => transitions(one, `on ${name}`));
       case "always":

@@ -1,19 +1,19 @@
-/** Tells a story on a store and says where it comes out otherwise: the place in the file, the step, and the difference only. */
+/** Runs a story on a store and reports the first step with another result: place in the file, step and differences. */
 import { formatDuration, parseDuration } from "../core/duration.ts";
 import { messageOf } from "../errors.ts";
 import type { Decision, Instance, Outcome } from "../model.ts";
 import { addressText, difference, differences } from "./compare.ts";
 import type { ScriptedOutcome, Step, Story } from "./story.ts";
-import { createWorld, type Project, rehearsalPolicy, type Stage, type World } from "./world.ts";
+import { createWorld, type Project, rehearsalPolicy, type StoryEnv, type World } from "./world.ts";
 
 export interface StoryRun {
-  /** All that were made, also those before a failure. */
+  /** All decisions, those before a failure included. */
   decisions: Decision[];
-  /** The first step that came out otherwise; absent = the story is true. */
+  /** The first step with another result; absent = all results are as expected. */
   failure?: { line: number; message: string };
 }
 
-export async function runStory(project: Project, story: Story, stage: Stage): Promise<StoryRun> {
+export async function runStory(project: Project, story: Story, stage: StoryEnv): Promise<StoryRun> {
   const decisions: Decision[] = [];
   const failed = (line: number, message: string): StoryRun => ({
     decisions,
@@ -35,7 +35,7 @@ export async function runStory(project: Project, story: Story, stage: Stage): Pr
   return { decisions };
 }
 
-/** Adds what was decided; returns what came out otherwise. */
+/** Adds the decisions of the step; returns its differences. */
 async function runStep(
   world: World,
   step: Step,
@@ -43,10 +43,10 @@ async function runStep(
 ): Promise<string[]> {
   try {
     if (step.atMs !== undefined) await world.until(startMs + step.atMs);
-    const sent = await perform(world, step);
-    const news = world.news();
-    decisions.push(...news.decisions);
-    return [...sent, ...(await differences(world, step.expected, news))];
+    const sendDifferences = await perform(world, step);
+    const result = world.takeResults();
+    decisions.push(...result.decisions);
+    return [...sendDifferences, ...(await differences(world, step.expected, result))];
   } catch (error) {
     return [messageOf(error)];
   }
@@ -67,7 +67,7 @@ async function perform(world: World, step: Step): Promise<string[]> {
   const isDuplicate = result.kind === "stored" && result.isDuplicate;
   const isExpected = result.kind === "stored" && isDuplicate === (step.expected.duplicate ?? false);
   if (isExpected) return [];
-  if (isDuplicate) return ["It was sent before: a sender never sends the same twice, change something in it"];
+  if (isDuplicate) return ["The same request was sent before; change it with `with`, or expect `duplicate: true`"];
   return [difference("response", step.expected.duplicate ? "duplicate" : "stored", result)];
 }
 
@@ -81,7 +81,7 @@ function outcomeOf(scripted: ScriptedOutcome): Outcome {
   return { kind: "rejected", error: { message, ...(status === undefined ? {} : { status }) } };
 }
 
-/** The only instance, or the only one whose machine/key starts so; a whole address when there is none yet. */
+/** The only instance whose machine/key starts with `start`; without one a whole address names the instance to start. */
 async function recipient(world: World, start = ""): Promise<Pick<Instance, "machine" | "key">> {
   const all = await world.instances();
   const matching = all.filter((instance) => addressText(instance).startsWith(start));

@@ -1,7 +1,7 @@
 /**
- * Stories as files: a policy, and what happens step by step with what must come of it. A file is `policy` (names of rule files and
- * machines, absent = all), `files` (more, written out), `set` (changes to machines) and `stories`, by name a list of steps; a story that
- * has a policy of its own is a mapping with `story`.
+ * Stories as files: a policy, and steps with their expected results. A file has `policy` (names of rule files and machines, absent = all),
+ * `files` (further files, by name), `set` (changes to machines) and `stories`: each a list of steps, or a mapping with `story` and a
+ * policy of its own.
  */
 import { type Static, Type } from "typebox";
 import { validatorFor } from "../core/check.ts";
@@ -18,7 +18,7 @@ const anyJson = Type.Unsafe<Json>(Type.Unknown());
 const text = () => Type.String();
 const duration = () => Type.String({ description: "90s, 15m, 1h30m or P3D" });
 
-/** What must come of a step. Deliveries and emitted events that are not named must not be there. */
+/** The expected results of a step. Deliveries and emitted events that are not named must not happen. */
 const Expected = Type.Object(
   {
     deliveries: optional(
@@ -68,7 +68,7 @@ const StepSchema = Type.Object(
     answer: optional(
       Type.Record(text(), ScriptedOutcome, { description: "What the outside answers from now on, by action" }),
     ),
-    // biome-ignore lint/suspicious/noThenProperty: the word of the file format; a schema is never awaited.
+    // biome-ignore lint/suspicious/noThenProperty: a key of the file; a schema is never awaited.
     then: optional(Expected),
   },
   closed,
@@ -87,7 +87,7 @@ type StoryFile = Static<typeof StoryFile>;
 
 export interface Step extends Omit<StepText, "at" | "then"> {
   line: number;
-  /** Since the story began; undefined = at the time of the step before. */
+  /** Since the start of the story; undefined = at the time of the step before. */
   atMs: number | undefined;
   expected: Expected;
 }
@@ -96,25 +96,25 @@ export interface Story {
   name: string;
   file: string;
   line: number;
-  /** The policy that it is about, with the story's own changes made. */
+  /** The files of its policy, with the story's own changes. */
   files: PolicyFiles;
   steps: readonly Step[];
 }
 
-/** The stories of a file over the files of a policy. No stories when there is a mistake; never throws for data. */
+/** The stories of a file over the files of a policy. No stories when there is a diagnostic; never throws for data. */
 export function readStories(
   file: string,
   fileText: string,
   policyFiles: PolicyFiles,
-): { stories: Story[]; problems: Diagnostic[] } {
+): { stories: Story[]; diagnostics: Diagnostic[] } {
   const yaml = readYaml(file, fileText);
   const lineOf = (path: Path) => yaml.place(path, { atKey: true }).line;
-  const problems = [...yaml.diagnostics];
+  const diagnostics = [...yaml.diagnostics];
   if (yaml.value !== undefined)
-    problems.push(...validatorFor(StoryFile)(yaml.value).map((one) => placed(file, yaml, one)));
-  if (problems.length > 0) return { stories: [], problems };
-  const addProblem = (message: string, path: Path, code: Diagnostic["code"] = "SB0102") =>
-    void problems.push(placed(file, yaml, { code, severity: "error", message, path }));
+    diagnostics.push(...validatorFor(StoryFile)(yaml.value).map((one) => placed(file, yaml, one)));
+  if (diagnostics.length > 0) return { stories: [], diagnostics };
+  const addDiagnostic = (message: string, path: Path, code: Diagnostic["code"] = "SB0102") =>
+    void diagnostics.push(placed(file, yaml, { code, severity: "error", message, path }));
 
   const { stories, ...shared } = yaml.value as StoryFile;
   const readStory = ([name, content]: [string, Static<typeof StoryText>]): Story => {
@@ -122,51 +122,52 @@ export function readStories(
     const { story, ...own }: Static<typeof OwnPolicy> = Array.isArray(content) ? { story: content } : content;
     const steps = story.map((step, index): Step => {
       const stepPath = Array.isArray(content) ? [...path, index] : [...path, "story", index];
-      return readStep(step, lineOf(stepPath), (message, key) => addProblem(message, [...stepPath, key]));
+      return readStep(step, lineOf(stepPath), (message, key) => addDiagnostic(message, [...stepPath, key]));
     });
     const merged = { ...shared, ...own, files: { ...shared.files, ...own.files }, set: { ...shared.set, ...own.set } };
     const pathOf = (key: "policy" | "set"): Path => (own[key] === undefined ? [key] : [...path, key]);
-    const files = storyFiles(policyFiles, merged, (message, key) => addProblem(message, pathOf(key), "SB0003"));
+    const files = storyFiles(policyFiles, merged, (message, key) => addDiagnostic(message, pathOf(key), "SB0003"));
     return { name, file, line: lineOf(path), files, steps };
   };
-  const read = Object.entries(stories).map(readStory);
-  return problems.length > 0 ? { stories: [], problems } : { stories: read, problems };
+  const allStories = Object.entries(stories).map(readStory);
+  return diagnostics.length > 0 ? { stories: [], diagnostics } : { stories: allStories, diagnostics };
 }
 
-function readStep(step: StepText, line: number, addProblem: (message: string, key: string) => void): Step {
+function readStep(step: StepText, line: number, addDiagnostic: (message: string, key: string) => void): Step {
   const { at, then: expected = {}, ...rest } = step;
   const atMs = at === undefined ? undefined : parseDuration(at);
-  if (at !== undefined && atMs === undefined) addProblem(`"${at}" is not a duration; write 90s, 15m or 1h30m`, "at");
+  if (at !== undefined && atMs === undefined) addDiagnostic(`"${at}" is not a duration; write 90s, 15m or 1h30m`, "at");
   return { ...rest, line, atMs, expected };
 }
 
-/** The named part of the policy, or all of it, with the story's own files and its changes to machines. */
+/** The named files of the policy, or all, with the story's own files and its changes to machines. */
 function storyFiles(
   all: PolicyFiles,
   { policy, files = {}, set = {} }: Omit<StoryFile, "stories">,
-  addProblem: (message: string, key: "policy" | "set") => void,
+  addDiagnostic: (message: string, key: "policy" | "set") => void,
 ): PolicyFiles {
   const names = [policy ?? []].flat();
-  const chosen = policy === undefined ? all : namedFiles(all, names, (message) => addProblem(message, "policy"));
-  const result: PolicyFiles = { ...chosen, ...files };
+  const selectedFiles =
+    policy === undefined ? all : namedFiles(all, names, (message) => addDiagnostic(message, "policy"));
+  const result: PolicyFiles = { ...selectedFiles, ...files };
   for (const [machine, changes] of Object.entries(set)) {
     const name = `statemachines/${machine}.yaml`;
     const text = result[name];
-    if (text === undefined) addProblem(`"set" names the machine "${machine}", but there is no ${name}`, "set");
+    if (text === undefined) addDiagnostic(`"set" names the machine "${machine}", but there is no ${name}`, "set");
     else result[name] = JSON.stringify(merged(readYaml(name, text).value, changes));
   }
   return result;
 }
 
 /** The rules and the machine of each name, and all templates. */
-function namedFiles(all: PolicyFiles, names: readonly string[], addProblem: (message: string) => void): PolicyFiles {
+function namedFiles(all: PolicyFiles, names: readonly string[], addDiagnostic: (message: string) => void): PolicyFiles {
   const paths = names.flatMap((name) => {
     const existing = [`rules/${name}.yaml`, `statemachines/${name}.yaml`].filter((path) => path in all);
-    if (existing.length === 0) addProblem(`There is no rules/${name}.yaml and no statemachines/${name}.yaml`);
+    if (existing.length === 0) addDiagnostic(`There is no rules/${name}.yaml and no statemachines/${name}.yaml`);
     return existing;
   });
-  const isChosen = (path: string) => paths.includes(path) || path.startsWith("rules/templates/");
-  return Object.fromEntries(Object.entries(all).filter(([path]) => isChosen(path)));
+  const isSelected = (path: string) => paths.includes(path) || path.startsWith("rules/templates/");
+  return Object.fromEntries(Object.entries(all).filter(([path]) => isSelected(path)));
 }
 
 function merged(value: Json | undefined, changes: Json): Json {

@@ -1,6 +1,6 @@
 /**
- * The flow as it runs in production, on a virtual clock: real sources verify and normalise what providers' samples say, real parameters are
- * checked. Only what an action would do outside is replaced by a scripted outcome.
+ * The flow as in production, on a virtual clock: sources verify and normalise the samples of providers, and parameters are checked. Only
+ * the performing of an action is replaced by a scripted outcome.
  */
 import { handSignal } from "../core/own-events.ts";
 import type { ConfiguredConnection } from "../flow/deliver.ts";
@@ -18,19 +18,19 @@ import { isObject } from "./story.ts";
 
 const INSTANCES_MAX = 100;
 
-/** The ways in and out that stories are told with. Sources have secrets of their own, so that samples can be signed. */
+/** The sources and connections of stories. Sources have secrets of their own, so that samples can be signed. */
 export interface Project extends Pick<FlowParts, "sources" | "connections">, Pick<PolicyEnv, "actions" | "vars"> {
-  /** What an action gives when the story does not say. */
+  /** The result of an action without a scripted outcome. */
   resultOf?(action: string, params: JsonObject): Json;
 }
 
-/** Where a story is told: an empty store of any kind, and a cache on the story's clock. */
-export interface Stage {
+/** What a story runs on: an empty store of any kind, and a cache on the story's clock. */
+export interface StoryEnv {
   store: Store;
   cache(clock: Clock): Cache;
 }
 
-export interface Attempt {
+export interface RecordedAttempt {
   action: string;
   params: JsonObject;
 }
@@ -43,31 +43,31 @@ interface SignalByHand {
 
 export interface World {
   nowMs(): number;
-  /** Posts a signed sample of a provider, or to the source of that name what `changes` say and no more. */
+  /** Posts a signed sample of a provider, or only the `changes` when `name` is a source. */
   send(name: string, changes: JsonObject): Promise<ReceiveResult>;
   signal(to: { machine: string; key: string }, name: string, by: SignalByHand): Promise<void>;
-  /** Lets time pass; whatever falls due on the way happens at its time. */
+  /** Moves the clock on; whatever becomes due before happens at its time. */
   until(nowMs: number): Promise<void>;
-  /** Sets what an action's attempts end with from now on. */
+  /** Sets the outcome of an action's attempts from now on. */
   script(action: string, outcome: Outcome): void;
-  /** What was attempted outside and decided since the last call. */
-  news(): { attempts: Attempt[]; decisions: Decision[] };
+  /** The attempts and decisions since the last call. */
+  takeResults(): { attempts: RecordedAttempt[]; decisions: Decision[] };
   instances(): Promise<readonly Instance[]>;
   timersOf(instance: Instance): Promise<readonly Timer[]>;
 }
 
-/** Throws with every problem, one a line, when the files have an error or a warning. */
+/** Throws with every diagnostic, one per line, when the files have an error or a warning. */
 export function rehearsalPolicy(files: PolicyFiles, project: Project): Policy {
-  const { policy, diagnostics: problems } = compilePolicy(files, project);
-  const lines = problems.map(({ file, line, code, message }) => `${file}:${line} ${code} ${message}`);
+  const { policy, diagnostics } = compilePolicy(files, project);
+  const lines = diagnostics.map(({ file, line, code, message }) => `${file}:${line} ${code} ${message}`);
   if (!policy || lines.length > 0) throw new Error(lines.join("\n"));
   return policy;
 }
 
-export function createWorld(project: Project, policy: Policy, { store, cache }: Stage): World {
+export function createWorld(project: Project, policy: Policy, { store, cache }: StoryEnv): World {
   const clock = virtualClock();
   const scripted = new Map<string, Outcome>();
-  let attempts: Attempt[] = [];
+  let attempts: RecordedAttempt[] = [];
   let decisions: Decision[] = [];
   let signals = 0;
   const perform = (action: string, params: JsonObject): Outcome => {
@@ -87,9 +87,9 @@ export function createWorld(project: Project, policy: Policy, { store, cache }: 
     nowMs: () => clock.now(),
     async until(nowMs) {
       for (let next = await flow.settle(); next !== undefined && next <= nowMs; next = await flow.settle()) {
-        clock.wind(next - clock.now());
+        clock.advance(next - clock.now());
       }
-      clock.wind(nowMs - clock.now());
+      clock.advance(nowMs - clock.now());
       await flow.settle();
     },
     script: (action, outcome) => void scripted.set(action, outcome),
@@ -106,7 +106,7 @@ export function createWorld(project: Project, policy: Policy, { store, cache }: 
       await store.append([handSignal(to, { event: name, reason, data }, by)]);
       await flow.settle();
     },
-    news() {
+    takeResults() {
       const news = { attempts, decisions };
       [attempts, decisions] = [[], []];
       return news;
@@ -116,7 +116,7 @@ export function createWorld(project: Project, policy: Policy, { store, cache }: 
   };
 }
 
-/** A sample as its sender would post it, with these changes. */
+/** A signed request with the sample, changed. */
 function requestFor(sources: readonly ConfiguredSource[], name: string, changes: JsonObject, nowMs: number) {
   const [prefix = ""] = name.split(".");
   const configured =
@@ -124,7 +124,7 @@ function requestFor(sources: readonly ConfiguredSource[], name: string, changes:
   if (!configured) throw new Error(`No source is named "${prefix}" or has the provider "${prefix}"`);
   const { source, config, paths } = configured;
   const sample = name === prefix ? plainSample() : sampleOf(configured, name);
-  for (const [path, value] of Object.entries(changes)) put(sample.body, path.split("."), value);
+  for (const [path, value] of Object.entries(changes)) setValueAt(sample.body, path.split("."), value);
   if (!source.sign) throw new Error(`The provider "${config.provider}" cannot sign samples`);
   const headers = { ...sample.headers, ...source.sign(sample, config, nowMs) };
   return { method: "POST", path: paths[0] ?? "", query: "", headers, body: Buffer.from(JSON.stringify(sample.body)) };
@@ -134,7 +134,7 @@ function plainSample(): Sample {
   return { headers: { "content-type": "application/json" }, body: {} };
 }
 
-/** A type without a sample of its own is made from a type of the same kind, with its action: `github.workflow_run.in_progress`. */
+/** A type without a sample gets that of a similar type, with its action: `github.workflow_run.in_progress`. */
 function sampleOf({ source: { events }, config }: ConfiguredSource, type: string): Sample {
   const own = events[type]?.sample?.();
   if (own) return own;
@@ -145,11 +145,11 @@ function sampleOf({ source: { events }, config }: ConfiguredSource, type: string
   return { ...sample, body: { ...sample.body, ...(action === undefined ? {} : { action }) } };
 }
 
-function put(target: JsonObject, [key = "", ...rest]: string[], value: Json): void {
+function setValueAt(target: JsonObject, [key = "", ...rest]: string[], value: Json): void {
   if (rest.length === 0) target[key] = value;
   else {
     if (!isObject(target[key])) throw new Error(`The sample has no "${key}" to change ${rest.join(".")} in`);
-    put(target[key] as JsonObject, rest, value);
+    setValueAt(target[key] as JsonObject, rest, value);
   }
 }
 
@@ -157,7 +157,7 @@ function scriptedConnections(
   connections: ReadonlyMap<string, ConfiguredConnection>,
   perform: (action: string, params: JsonObject) => Outcome,
 ): ReadonlyMap<string, ConfiguredConnection> {
-  const scripted = (name: string, provider: Provider): Provider => {
+  const scriptedProvider = (name: string, provider: Provider): Provider => {
     const { connection } = provider;
     if (!connection) return provider;
     const actions = Object.entries(connection.actions).map(([action, { probe: _, ...rest }]): [string, Action] => [
@@ -165,13 +165,13 @@ function scriptedConnections(
       { ...rest, perform: async (params) => perform(`${name}.${action}`, params) },
     ]);
     const { settings, escapes = {} } = connection;
-    // Without a session: nothing is reached.
+    // Without a session: no outside system is called.
     return { ...provider, connection: { settings, escapes, actions: Object.fromEntries(actions) } };
   };
   return new Map(
     [...connections].map(([name, configured]) => [
       name,
-      { ...configured, provider: scripted(name, configured.provider) },
+      { ...configured, provider: scriptedProvider(name, configured.provider) },
     ]),
   );
 }

@@ -1,9 +1,9 @@
-/** A stand-in's way to the wire: real HTTP on loopback, every request logged, answers that can be made to fail. */
+/** HTTP for stand-ins, on loopback: every request is logged, and faults can be scripted. */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 
 const BODY_BYTES_MAX = 1024 * 1024;
 
-export interface Request {
+export interface SandboxRequest {
   method: string;
   /** Without the query. */
   path: string;
@@ -13,15 +13,15 @@ export interface Request {
   body: string;
 }
 
-export interface Reply {
+export interface SandboxResponse {
   status: number;
   headers?: Record<string, string>;
   /** A string is sent as text, anything else as JSON. */
   body?: unknown;
 }
 
-/** A request as it came, and the status it was answered with; absent when the answer was lost on the way. */
-export interface Call {
+/** A request and the status of its response; absent when no response was sent. */
+export interface LoggedRequest {
   method: string;
   path: string;
   /** The parsed body, or its text when it is not JSON. */
@@ -30,64 +30,70 @@ export interface Call {
   status?: number;
 }
 
-/** What happens to the next `times` (default 1) requests of this method whose path contains `path`. */
+/** A fault of the next `times` (default 1) requests of this method whose path contains `path`. */
 export interface Fault {
   times?: number;
   method?: string;
   path?: string;
   /**
-   * Answer this instead of doing anything; or cut the connection before, or after the request was carried out; or never answer,
-   * carried out or not; or let something happen in between, such as a colleague who moves the ticket first.
+   * A response instead of carrying out the request; `reset`: the connection ends before, or after, the request is carried out; `hang`: no
+   * response, before or after; a function runs in place of the request and may carry it out.
    */
-  what: Reply | "reset" | "reset-after" | "hang" | "hang-after" | ((carryOut: () => Reply) => Reply);
+  what:
+    | SandboxResponse
+    | "reset"
+    | "reset-after"
+    | "hang"
+    | "hang-after"
+    | ((carryOut: () => SandboxResponse) => SandboxResponse);
 }
 
 export interface Site {
   url: string;
-  calls: Call[];
+  calls: LoggedRequest[];
   fault(fault: Fault): void;
   close(): Promise<void>;
 }
 
-/** Serves `handle` on 127.0.0.1. Requests are carried out one at a time, in the order they came. */
-export async function serve(handle: (request: Request) => Reply, port = 0): Promise<Site> {
-  const calls: Call[] = [];
+/** Serves `handle` on 127.0.0.1. Requests are carried out one at a time, in the order of their arrival. */
+export async function serve(handle: (request: SandboxRequest) => SandboxResponse, port = 0): Promise<Site> {
+  const calls: LoggedRequest[] = [];
   const faults: Fault[] = [];
 
-  function next(request: Request): Fault["what"] | undefined {
+  function takeFault(request: SandboxRequest): Fault["what"] | undefined {
     const index = faults.findIndex(
       ({ method, path }) => (!method || method === request.method) && (!path || request.path.includes(path)),
     );
     const fault = faults[index];
     if (!fault) return undefined;
-    const left = (fault.times ?? 1) - 1;
-    if (left > 0) faults[index] = { ...fault, times: left };
+    const remainingTimes = (fault.times ?? 1) - 1;
+    if (remainingTimes > 0) faults[index] = { ...fault, times: remainingTimes };
     else faults.splice(index, 1);
     return fault.what;
   }
 
-  async function answer(message: IncomingMessage, response: ServerResponse): Promise<void> {
-    const request = await read(message);
+  async function respond(message: IncomingMessage, response: ServerResponse): Promise<void> {
+    const request = await readRequest(message);
     if (!request) return send(response, { status: 413 });
-    const call: Call = {
+    const call: LoggedRequest = {
       method: request.method,
       path: message.url ?? "",
-      body: parsed(request.body),
+      body: jsonOrText(request.body),
       headers: request.headers,
     };
     calls.push(call);
-    const what = next(request);
+    const what = takeFault(request);
     if (typeof what === "object") return sendLogged(response, what, call);
     if (what === "hang") return;
     if (what === "reset") return void message.socket.destroy();
-    const reply = typeof what === "function" ? what(() => handle(request)) : handle(request);
+    const result = typeof what === "function" ? what(() => handle(request)) : handle(request);
     if (what === "hang-after") return;
     if (what === "reset-after") return void message.socket.destroy();
-    sendLogged(response, reply, call);
+    sendLogged(response, result, call);
   }
 
   const server = createServer((message, response) => {
-    answer(message, response).catch((error: Error) => {
+    respond(message, response).catch((error: Error) => {
       send(response, { status: 500, body: error.message });
     });
   });
@@ -108,7 +114,7 @@ export async function serve(handle: (request: Request) => Reply, port = 0): Prom
   };
 }
 
-async function read(message: IncomingMessage): Promise<Request | undefined> {
+async function readRequest(message: IncomingMessage): Promise<SandboxRequest | undefined> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of message) {
@@ -126,20 +132,20 @@ async function read(message: IncomingMessage): Promise<Request | undefined> {
   };
 }
 
-function sendLogged(response: ServerResponse, reply: Reply, call: Call): void {
-  call.status = reply.status;
-  send(response, reply);
+function sendLogged(response: ServerResponse, result: SandboxResponse, logged: LoggedRequest): void {
+  logged.status = result.status;
+  send(response, result);
 }
 
-function send(response: ServerResponse, { status, headers, body }: Reply): void {
+function send(response: ServerResponse, { status, headers, body }: SandboxResponse): void {
   const isText = typeof body === "string";
   const type = isText ? "text/plain; charset=utf-8" : "application/json; charset=utf-8";
   response.writeHead(status, { ...(body === undefined ? {} : { "content-type": type }), ...headers });
   response.end(isText ? body : body === undefined ? undefined : JSON.stringify(body));
 }
 
-/** The JSON of a text, or the text. */
-export function parsed(text: string): unknown {
+/** The value when the text is JSON, otherwise the text. */
+export function jsonOrText(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {

@@ -1,20 +1,20 @@
-/** Stand-ins for the outside on loopback: real HTTP, strict about requests, readable state. For the demo, the docs and tests. */
-import { type Call, type Fault, type Site, serve } from "./http.ts";
+/** Stand-ins for outside systems on loopback: strict about requests, with readable state. For the demo, the docs and tests. */
+import { type Fault, type LoggedRequest, type Site, serve } from "./http.ts";
 import type { SandboxSystem } from "./stand-in.ts";
 
 type Systems = Readonly<Record<string, SandboxSystem>>;
 type StateOf<System> = System extends SandboxSystem<infer State> ? State : never;
-type AddressesOf<System> = System extends { addresses(...given: never[]): infer Addresses }
+type AddressesOf<System> = System extends { addresses(...input: never[]): infer Addresses }
   ? Addresses
   : { url: string };
 
-/** Per system its state, where it is reached, and what it was asked. */
+/** For each system its state, its address and its requests. */
 export type Sandbox<All extends Systems> = {
-  [Name in keyof All]: StateOf<All[Name]> & AddressesOf<All[Name]> & { calls: Call[] };
+  [Name in keyof All]: StateOf<All[Name]> & AddressesOf<All[Name]> & { calls: LoggedRequest[] };
 } & {
-  /** Scripts what happens to coming requests; scripts of one target apply in the order they were given. */
+  /** Adds a fault for coming requests; faults of one system apply in the order they were added. */
   fault(target: keyof All, fault: Fault): void;
-  /** Ends all of them, hanging requests included. */
+  /** Closes all servers; hanging requests end too. */
   close(): Promise<void>;
 };
 
@@ -24,16 +24,16 @@ export async function startSandbox<All extends Systems>(systems: All): Promise<S
   const close = async () => {
     await Promise.all([...sites.values()].map((site) => site.close()));
   };
-  const started: Record<string, object> = {};
+  const byName: Record<string, object> = {};
   for (const [name, system] of Object.entries(systems)) {
     const state = system.initial();
     const site = await serve((request) => system.handle(state, request));
     sites.set(name, site);
     const addresses = system.addresses?.(site.url, state) ?? { url: site.url };
-    started[name] = Object.assign(state, addresses, { calls: site.calls });
+    byName[name] = Object.assign(state, addresses, { calls: site.calls });
   }
   return {
-    ...started,
+    ...byName,
     fault: (target: keyof All, fault: Fault) => sites.get(target)?.fault(fault),
     close,
   } as Sandbox<All>;

@@ -1,8 +1,8 @@
-/** What stands in for an outside system: strict in the sandbox, scripted where the contract of providers is checked. */
+/** Stand-ins for outside systems: strict in the sandbox, scripted for the contract of providers. */
 import type { JsonObject, Outcome } from "../model.ts";
-import type { Reply, Request } from "./http.ts";
+import type { SandboxRequest, SandboxResponse } from "./http.ts";
 
-/** How the other side behaves while an action is performed. `breaks`: takes the request, then ends the connection without an answer. */
+/** How the outside system behaves while an action is performed. `breaks`: it reads the request, then ends the connection without a response. */
 export type Behaviour<Answer> =
   | { kind: "confirms"; action: string }
   | { kind: "breaks" }
@@ -10,10 +10,10 @@ export type Behaviour<Answer> =
   | { kind: "refuses" }
   | { kind: "answers"; answer: Answer };
 
-export interface Listening {
-  /** Keys of a connection that lead there; those that the provider does not have are left out. */
+export interface StandInServer {
+  /** Settings of a connection to the stand-in; keys that the provider does not have are left out. */
   settings: JsonObject;
-  /** What arrived, and whether it only asked for something. */
+  /** The requests; `reads`: the request changes nothing. */
   requests: readonly { text: string; reads: boolean }[];
   close(): Promise<void>;
 }
@@ -27,7 +27,7 @@ export interface ExpectedOutcome {
 /** A way to talk to systems, for the contract: what only it can say, and what that means. */
 export interface Transport<Answer = unknown> {
   /** Starts on 127.0.0.1. */
-  listen(behaviour: Behaviour<Answer>): Promise<Listening>;
+  listen(behaviour: Behaviour<Answer>): Promise<StandInServer>;
   /** Answers and the outcome that each of them has; without one it is any but done. */
   answers: readonly { says: string; answer: Answer; outcome?: ExpectedOutcome }[];
 }
@@ -40,7 +40,7 @@ export type HttpAnswers = Readonly<Record<string, Record<string, { status: numbe
 export interface SandboxSystem<State extends object = any> {
   initial(): State;
   /** Answers one request as the system would, changing the state. */
-  handle(state: State, request: Request): Reply;
+  handle(state: State, request: SandboxRequest): SandboxResponse;
   /** Where it is reached, when that is more than the root as `url`. */
   addresses?(root: string, state: State): { url: string };
 }

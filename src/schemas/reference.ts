@@ -1,4 +1,4 @@
-/** The parts of docs/ that are written from the types: what each provider takes and does, and every key of signalbox.yaml. */
+/** The parts of docs/ that are generated from the types: sources and actions of each provider, and every key of signalbox.yaml. */
 import type { TSchema } from "typebox";
 import { ConfigFile, ConnectionKeys, SourceKeys } from "../config/file.ts";
 import type { Action, Provider, Source } from "../ports/provider.ts";
@@ -19,26 +19,26 @@ export function providersPart(providers: ReadonlyMap<string, Provider>): string 
   return [...providers.values()].map(section).join("\n");
 }
 
-/** What each action gives, from the schemas of results. */
+/** The result of each action, from its schema. */
 export function resultsPart(providers: ReadonlyMap<string, Provider>): string {
   const rows = [...providers.values()].flatMap(({ name, connection }) =>
     Object.entries(connection?.actions ?? {}).map(([action, { result }]) => [
       `\`${name}.${action}\``,
-      result === undefined ? "nothing" : rowsOf(result).map(givenText).join(", "),
+      result === undefined ? "nothing" : rowsOf(result).map(resultFieldText).join(", "),
     ]),
   );
   return table(["action", "gives"], rows);
 }
 
-function givenText({ key, about }: Row): string {
+function resultFieldText({ key, about }: Row): string {
   return `\`${key}\`${about === "" ? "" : ` (${cell(about)})`}`;
 }
 
 /** Every key of signalbox.yaml, and what all sources and connections have in common. */
 export function knobsPart(): string {
-  const named = { sources: SourceKeys, connections: ConnectionKeys };
+  const commonKeys = { sources: SourceKeys, connections: ConnectionKeys };
   const top = rowsOf(ConfigFile).filter(({ key }) => !key.includes("<name>") || key.startsWith("schedules"));
-  const below = Object.entries(named).flatMap(([key, schema]) => rowsOf(schema, `${key}.<name>.`));
+  const below = Object.entries(commonKeys).flatMap(([key, schema]) => rowsOf(schema, `${key}.<name>.`));
   return fieldTable("key", [...top, ...below]);
 }
 
@@ -85,18 +85,24 @@ function actionSection(
   name: string,
   { summary, params, example, idempotency, probe }: Action,
 ): string {
-  const looks = probe === undefined ? "" : "; after an attempt of unknown outcome it looks whether that was taken";
-  const written = Object.entries(example).map(([key, value]) => `        ${key}: ${flow(value)}`);
-  const rule = [`- id: ${provider}-${name}`, "  event: github.push", "  do:", `    - ${provider}.${name}:`, ...written];
+  const probeText = probe === undefined ? "" : "; after an attempt of unknown outcome it looks whether that was taken";
+  const parameterLines = Object.entries(example).map(([key, value]) => `        ${key}: ${flow(value)}`);
+  const rule = [
+    `- id: ${provider}-${name}`,
+    "  event: github.push",
+    "  do:",
+    `    - ${provider}.${name}:`,
+    ...parameterLines,
+  ];
   return [
     `### ${provider}.${name}\n\n${summary}.\n`,
     fieldTable("parameter", rowsOf(params)),
-    `Repeated: ${REPEATED[idempotency]}${looks}.\n`,
+    `Repeated: ${REPEATED[idempotency]}${probeText}.\n`,
     block(`rules/${provider}-${name}.yaml`, rule),
   ].join("\n");
 }
 
-/** The least that a source and a connection must say. */
+/** The shortest valid source and connection. */
 function configExample({ name, source, connection }: Provider): string[] {
   const upper = name.toUpperCase().replace(/[^A-Z0-9]/g, "_");
   const lines: string[] = [];
@@ -106,12 +112,12 @@ function configExample({ name, source, connection }: Provider): string[] {
     lines.push("sources:", ...entry(name, { provider: name, ...secret, ...settings }));
   }
   if (connection !== undefined) {
-    const { properties = {}, required = [] } = formOf(connection.settings);
+    const { properties = {}, required = [] } = asJsonSchema(connection.settings);
     const optional = Object.keys(properties).filter((key) => !required.includes(key));
     const isSecret = (key: string) => properties[key]?.secret === true;
     const keys = [
       ...required.filter((key) => !isSecret(key)),
-      ...optional.filter((key) => isTelling(key, properties[key])),
+      ...optional.filter((key) => namesTarget(key, properties[key])),
       ...(required.some(isSecret) ? required : optional).filter(isSecret).slice(0, 1),
     ];
     const values = keys.map((key) => {
@@ -123,31 +129,31 @@ function configExample({ name, source, connection }: Provider): string[] {
   return lines;
 }
 
-/** On one line where it fits. */
+/** On one line if it is short enough. */
 function entry(name: string, value: object): string[] {
   const line = `  ${name}: ${flow(value)}`;
   if (line.length <= LINE_CHARS) return [line];
   return [`  ${name}:`, ...Object.entries(value).map(([key, member]) => `    ${key}: ${flow(member)}`)];
 }
 
-/** Says where and who, and has no default that would do. */
-function isTelling(key: string, form: Form = {}): boolean {
+/** Whether the key names the address or the account and has no default. */
+function namesTarget(key: string, form: JsonSchema = {}): boolean {
   return (key === "url" || key === "email") && !form.description?.includes("default");
 }
 
 // ---------------------------------------------------------------- schemas as rows
 
-/** What is read of a JSON Schema. */
-interface Form {
+/** The keywords of a JSON Schema that are read here. */
+interface JsonSchema {
   type?: string;
   description?: string;
   default?: unknown;
   const?: unknown;
   enum?: unknown[];
-  anyOf?: Form[];
-  items?: Form;
-  properties?: Record<string, Form>;
-  patternProperties?: Record<string, Form>;
+  anyOf?: JsonSchema[];
+  items?: JsonSchema;
+  properties?: Record<string, JsonSchema>;
+  patternProperties?: Record<string, JsonSchema>;
   required?: string[];
   secret?: unknown;
   escape?: string;
@@ -156,7 +162,7 @@ interface Form {
   maximum?: number;
 }
 
-const formOf = (schema: TSchema): Form => schema as Form;
+const asJsonSchema = (schema: TSchema): JsonSchema => schema as JsonSchema;
 
 interface Row {
   key: string;
@@ -165,8 +171,8 @@ interface Row {
   about: string;
 }
 
-function rowsOf(schema: TSchema | Form, prefix = ""): Row[] {
-  const { properties = {}, required = [] } = schema as Form;
+function rowsOf(schema: TSchema | JsonSchema, prefix = ""): Row[] {
+  const { properties = {}, required = [] } = schema as JsonSchema;
   return Object.entries(properties).flatMap(([key, form]) => {
     const path = `${prefix}${key}`;
     const row = { key: path, type: typeText(form), required: required.includes(key), about: aboutOf(form) };
@@ -174,39 +180,39 @@ function rowsOf(schema: TSchema | Form, prefix = ""): Row[] {
   });
 }
 
-/** Of a mapping with known keys, a map of such mappings, or a choice between mappings that differ in `kind`. */
-function rowsBelow(form: Form, path: string): Row[] {
+/** Rows of a mapping with known keys, of a map of such mappings, or of alternatives that differ in `kind`. */
+function rowsBelow(form: JsonSchema, path: string): Row[] {
   if (form.properties !== undefined) return rowsOf(form, `${path}.`);
   const [member] = Object.values(form.patternProperties ?? {});
   if (member?.properties !== undefined) return rowsOf(member, `${path}.<name>.`);
   return choiceRows(form.anyOf ?? [], path);
 }
 
-function choiceRows(choices: readonly Form[], path: string): Row[] {
-  const kinds = choices.filter(({ properties }) => properties?.kind?.const !== undefined);
-  if (kinds.length === 0) return [];
+function choiceRows(choices: readonly JsonSchema[], path: string): Row[] {
+  const alternatives = choices.filter(({ properties }) => properties?.kind?.const !== undefined);
+  if (alternatives.length === 0) return [];
   const merged = new Map<string, { row: Row; kinds: string[]; types: Set<string> }>();
-  for (const choice of kinds) {
+  for (const choice of alternatives) {
     const kind = String(choice.properties?.kind?.const);
     for (const row of rowsOf(choice, `${path}.`)) {
-      const known = merged.get(row.key);
-      known?.kinds.push(kind);
-      known?.types.add(row.type);
-      if (known !== undefined && known.row.about === "") known.row.about = row.about;
-      if (known === undefined) merged.set(row.key, { row: { ...row }, kinds: [kind], types: new Set([row.type]) });
+      const existing = merged.get(row.key);
+      existing?.kinds.push(kind);
+      existing?.types.add(row.type);
+      if (existing !== undefined && existing.row.about === "") existing.row.about = row.about;
+      if (existing === undefined) merged.set(row.key, { row: { ...row }, kinds: [kind], types: new Set([row.type]) });
     }
   }
   return [...merged.values()].map(({ row, kinds: of, types }) => {
-    const only = of.length === kinds.length ? "" : `for ${of.join(", ")}`;
-    const about = [row.about, only].filter((part) => part !== "").join("; ");
+    const kindsText = of.length === alternatives.length ? "" : `for ${of.join(", ")}`;
+    const about = [row.about, kindsText].filter((part) => part !== "").join("; ");
     return { ...row, type: [...new Set([...types].flatMap((type) => type.split(" or ")))].join(" or "), about };
   });
 }
 
-function aboutOf({ description = "", default: standard, escape: destination }: Form): string {
-  const shown = standard === undefined || description.includes("efault") ? "" : `default ${code(standard)}`;
-  const escaped = destination === undefined || destination === "none" ? "" : `escaped for ${destination}`;
-  return [description, escaped, shown].filter((part) => part !== "").join("; ");
+function aboutOf({ description = "", default: standard, escape: destination }: JsonSchema): string {
+  const defaultText = standard === undefined || description.includes("efault") ? "" : `default ${code(standard)}`;
+  const escapeText = destination === undefined || destination === "none" ? "" : `escaped for ${destination}`;
+  return [description, escapeText, defaultText].filter((part) => part !== "").join("; ");
 }
 
 const TYPES: Readonly<Record<string, string>> = {
@@ -218,7 +224,7 @@ const TYPES: Readonly<Record<string, string>> = {
   null: "null",
 };
 
-function typeText(form: Form): string {
+function typeText(form: JsonSchema): string {
   const { type, anyOf, const: only, enum: choices, items, secret } = form;
   if (secret === true) return "secret";
   if (only !== undefined) return code(only);
@@ -228,13 +234,13 @@ function typeText(form: Form): string {
   return `${TYPES[type ?? ""] ?? "anything"}${rangeText(form)}`;
 }
 
-/** A small mapping among other choices is told apart by its keys. */
-function choiceText(form: Form): string {
+/** A small mapping among other alternatives is shown by its keys. */
+function choiceText(form: JsonSchema): string {
   const keys = Object.keys(form.properties ?? {});
   return keys.length > 0 && keys.length <= 3 && !keys.includes("kind") ? `\`{ ${keys.join(", ")} }\`` : typeText(form);
 }
 
-function rangeText({ minimum, exclusiveMinimum, maximum }: Form): string {
+function rangeText({ minimum, exclusiveMinimum, maximum }: JsonSchema): string {
   if (exclusiveMinimum !== undefined && maximum !== undefined) return `, above ${exclusiveMinimum}, at most ${maximum}`;
   if (minimum !== undefined && maximum !== undefined) return `, ${minimum} to ${maximum}`;
   return minimum === undefined ? "" : `, at least ${minimum}`;
@@ -257,7 +263,7 @@ function table(heads: readonly string[], rows: readonly (readonly string[])[]): 
   return `${[line(heads), `|${"---|".repeat(heads.length)}`, ...rows.map(line)].join("\n")}\n`;
 }
 
-/** Pipes end cells, and what looks like a tag vanishes. */
+/** Escapes pipes, which end cells, and tags, which Markdown drops. */
 function cell(text: string): string {
   return text.replaceAll("|", "\\|").replaceAll(/<(\w+)>/g, "`<$1>`");
 }

@@ -4,7 +4,7 @@ import express, { type Express, type NextFunction, type Request, type Response }
 import type { Endpoint } from "../api/endpoint.ts";
 import { ENDPOINTS } from "../api/index.ts";
 import { ERRORS, type ErrorCode, SignalboxError } from "../errors.ts";
-import type { Log } from "../log.ts";
+import type { Logger } from "../log.ts";
 import type { Operations } from "../operations/operations.ts";
 import { guardLoopback, letIn, type Principal } from "./access.ts";
 import type { Responder } from "./api/endpoint.ts";
@@ -36,7 +36,7 @@ export interface AdminOptions {
   /** Semantic version, sent as `x-api-version`. */
   apiVersion: string;
   requestId(): string;
-  log: Pick<Log, "debug" | "info" | "warn" | "error">;
+  log: Pick<Logger, "debug" | "info" | "warn" | "error">;
 }
 
 /** Not listening yet; `server.listen` and `server.close` are the caller's. */

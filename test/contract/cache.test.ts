@@ -18,13 +18,13 @@ const MINUTE_MS = 60_000;
 const MINUTE = { ttlMs: MINUTE_MS };
 
 /** Its sleeps end with the timers below, so that the bound on a first connection holds, and it can be wound. */
-function woundClock(): Clock & { wind(ms: number): void } {
+function woundClock(): Clock & { advance(ms: number): void } {
   let nowMs = 1_700_000_000_000;
   return {
     now: () => nowMs,
     monotonic: () => nowMs,
     sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms).unref()),
-    wind: (ms) => {
+    advance: (ms) => {
       nowMs += ms;
     },
   };
@@ -40,7 +40,7 @@ const memory: Backend = {
   async open() {
     const clock = woundClock();
     const cache = memoryCache({ clock });
-    return { cache, pass: async (_key, ms) => clock.wind(ms), done: () => cache.close() };
+    return { cache, pass: async (_key, ms) => clock.advance(ms), done: () => cache.close() };
   },
 };
 
@@ -199,9 +199,9 @@ describe("a cache in memory", () => {
     const cache = memoryCache({ clock });
     const times = { ttlMs: MINUTE_MS, failMs: 10_000 };
     await expect(cache.read("k", times, () => Promise.reject(new Error("down")))).rejects.toThrow("down");
-    clock.wind(9_999);
+    clock.advance(9_999);
     await expect(cache.read("k", times, loader("up"))).rejects.toThrow("down");
-    clock.wind(1);
+    clock.advance(1);
     expect(await cache.read("k", times, loader("up"))).toBe("up");
   });
 
@@ -257,7 +257,7 @@ describe("Redis that cannot be reached", () => {
     expect(await cache.read("k", MINUTE, load)).toBe("first");
     expect(await cache.read("k", MINUTE, load)).toBe("first");
     expect(cache.healthy()).toBe(false);
-    clock.wind(MINUTE_MS);
+    clock.advance(MINUTE_MS);
     expect(await cache.read("k", MINUTE, load)).toBe("second");
     await cache.drop("k");
     expect(await cache.read("k", MINUTE, loader("third"))).toBe("third");
@@ -337,7 +337,7 @@ describe.runIf(hasServer)("Redis that goes and comes", () => {
     // No timer ends any more: whoever waited for Redis would wait for ever.
     for (let index = 0; index < 20; index++) await cache.read(`other ${index}`, MINUTE, loader(index));
     server.kill("SIGCONT");
-    clock.wind(1_000);
+    clock.advance(1_000);
     expect(await cache.read("k", MINUTE, loader("never"))).toBe("kept");
     expect(watched.seen.map(({ ok }) => ok)).toEqual([true, false, true]);
     await cache.close();
@@ -356,7 +356,7 @@ describe.runIf(hasServer)("Redis that goes and comes", () => {
     await reading;
     await cache.drop("k");
     server.kill("SIGCONT");
-    clock.wind(1_000);
+    clock.advance(1_000);
     expect(await cache.read("k", MINUTE, loader("right"))).toBe("right");
     await cache.close();
   });

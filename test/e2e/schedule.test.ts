@@ -131,14 +131,14 @@ states:
 
   const again: Started = await startEngineIn(first.folder, ENV, { clock });
   const other: Started = await startEngineIn(first.folder, ENV, { clock });
-  clock.wind(2_999);
+  clock.advance(2_999);
   await again.quiet();
   expect(rung()).toEqual([]);
   expect(clock.now()).toBe(body.timers[0]!.dueAtMs - 1);
-  clock.wind(1);
+  clock.advance(1);
   // Who has not noticed yet looks again after a while of its clock.
   await until("the timer has fired", () => {
-    clock.wind(1_000);
+    clock.advance(1_000);
     return rung().length > 0;
   });
   await again.quiet();

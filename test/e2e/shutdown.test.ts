@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vit
 import { systemClock } from "../../src/clock.ts";
 import { loadConfig } from "../../src/config/config.ts";
 import { createEngine } from "../../src/engine.ts";
-import { createLog } from "../../src/log.ts";
+import { createLogger } from "../../src/log.ts";
 import type { Clock } from "../../src/ports/clock.ts";
 import type { Store } from "../../src/ports/store.ts";
 import { loadProviders } from "../../src/providers/index.ts";
@@ -193,7 +193,7 @@ connections: { sink: { provider: http, url: "http://127.0.0.1:${port}", allowPri
       return await kept.lease(nowMs, options);
     },
   };
-  const log = createLog({ level: "silent", secrets: [], pretty: false });
+  const log = createLogger({ level: "silent", secrets: [], pretty: false });
   const clock = woundClock();
   const engine = await createEngine({ config: config!, providers, log, store, clock });
   await engine.start();
@@ -208,13 +208,13 @@ connections: { sink: { provider: http, url: "http://127.0.0.1:${port}", allowPri
     );
     const before = asked;
     for (let ms = 0; ms < 1_500; ms += 100) {
-      clock.wind(100);
+      clock.advance(100);
       // Turns of the event loop in which it would ask if it did not wait for the clock.
       for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
     }
     expect(asked - before).toBeLessThan(20);
     expect(requests).toBe(1);
-    clock.wind(30_000);
+    clock.advance(30_000);
     await until("the time has come and it asks again", () => requests === 2);
   } finally {
     await engine.stop();

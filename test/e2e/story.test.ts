@@ -1,7 +1,7 @@
 /** The whole path with the shipped rules: what GitHub says happens in Jira and Slack, once, whatever goes wrong on the way. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { AuditEntry, Delivery, Event, Explanation, Instance, Trace } from "../../src/model.ts";
-import type { Call } from "../../src/sandbox/http.ts";
+import type { LoggedRequest } from "../../src/sandbox/http.ts";
 import { mergedPullRequest, signedByGithub, until } from "../support/served.ts";
 import { startTeam, type Team } from "../support/team.ts";
 
@@ -25,7 +25,7 @@ const send = async (number: number, options: Parameters<typeof mergedPullRequest
 const issue = (key: string) => team.sandbox.jira.issues.get(key)!;
 const jiraCalls = (key: string) =>
   team.sandbox.jira.calls.filter(({ path }) => new RegExp(`/${key}(/|\\?|$)`).test(path));
-const posts = (calls: Call[]) => calls.filter(({ method }) => method === "POST");
+const posts = (calls: LoggedRequest[]) => calls.filter(({ method }) => method === "POST");
 const messages = (key: string) => team.sandbox.slack.messages.filter(({ text }) => text.includes(`*${key}*`));
 const get = async <T>(path: string) => (await team.api<T>(`/api/v1/${path}`)).body;
 const instance = (key: string) => get<{ instance: Instance; accepts: string[] }>(`instances/jira-ticket/${key}`);

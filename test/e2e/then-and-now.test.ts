@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { systemClock } from "../../src/clock.ts";
 import { loadConfig } from "../../src/config/config.ts";
 import { openOperations } from "../../src/engine.ts";
-import { createLog } from "../../src/log.ts";
+import { createLogger } from "../../src/log.ts";
 import { LIMITS } from "../../src/model.ts";
 import { holdPolicy } from "../../src/policy/running.ts";
 import type { Store } from "../../src/ports/store.ts";
@@ -377,7 +377,7 @@ describe("the trees as of another policy", () => {
     const opened = await openOperations({
       config: config!,
       providers,
-      log: createLog({ level: "error", pretty: false, secrets: [] }),
+      log: createLogger({ level: "error", pretty: false, secrets: [] }),
     });
     const again = await opened.operations.redeliver(id, { who: "test" });
     const explained = await opened.operations.explain(again.id);

@@ -79,7 +79,7 @@ test("a node that lost its lane while it decided writes nothing of it, and goes 
   asleep.commit = async (decisions, tenure) => {
     asleep.commit = store.commit;
     // Longer than its lease: meanwhile another node takes the lane, and has decided nothing yet.
-    clock.wind(11_000);
+    clock.advance(11_000);
     const { ids } = await store.claim("another", { nowMs: clock.now(), leaseMs: 10_000, limit: 9, bytes: 1_000 });
     expect(ids).toHaveLength(2);
     return store.commit(decisions, tenure);
@@ -87,7 +87,7 @@ test("a node that lost its lane while it decided writes nothing of it, and goes 
   await world.settle();
   expect([world.effects, (await store.counts()).undecided]).toEqual([[], 2]);
   await world.send(one("3"));
-  clock.wind(11_000);
+  clock.advance(11_000);
   await world.settle();
   expect(world.effects.map(({ params }) => params.text)).toEqual(["1", "2", "3"]);
   expect((await store.instanceList({}, { limit: 10 })).items.map(({ context }) => context.n)).toEqual([3]);
@@ -100,7 +100,7 @@ describe("leases", () => {
     const asleep = { ...store };
     asleep.lease = async (nowMs, options) => {
       const due = await store.lease(nowMs, options);
-      if (due.leased.length > 0) clock.wind(30_000);
+      if (due.leased.length > 0) clock.advance(30_000);
       return due;
     };
     const world = createWorld({ store: asleep, files: FILES, clock });
@@ -118,7 +118,7 @@ describe("leases", () => {
     const store = memoryStore();
     const slow = { ...store };
     slow.settle = async (settlements) => {
-      clock.wind(30_000);
+      clock.advance(30_000);
       await store.lease(clock.now(), { room: {}, roomOfOthers: 9, limit: 9, leaseMs: 1_000 });
       return store.settle(settlements);
     };
@@ -140,10 +140,10 @@ describe("retention", () => {
     const world = createWorld({ store, files: FILES, clock });
     await world.send(one("old"));
     await world.settle();
-    clock.wind(DAY_MS);
+    clock.advance(DAY_MS);
     await world.send(one("young"));
     await world.settle();
-    clock.wind(60_000);
+    clock.advance(60_000);
     const purge = createPurge({ store, clock, retention: { eventsMs: DAY_MS / 2, deliveriesMs: DAY_MS / 2 } });
     expect(await purge()).toEqual({ busy: false });
     const kept = async () => (await store.events({}, { limit: 10 })).items.map(({ event }) => event.delivery);
@@ -151,7 +151,7 @@ describe("retention", () => {
     expect((await store.deliveries({}, { limit: 10 })).items).toHaveLength(1);
     expect((await store.instanceList({}, { limit: 10 })).items).toHaveLength(1);
 
-    clock.wind(DAY_MS);
+    clock.advance(DAY_MS);
     expect(await purge()).toEqual({ busy: false });
     expect(await kept()).toEqual([]);
   });
@@ -179,7 +179,7 @@ describe("the gate of a connection", () => {
     gate.enter(fresh())(done);
     gate.enter(fresh())(done);
     expect(gate.room()).toMatchObject({ room: { out: 0 }, openInMs: 500 });
-    clock.wind(500);
+    clock.advance(500);
     expect(gate.room().room).toEqual({ out: 1 });
   });
 
@@ -190,7 +190,7 @@ describe("the gate of a connection", () => {
     expect(gate.room().room).toEqual({ out: 9 });
     gate.enter(fresh())(retry);
     expect(gate.room()).toMatchObject({ room: { out: 0 }, openInMs: 1_000 });
-    clock.wind(1_000);
+    clock.advance(1_000);
     expect(gate.room().room).toEqual({ out: 4 });
     gate.enter(fresh())(done);
     expect(gate.room().room).toEqual({ out: 9 });

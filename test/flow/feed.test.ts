@@ -64,7 +64,7 @@ test("a message whose feed breaks between take and acknowledge is redelivered, a
     where: "feed queue",
     message: "killed before it was acknowledged",
   });
-  clock.wind(1_000);
+  clock.advance(1_000);
   await moment();
   expect(unacknowledged).toEqual([]);
   expect(await deliveries()).toEqual(["a", "b", "c"]);
@@ -80,7 +80,7 @@ test("nothing is acknowledged that cannot be stored", async () => {
   await moment();
   expect(unacknowledged).toEqual(["a"]);
   isFull = false;
-  clock.wind(1_000);
+  clock.advance(1_000);
   await moment();
   expect(unacknowledged).toEqual([]);
   expect(await deliveries()).toEqual(["a"]);
@@ -96,7 +96,7 @@ test("a feed goes on from the mark that was stored with what it took last", asyn
   });
   for (let i = 0; i < 3; i++) {
     await moment();
-    clock.wind(1_000);
+    clock.advance(1_000);
   }
   await moment();
   expect(marks.slice(0, 3)).toEqual([undefined, 1, 2]);
@@ -112,7 +112,7 @@ test("one that is down is asked after 1, 2, 4 … seconds", async () => {
   for (let second = 0; second < 8; second++) {
     await moment();
     counts.push(runs);
-    clock.wind(1_000);
+    clock.advance(1_000);
   }
   expect(counts).toEqual([1, 2, 2, 3, 3, 3, 3, 4]);
 });
@@ -146,6 +146,6 @@ test("a feed that does not end when it is told to keeps nobody", async () => {
   const { stop, clock } = started(() => new Promise(() => {}));
   await moment();
   const stopped = stop();
-  clock.wind(5_000);
+  clock.advance(5_000);
   await stopped;
 });

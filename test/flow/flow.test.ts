@@ -43,7 +43,7 @@ test("every arrow is woken by what it has to do: delivery, outcome and timer wai
     for (let turns = 0; turns < 10_000 && !(await isWaiting()); turns++) await setImmediate();
     await untilQuiet(() => false);
     // Less than the second after which an arrow looks again unasked: the timer's own loop knows when.
-    world.clock.wind(10);
+    world.clock.advance(10);
     await untilQuiet(() => texts().length === 3);
     expect(texts()).toEqual(["1", "asked", "over"]);
   } finally {

@@ -103,7 +103,7 @@ test("a session that hangs while it opens is a retry, and is closed when it come
   );
   const waiting = sessions.use("line", async () => DONE);
   await new Promise((resolve) => setImmediate(resolve));
-  clock.wind(10_000);
+  clock.advance(10_000);
   expect(await waiting).toMatchObject({ kind: "retry" });
   arrive(7);
   await new Promise((resolve) => setImmediate(resolve));

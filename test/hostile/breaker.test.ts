@@ -64,7 +64,7 @@ describe("the breaker", () => {
     const limited: Outcome = { kind: "retry", error: { message: "slow down", status: 429 }, afterMs: 5_000 };
     attempt(limited, "poisoned");
     expect(room()).toBe(0);
-    clock.wind(5_000);
+    clock.advance(5_000);
     attempt(DONE);
     attempt(limited, "poisoned");
     expect(room()).toBe(CONCURRENCY);
@@ -78,7 +78,7 @@ describe("the breaker", () => {
     expect(room()).toBe(CONCURRENCY);
     fail(1);
     expect(gate.room()).toMatchObject({ room: { out: 0 }, openInMs: 1_000 });
-    clock.wind(1_000);
+    clock.advance(1_000);
     expect(room()).toBe(4);
   });
 
@@ -96,7 +96,7 @@ describe("the breaker", () => {
     fail(FAILURES);
     const pauses = Array.from({ length: 7 }, () => {
       const { openInMs = 0 } = gate.room();
-      clock.wind(openInMs);
+      clock.advance(openInMs);
       fail(4);
       return openInMs;
     });

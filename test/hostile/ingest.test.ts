@@ -266,7 +266,7 @@ describe("wrong signatures", () => {
   test("are answered with their reason again after a while", async () => {
     const { clock, forge } = await receiverOf();
     for (let i = 0; i < 200; i++) await forge("web", "192.0.2.1");
-    clock.wind(60_000);
+    clock.advance(60_000);
     expect(await forge("web", "192.0.2.1")).toBe("SB0503");
   });
 

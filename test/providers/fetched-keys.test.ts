@@ -29,7 +29,7 @@ test("a thousand forged requests cause two fetches a minute", async () => {
   const { served, clock, ask } = vendor(["old"]);
   for (let i = 0; i < 1_000; i++) expect(await ask("forged")).toMatchObject({ ok: false });
   expect(served.fetches).toBe(2);
-  clock.wind(MINUTE_MS);
+  clock.advance(MINUTE_MS);
   for (let i = 0; i < 1_000; i++) expect(await ask("forged")).toMatchObject({ ok: false });
   expect(served.fetches).toBe(3);
 });
@@ -47,7 +47,7 @@ test("while the vendor is away one fetch a minute is tried, and what is known st
   for (let i = 0; i < 10; i++)
     expect(await ask("old")).toEqual({ ok: false, reason: "key_unavailable", detail: "down" });
   expect(served.fetches).toBe(1);
-  clock.wind(MINUTE_MS);
+  clock.advance(MINUTE_MS);
   served.keys = ["old"];
   expect(await ask("old")).toMatchObject({ ok: true });
   served.keys = new Error("down again");

@@ -2,7 +2,13 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { createNetwork, type OwnedNetwork } from "../../src/network/network.ts";
 import github from "../../src/providers/github/index.ts";
-import { type Call, type Reply, type Request, type Site, serve } from "../../src/sandbox/http.ts";
+import {
+  type LoggedRequest,
+  type SandboxRequest,
+  type SandboxResponse,
+  type Site,
+  serve,
+} from "../../src/sandbox/http.ts";
 
 const { registration } = github.source;
 const HOOK = { scope: "acme/web", url: "https://hooks.example.com/hooks/github", secret: "s3cret", events: ["push"] };
@@ -26,7 +32,7 @@ afterEach(async () => {
   await site.close();
 });
 
-function answer({ method, path, body }: Request): Reply {
+function answer({ method, path, body }: SandboxRequest): SandboxResponse {
   const [, id] = /^\/repos\/acme\/web\/hooks(?:\/(\d+))?$/.exec(path) ?? [];
   if (!path.startsWith("/repos/acme/web/hooks")) return { status: 404, body: {} };
   if (method === "GET") return { status: 200, body: hooks };
@@ -41,7 +47,7 @@ function answer({ method, path, body }: Request): Reply {
 }
 
 const context = () => ({ settings: { url: site.url, token: "ghp_x" }, nowMs: 0, network });
-const methods = () => site.calls.map(({ method }: Call) => method);
+const methods = () => site.calls.map(({ method }: LoggedRequest) => method);
 
 test("a webhook is installed once, changed when it is installed again, found, and removed; others stay", async () => {
   expect(await registration.status(HOOK, context())).toEqual({ kind: "done", result: { installed: false } });

@@ -168,7 +168,7 @@ describe("what is kept of transitions", () => {
     await move({ issue: "WEB-3", to: "In Review" });
     expect(lists()).toHaveLength(1);
     expect(asked()).toEqual(["31", "31"]);
-    clock.wind(5 * 60_000);
+    clock.advance(5 * 60_000);
     await move({ issue: "WEB-4", to: "Done" });
     expect(lists()).toHaveLength(2);
   });

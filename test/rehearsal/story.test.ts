@@ -17,7 +17,7 @@ describe("a mistake in a file of stories is shown at its place", () => {
     ["policy: jira-ticket\nstories:\n  one: [\n", "4:1", ""],
     ["policy: jira-ticket", "1:1", '"stories"'],
   ])("%j", (text, place, words) => {
-    const { stories, problems } = read(text);
+    const { stories, diagnostics: problems } = read(text);
     expect(stories).toEqual([]);
     expect(problems.map(({ message }) => message).join("\n")).toContain(words);
     expect(problems.map(({ line, col }) => `${line}:${col}`)).toContain(place);
@@ -26,7 +26,7 @@ describe("a mistake in a file of stories is shown at its place", () => {
 
 describe("a story", () => {
   const outcome = async (text: string) => {
-    const { stories, problems } = read(text);
+    const { stories, diagnostics: problems } = read(text);
     expect(problems).toEqual([]);
     return await tell(stories[0]!, memoryStore()).then(
       () => "true",

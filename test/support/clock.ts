@@ -24,7 +24,7 @@ export function setClock(): SetClock {
       await clock.sleep(ms, signal);
       wakes.delete(wake);
     },
-    wind: clock.wind,
+    advance: clock.advance,
     set(byMs) {
       aheadMs += byMs;
     },

@@ -2,7 +2,7 @@
 import { Writable } from "node:stream";
 import { loadConfig } from "../../src/config/config.ts";
 import { createEngine, type Engine } from "../../src/engine.ts";
-import { createLog } from "../../src/log.ts";
+import { createLogger } from "../../src/log.ts";
 import type { Clock } from "../../src/ports/clock.ts";
 import { loadProviders } from "../../src/providers/index.ts";
 import { recordOutput, recordSecret } from "./records.ts";
@@ -61,7 +61,7 @@ export async function startEngineIn(folder: string, env: Record<string, string>,
       done();
     },
   });
-  const log = createLog({ level: "debug", secrets: config.secrets, pretty, destination });
+  const log = createLogger({ level: "debug", secrets: config.secrets, pretty, destination });
   const engine = await createEngine({ config, providers: known, log, ...(clock ? { clock } : {}) });
   await engine.start().catch(async (error: unknown) => {
     await engine.stop();

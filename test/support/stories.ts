@@ -78,7 +78,7 @@ export function shippedStories(files: PolicyFiles = shippedFiles): Story[] {
   const names = readdirSync(join(ROOT, "test/scenarios")).filter((name) => name.endsWith(".yaml"));
   return names.flatMap((name) => {
     const file = `test/scenarios/${name}`;
-    const { stories, problems } = readStories(file, readFileSync(join(ROOT, file), "utf8"), files);
+    const { stories, diagnostics: problems } = readStories(file, readFileSync(join(ROOT, file), "utf8"), files);
     const lines = problems.map(({ line, message }) => `${file}:${line} ${message}`);
     if (lines.length > 0) throw new Error(lines.join("\n"));
     return stories;

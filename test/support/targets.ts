@@ -110,7 +110,7 @@ export async function deliverAll(
     const { nextAtMs = Number.POSITIVE_INFINITY } = await deliver.round();
     await setImmediate();
     const inMs = Math.min(nextAtMs - clock.now(), clock.nextInMs() ?? Number.POSITIVE_INFINITY, 1_000);
-    clock.wind(Math.max(1, inMs));
+    clock.advance(Math.max(1, inMs));
     await setImmediate();
   }
   const passed = [...ownWaits].filter(([id]) => !target.isPoison?.(Number(id)));

@@ -1,13 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { MASK } from "../../src/log/redact.ts";
-import { createLog, type LogLevel, type LogOptions } from "../../src/log.ts";
+import { createLogger, type LoggerLevel, type LoggerOptions } from "../../src/log.ts";
 import type { Observation } from "../../src/ports/observe.ts";
 
-function keptLog(options: Partial<LogOptions> = {}) {
+function keptLog(options: Partial<LoggerOptions> = {}) {
   const lines: string[] = [];
   const destination = { write: (line: string) => void lines.push(line) };
-  return { lines, log: createLog({ level: "debug", secrets: [], pretty: false, destination, ...options }) };
+  return { lines, log: createLogger({ level: "debug", secrets: [], pretty: false, destination, ...options }) };
 }
 
 const parsed = (lines: string[]) => lines.map((line) => JSON.parse(line) as Record<string, unknown>);
@@ -25,7 +25,7 @@ describe("a line", () => {
     expect(line).not.toHaveProperty("hostname");
   });
 
-  test.each<[LogLevel, string[]]>([
+  test.each<[LoggerLevel, string[]]>([
     ["debug", ["debug", "info", "warn", "error"]],
     ["info", ["info", "warn", "error"]],
     ["warn", ["warn", "error"]],

@@ -84,7 +84,7 @@ describe("the document", () => {
     ajv.addSchema({ $id: "api", ...document });
     const names = Object.keys((document.components as { schemas: object }).schemas);
     expect(names).toEqual(
-      expect.arrayContaining(["Event", "Delivery", "Instance", "Explanation", "Problem", "Status"]),
+      expect.arrayContaining(["Event", "Delivery", "Instance", "Explanation", "ProblemDetails", "Status"]),
     );
     for (const name of names) expect(ajv.compile({ $ref: `api#/components/schemas/${name}` })).toBeTypeOf("function");
   });

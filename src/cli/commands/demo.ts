@@ -18,7 +18,7 @@ import { shippedPolicy } from "../starters.ts";
 import { screenOf } from "../terminal/describe.ts";
 import { EXIT } from "../terminal/failure.ts";
 import { cut, safe } from "../terminal/output.ts";
-import { follow, type Story, storyLines } from "../terminal/story.ts";
+import { type EventStory, follow, storyLines } from "../terminal/story.ts";
 
 const SYSTEMS = { jira, slack };
 type Sandbox = Systems<typeof SYSTEMS>;
@@ -136,7 +136,7 @@ interface DemoStep {
 
 interface StepResult {
   status: number;
-  story?: Story;
+  story?: EventStory;
   text: string;
 }
 

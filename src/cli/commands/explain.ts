@@ -3,11 +3,11 @@ import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { actionCatalogue, type Config } from "../../config/config.ts";
 import { explainEvent } from "../../core/match/rule-set.ts";
-import { ERRORS, type ErrorCode, nearest, SignalboxError } from "../../errors.ts";
+import { ERRORS, type ErrorCode, SignalboxError } from "../../errors.ts";
 import type { Event, Explanation, JsonObject } from "../../model.ts";
 import { compilePolicy, readPolicyFiles } from "../../policy/policy.ts";
 import type { Provider, SourceConfig, Webhook } from "../../ports/provider.ts";
-import { type CommandBody, type Options, textOf, usage } from "../command.ts";
+import { type CommandBody, notFound, type Options, textOf, usage } from "../command.ts";
 import { ConfigError, type Context } from "../context.ts";
 import { suggestingIds } from "../event-ids.ts";
 import { isObject, jsonObject, readJson } from "../json-input.ts";
@@ -130,8 +130,7 @@ function sourceSettings(config: Config, sourceName: string | undefined, provider
 function requireRule({ rules, notConsidered }: Explanation, rule: string): void {
   const ruleIds = [...rules.map(({ id }) => id), ...notConsidered.ids];
   if (ruleIds.includes(rule)) return;
-  const near = nearest(rule, ruleIds);
-  throw new SignalboxError("SB0905", `There is no rule "${rule}"${near ? `; did you mean "${near}"?` : ""}`);
+  throw notFound("rule", rule, ruleIds);
 }
 
 function checkExpectation(context: Context, { rules }: Explanation, expectation: string | undefined): number {
@@ -148,8 +147,7 @@ function checkExpectation(context: Context, { rules }: Explanation, expectation:
 /** The text about an error code, as in docs/errors.md. */
 function explainCode(context: Context, code: string): number {
   if (!Object.hasOwn(ERRORS, code)) {
-    const near = nearest(code, Object.keys(ERRORS));
-    throw new SignalboxError("SB0905", `There is no error "${code}"${near ? `; did you mean "${near}"?` : ""}`);
+    throw notFound("error", code, Object.keys(ERRORS));
   }
   const row: { title: string; help: string; status?: number } = ERRORS[code as ErrorCode];
   const { bold } = context.paint;

@@ -5,12 +5,12 @@ import type { ApiClient } from "../../api/client.ts";
 import { actionCatalogue } from "../../config/config.ts";
 import type { CompiledMachine } from "../../core/machine/file/compile.ts";
 import { dot, type Graph, graphOf, mermaid, withCounts } from "../../core/machine/graph/graph.ts";
-import { messageOf, nearest, SignalboxError } from "../../errors.ts";
+import { messageOf, SignalboxError } from "../../errors.ts";
 import { createDrawing, THEMES } from "../../graph/svg.ts";
 import type { Instance } from "../../model.ts";
 import { isMachineFile, isTemplateFile } from "../../policy/files.ts";
 import { compilePolicy, readPolicyFiles } from "../../policy/policy.ts";
-import { type CommandBody, type Options, textOf, usage } from "../command.ts";
+import { type CommandBody, notFound, type Options, textOf, usage } from "../command.ts";
 import { ConfigError, type Context, document } from "../context.ts";
 import { withApi, withPolicyTexts } from "../reach.ts";
 import { EXIT } from "../terminal/failure.ts";
@@ -82,8 +82,7 @@ async function machinesOf(context: Context, name: string | undefined): Promise<C
   const files = await withPolicyTexts(config, readPolicyFiles(config.dir));
   const machineFiles = Object.keys(files).filter(isMachineFile);
   if (name !== undefined && !machineFiles.some((file) => idOf(file) === name)) {
-    const near = nearest(name, machineFiles.map(idOf));
-    throw new SignalboxError("SB0905", `There is no machine "${name}"${near ? `; did you mean "${near}"?` : ""}`);
+    throw notFound("machine", name, machineFiles.map(idOf));
   }
   // Mistakes in rules and in other machines are no reason not to draw this one.
   const needed = Object.entries(files).filter(

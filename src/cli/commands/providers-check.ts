@@ -1,8 +1,8 @@
 /** `providers check`: holds providers to the contract of the shipped ones. */
 import { dirname, resolve } from "node:path";
 import type { Clause } from "../../contract/clause.ts";
-import { messageOf, nearest, SignalboxError } from "../../errors.ts";
-import type { Command } from "../command.ts";
+import { messageOf } from "../../errors.ts";
+import { type Command, notFound } from "../command.ts";
 import { EXIT } from "../terminal/failure.ts";
 import { counted } from "../terminal/output.ts";
 
@@ -21,7 +21,7 @@ export const providersCheck: Command = {
     const results: ClauseResult[] = [];
     for (const name of checkedNames) {
       const provider = all.get(name);
-      if (!provider) throw unknownProvider(name, [...all.keys()]);
+      if (!provider) throw notFound("provider", name, [...all.keys()]);
       for (const clause of clausesOf(provider, await loadStandIn(name, project))) {
         results.push({ provider: name, ...(await clauseResult(clause)) });
       }
@@ -55,12 +55,4 @@ async function clauseResult({ subject, text, hold }: Clause): Promise<Omit<Claus
   } catch (error) {
     return { subject, text, problem: messageOf(error) };
   }
-}
-
-function unknownProvider(name: string, known: readonly string[]): SignalboxError {
-  const suggestion = nearest(name, known);
-  return new SignalboxError(
-    "SB0905",
-    `There is no provider "${name}"${suggestion ? `; did you mean "${suggestion}"?` : ""}`,
-  );
 }

@@ -1,7 +1,6 @@
 /** `providers`: the outside systems, what they send and what can be done there. */
-import { nearest, SignalboxError } from "../../errors.ts";
 import type { Action, Provider } from "../../ports/provider.ts";
-import type { CommandBody } from "../command.ts";
+import { type CommandBody, notFound } from "../command.ts";
 import { sampleNames } from "../samples.ts";
 import { EXIT } from "../terminal/failure.ts";
 import { aligned, cut, type Paint } from "../terminal/output.ts";
@@ -12,8 +11,9 @@ export const providers: CommandBody = {
   examples: ["signalbox providers", "signalbox providers jira", "signalbox providers --json"],
   async run(context, [name]) {
     const all = await context.providers();
-    const selectedProviders =
-      name === undefined ? [...all.values()] : [all.get(name) ?? unknownProvider(name, [...all.keys()])];
+    const named = name === undefined ? undefined : all.get(name);
+    if (name !== undefined && !named) throw notFound("provider", name, [...all.keys()]);
+    const selectedProviders = named ? [named] : [...all.values()];
     context.print("ProviderList", { providers: selectedProviders.map(providerJson) }, () => {
       return name === undefined
         ? overview(selectedProviders, context.paint)
@@ -23,11 +23,6 @@ export const providers: CommandBody = {
   },
   verbs: [providersCheck],
 };
-
-function unknownProvider(name: string, known: readonly string[]): never {
-  const near = nearest(name, known);
-  throw new SignalboxError("SB0905", `There is no provider "${name}"${near ? `; did you mean "${near}"?` : ""}`);
-}
 
 function providerJson({ name, summary, docs, source, connection }: Provider): object {
   return {

@@ -1,6 +1,5 @@
 /** `schema`: the JSON Schema of a file form. */
-import { nearest, SignalboxError } from "../../errors.ts";
-import type { CommandBody } from "../command.ts";
+import { type CommandBody, notFound } from "../command.ts";
 import { schemaNames, schemaText } from "../schema-files.ts";
 import { EXIT } from "../terminal/failure.ts";
 
@@ -13,10 +12,7 @@ export const schema: CommandBody = {
       context.print("SchemaList", { schemas: names }, () => `${names.join("\n")}\n`);
       return EXIT.done;
     }
-    const near = nearest(name, names);
-    if (!names.includes(name)) {
-      throw new SignalboxError("SB0905", `There is no schema "${name}"${near ? `; did you mean "${near}"?` : ""}`);
-    }
+    if (!names.includes(name)) throw notFound("schema", name, names);
     context.shell.out(schemaText(name));
     return EXIT.done;
   },

@@ -1,7 +1,7 @@
 /** `serve`: runs the engine, reloads the policy when its files change, drains before it ends. */
 import type { Config } from "../../config/config.ts";
 import { createEngine, type Engine } from "../../engine.ts";
-import type { Log } from "../../log.ts";
+import type { Logger } from "../../log.ts";
 import type { PolicyReport, StatusReport } from "../../operations/operations.ts";
 import { VERSION } from "../../package.ts";
 import { projectReport } from "../check-report.ts";
@@ -115,7 +115,7 @@ interface ServeRun {
   context: Context;
   config: Config;
   engine: Engine;
-  log: Log;
+  log: Logger;
   stopping: Promise<string>;
   changes: PolicyChanges;
 }
@@ -162,7 +162,7 @@ function stopSignal({ shell }: Context): Promise<string> {
   });
 }
 
-function printRemark(context: Context, log: Log, text: string): void {
+function printRemark(context: Context, log: Logger, text: string): void {
   if (context.json) log.info(text);
   else context.note(text);
 }

@@ -12,7 +12,7 @@ const PAGES_MAX = 10;
 const LOOK_AGAIN_MS = 15;
 const NEAR_MISSES_SHOWN = 3;
 
-export interface Story {
+export interface EventStory {
   /** The event first, then the events of its deliveries and timers, in order. */
   events: EventDetail[];
   /** Everything is decided and no delivery is pending. */
@@ -22,9 +22,9 @@ export interface Story {
 }
 
 /** Reads until the event and all it caused are settled, or until the timeout. */
-export async function follow(api: ApiClient, id: string, timeoutMs: number): Promise<Story> {
+export async function follow(api: ApiClient, id: string, timeoutMs: number): Promise<EventStory> {
   const endMs = systemClock.now() + timeoutMs;
-  let before: Story | undefined;
+  let before: EventStory | undefined;
   for (;;) {
     const story = await readStory(api, id);
     // The event of an outcome may enter the log after a read: settled = two reads with the same events.
@@ -35,7 +35,7 @@ export async function follow(api: ApiClient, id: string, timeoutMs: number): Pro
   }
 }
 
-async function readStory(api: ApiClient, id: string): Promise<Story> {
+async function readStory(api: ApiClient, id: string): Promise<EventStory> {
   const root = await api.getEvent({ params: { id } });
   const sinceMs = Date.parse(root.event.receivedAt);
   const later = await eventsSince(api, new Date(sinceMs).toISOString());
@@ -70,7 +70,7 @@ async function eventsSince(api: ApiClient, since: string) {
 }
 
 /** The story as lines; a near miss is shown with the conditions that are not met. Ends with a newline. */
-export async function storyLines(api: ApiClient, story: Story, screen: Screen): Promise<string> {
+export async function storyLines(api: ApiClient, story: EventStory, screen: Screen): Promise<string> {
   const { paint } = screen;
   const [root] = story.events;
   if (!root) return "";

@@ -1,5 +1,5 @@
 /** A stand-in Jira: Cloud (REST v3) and Server (REST v2) over the same issues, strict about what Jira is strict about. */
-import { parsed, type Reply, type Request } from "../../sandbox/http.ts";
+import { jsonOrText, type SandboxRequest, type SandboxResponse } from "../../sandbox/http.ts";
 import { adfProblem, plainText } from "./sandbox-document.ts";
 
 /** https://developer.atlassian.com/cloud/jira/platform/rest/v3/api-group-issues/#api-rest-api-3-issue-issueidorkey-transitions-post */
@@ -99,7 +99,7 @@ export function jiraState(): JiraState {
 }
 
 /** Answers one request as Jira would, changing `state`. */
-export function jira(state: JiraState, request: Request): Reply {
+export function jira(state: JiraState, request: SandboxRequest): SandboxResponse {
   const route = /^\/rest\/api\/([23])\/([a-z]+)(?:\/([^/]+)(?:\/([a-z]+))?)?$/.exec(request.path);
   if (!route) return { status: 404, body: "<html>Oops, you've found a dead link</html>" };
   const refusal = authenticate(state, request) ?? (request.method === "POST" ? mediaProblem(request) : undefined);
@@ -113,7 +113,7 @@ export function jira(state: JiraState, request: Request): Reply {
   return onIssue({ state, issue: found, request, isCloud: version === "3" }, part);
 }
 
-function onIssue(asked: Asked, part: string | undefined): Reply {
+function onIssue(asked: Asked, part: string | undefined): SandboxResponse {
   const isRead = asked.request.method === "GET";
   if (part === undefined && isRead) return { status: 200, body: issueOf(asked) };
   if (part === "transitions") return isRead ? offers(asked) : transition(asked);
@@ -124,11 +124,11 @@ function onIssue(asked: Asked, part: string | undefined): Reply {
 interface Asked {
   state: JiraState;
   issue: SandboxIssue;
-  request: Request;
+  request: SandboxRequest;
   isCloud: boolean;
 }
 
-function authenticate({ email, token }: JiraState, { headers, path }: Request): Reply | undefined {
+function authenticate({ email, token }: JiraState, { headers, path }: SandboxRequest): SandboxResponse | undefined {
   const basic = `Basic ${Buffer.from(`${email}:${token}`).toString("base64")}`;
   if (headers.authorization === basic || headers.authorization === `Bearer ${token}`) return undefined;
   const text = "Client must be authenticated to access this resource.";
@@ -136,9 +136,9 @@ function authenticate({ email, token }: JiraState, { headers, path }: Request): 
   return { status: 401, headers: { "x-seraph-loginreason": "AUTHENTICATED_FAILED" }, body: `<html>${text}</html>` };
 }
 
-function mediaProblem({ headers, body }: Request): Reply | undefined {
+function mediaProblem({ headers, body }: SandboxRequest): SandboxResponse | undefined {
   if (!/^application\/json\b/.test(headers["content-type"] ?? "")) return { status: 415, body: "" };
-  return isRecord(parsed(body)) ? undefined : { status: 400, body: errors("Unexpected character in the body") };
+  return isRecord(jsonOrText(body)) ? undefined : { status: 400, body: errors("Unexpected character in the body") };
 }
 
 function issueOf({ issue, request }: Asked) {
@@ -165,7 +165,7 @@ function isOffered({ from }: SandboxTransition, issue: SandboxIssue): boolean {
   return from === undefined || from === issue.status;
 }
 
-function offers(asked: Asked): Reply {
+function offers(asked: Asked): SandboxResponse {
   const withFields = asked.request.query.get("expand")?.includes("transitions.fields") ?? false;
   const transitions = workflowOf(asked)
     .filter((one) => isOffered(one, asked.issue))
@@ -200,9 +200,9 @@ function fieldsOf(screen: Record<string, string[]>) {
   );
 }
 
-function transition(asked: Asked): Reply {
+function transition(asked: Asked): SandboxResponse {
   const { issue, request, isCloud } = asked;
-  const body = parsed(request.body) as Record<string, unknown>;
+  const body = jsonOrText(request.body) as Record<string, unknown>;
   const wanted = isRecord(body.transition) ? body.transition.id : undefined;
   if (typeof wanted !== "string") return { status: 400, body: errors("Missing 'transition' identifier") };
   const chosen = workflowOf(asked).find(({ id }) => id === wanted);
@@ -252,7 +252,7 @@ function addedComments(body: Record<string, unknown>): unknown[] {
 
 // ---------------------------------------------------------------- comments
 
-function comments({ issue, request }: Asked): Reply {
+function comments({ issue, request }: Asked): SandboxResponse {
   const { query } = request;
   const startAt = Number(query.get("startAt") ?? 0);
   const maxResults = Math.min(Number(query.get("maxResults") ?? COMMENTS_PAGE_MAX), COMMENTS_PAGE_MAX);
@@ -265,8 +265,8 @@ function comments({ issue, request }: Asked): Reply {
   return { status: 200, body: { startAt, maxResults, total: issue.comments.length, comments: page } };
 }
 
-function comment({ issue, request, isCloud }: Asked): Reply {
-  const { body, properties = [], visibility } = parsed(request.body) as Record<string, unknown>;
+function comment({ issue, request, isCloud }: Asked): SandboxResponse {
+  const { body, properties = [], visibility } = jsonOrText(request.body) as Record<string, unknown>;
   const problems = bodyProblem(body, isCloud);
   if (problems) return { status: 400, body: { errorMessages: [], errors: problems } };
   if (!isCloud && Array.isArray(properties) && properties.length > 0) {

@@ -1,5 +1,5 @@
 /** A stand-in Slack: chat.postMessage, chat.update, conversations.history and an incoming webhook, strict about requests. */
-import { parsed, type Reply, type Request } from "../../sandbox/http.ts";
+import { jsonOrText, type SandboxRequest, type SandboxResponse } from "../../sandbox/http.ts";
 
 /** https://docs.slack.dev/reference/methods/chat.postMessage */
 const TEXT_CHARS_MAX = 40_000;
@@ -48,7 +48,7 @@ export function slackState(): SlackState {
 }
 
 /** Answers one request as Slack would, changing `state`. */
-export function slack(state: SlackState, request: Request): Reply {
+export function slack(state: SlackState, request: SandboxRequest): SandboxResponse {
   if (request.path.startsWith("/services/")) return webhook(state, request);
   const method = /^\/api\/([a-zA-Z.]+)$/.exec(request.path)?.[1];
   const perform = method ? METHODS[method] : undefined;
@@ -69,7 +69,7 @@ export function slack(state: SlackState, request: Request): Reply {
 
 type Args = Record<string, unknown>;
 
-const METHODS: Record<string, { scope?: string; run: (state: SlackState, args: Args) => Reply }> = {
+const METHODS: Record<string, { scope?: string; run: (state: SlackState, args: Args) => SandboxResponse }> = {
   "auth.test": { run: () => ok({ team: "sandbox", user: "signalbox" }) },
   "chat.postMessage": { scope: "chat:write", run: post },
   "chat.update": { scope: "chat:write", run: update },
@@ -78,17 +78,17 @@ const METHODS: Record<string, { scope?: string; run: (state: SlackState, args: A
 };
 
 /** The arguments of a call, or Slack's word for why they cannot be read. */
-function argumentsOf({ method, query, headers, body }: Request): Args | string {
+function argumentsOf({ method, query, headers, body }: SandboxRequest): Args | string {
   if (method === "GET") return Object.fromEntries(query);
   const type = headers["content-type"] ?? "";
   if (type.startsWith("application/x-www-form-urlencoded")) return Object.fromEntries(new URLSearchParams(body));
   if (!type.startsWith("application/json")) return "invalid_post_type";
-  const json = parsed(body);
+  const json = jsonOrText(body);
   if (typeof json === "string") return "invalid_json";
   return isRecord(json) ? json : "json_not_object";
 }
 
-function post(state: SlackState, args: Args): Reply {
+function post(state: SlackState, args: Args): SandboxResponse {
   const channel = channelOf(state, args.channel, "by name too");
   if (!channel) return no("channel_not_found");
   if (channel.isArchived) return no("is_archived");
@@ -99,7 +99,7 @@ function post(state: SlackState, args: Args): Reply {
   return ok({ channel: channel.id, ts: message.ts, message: { text: message.text, ts: message.ts } });
 }
 
-function update(state: SlackState, args: Args): Reply {
+function update(state: SlackState, args: Args): SandboxResponse {
   const channel = channelOf(state, args.channel);
   if (!channel) return no("channel_not_found");
   const found = state.messages.find(({ channel: id, ts }) => id === channel.id && ts === args.ts);
@@ -113,7 +113,7 @@ function update(state: SlackState, args: Args): Reply {
   return ok({ channel: channel.id, ts: found.ts, text: found.text });
 }
 
-function history(state: SlackState, args: Args): Reply {
+function history(state: SlackState, args: Args): SandboxResponse {
   const channel = channelOf(state, args.channel);
   if (!channel) return no("channel_not_found");
   if (!channel.isMember) return no("not_in_channel");
@@ -133,10 +133,10 @@ function history(state: SlackState, args: Args): Reply {
 }
 
 /** https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks */
-function webhook(state: SlackState, { method, path, headers, body }: Request): Reply {
+function webhook(state: SlackState, { method, path, headers, body }: SandboxRequest): SandboxResponse {
   if (path !== state.webhookPath) return { status: 404, body: "no_service" };
   if (method !== "POST") return { status: 400, body: "invalid_payload" };
-  const json = (headers["content-type"] ?? "").startsWith("application/json") ? parsed(body) : undefined;
+  const json = (headers["content-type"] ?? "").startsWith("application/json") ? jsonOrText(body) : undefined;
   if (!isRecord(json)) return { status: 400, body: "invalid_payload" };
   const problem = messageProblem(json);
   if (problem) return { status: 400, body: problem };
@@ -184,8 +184,8 @@ function threadProblem(state: SlackState, { thread_ts: ts }: Args): string | und
   return ts === undefined || state.messages.some((one) => one.ts === ts) ? undefined : "thread_not_found";
 }
 
-const ok = (more: Args): Reply => ({ status: 200, body: { ok: true, ...more } });
-const no = (error: string): Reply => ({ status: 200, body: { ok: false, error } });
+const ok = (more: Args): SandboxResponse => ({ status: 200, body: { ok: true, ...more } });
+const no = (error: string): SandboxResponse => ({ status: 200, body: { ok: false, error } });
 
 function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
