@@ -28,6 +28,10 @@ const STATUSES: Readonly<Record<string, Status>> = {
   timed_out: "error",
   startup_failure: "error",
   cancelled: "cancelled",
+  skipped: "skipped",
+  neutral: "neutral",
+  // GitHub gave up on a check that did not end.
+  stale: "error",
   pending: "pending",
   queued: "pending",
   requested: "pending",
@@ -45,6 +49,7 @@ export function attributesOf(data: JsonObject, projects: readonly string[] | und
   return present({
     repo,
     branch: topic.branch,
+    isDefaultBranch: isDefaultBranch(topic.branch, data),
     sha: topic.sha,
     number: numberOf(data),
     title: topic.title,
@@ -65,6 +70,13 @@ function ticketsOf({ title, branches = [], texts = [] }: Topic, projects: readon
     ...ticketKeys(texts.filter(isText), { projects }),
   ];
   return [...new Set(found)].slice(0, LIMITS.tickets);
+}
+
+/** Not every sender of the GitHub shape names the default branch: then it is one of the names in use. */
+function isDefaultBranch(branch: string | undefined, data: JsonObject): boolean | undefined {
+  if (branch === undefined) return undefined;
+  const name = textAt(data, "repository", "default_branch");
+  return name === undefined ? branch === "main" || branch === "master" : branch === name;
 }
 
 /** Not every sender of the GitHub shape has the number at the top of a pull request. */
