@@ -176,12 +176,16 @@ function malformedClauses(bench: Bench): Clause[] {
 
 /** Every attribute has the type that rules rely on. */
 export function demandTyped(draft: EventDraft): void {
-  const { data, dataText, number, tickets, status, time, ...texts } = draft;
+  const { data, dataText, number, tickets, status, time, isDefaultBranch, ...texts } = draft;
   for (const [name, value] of Object.entries(texts)) {
     demand(typeof value === "string" && value !== "", `${name} is ${shown(value)}, and should be a text`);
   }
   demand(/^[a-z0-9][a-z0-9._-]{0,255}$/.test(draft.type), `the type is ${shown(draft.type)}`);
   demand(number === undefined || Number.isSafeInteger(number), `number is ${shown(number)}`);
+  demand(
+    isDefaultBranch === undefined || typeof isDefaultBranch === "boolean",
+    `isDefaultBranch is ${shown(isDefaultBranch)}`,
+  );
   demand(status === undefined || STATUSES.includes(status), `status is ${shown(status)}`);
   if (time !== undefined) demandEqual(new Date(time).toISOString(), time, "time");
   if (tickets !== undefined) {

@@ -35,7 +35,7 @@ export const LIMITS = {
 } as const;
 
 /** How what an event tells of ended, in one vocabulary for all senders. */
-export const STATUSES = ["success", "failure", "pending", "error", "cancelled"] as const;
+export const STATUSES = ["success", "failure", "pending", "error", "cancelled", "skipped", "neutral"] as const;
 
 /** Words of other systems for a status that mean the same wherever they are used. */
 export const STATUS_WORDS: Readonly<Record<string, (typeof STATUSES)[number]>> = {
@@ -47,4 +47,5 @@ export const STATUS_WORDS: Readonly<Record<string, (typeof STATUSES)[number]>> =
   aborted: "cancelled",
   queued: "pending",
   running: "pending",
+  in_progress: "pending",
 };

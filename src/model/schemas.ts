@@ -42,6 +42,7 @@ export const EventSchema = closed(
     delivery: optional(text("The sender's delivery id")),
     repo: optional(text()),
     branch: optional(text()),
+    isDefaultBranch: optional(Type.Boolean({ description: "Whether branch is the repository's default branch" })),
     sha: optional(text()),
     number: optional(Type.Number()),
     title: optional(text()),

@@ -60,6 +60,7 @@ type Attribute =
   | "delivery"
   | "repo"
   | "branch"
+  | "isDefaultBranch"
   | "sha"
   | "number"
   | "title"

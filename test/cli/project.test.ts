@@ -134,6 +134,8 @@ describe("explain, on files alone", () => {
   const closed = (merged: boolean, branch = "main") => ({
     type: "github.pull_request.closed",
     branch,
+    isDefaultBranch: branch === "main",
+    title: "WEB-17 add login",
     tickets: ["WEB-17"],
     data: { pull_request: { merged } },
   });
@@ -150,9 +152,11 @@ describe("explain, on files alone", () => {
         "  ✗ all",
         "  ├─ ✗ data.pull_request.merged equals true   got false   :7:31",
         "  ├─ ✓ any",
-        '  │  ├─ ✓ branch equals "main"',
-        '  │  ├─ · branch equals "master"              got "main"   :8:13',
-        '  │  └─ · branch prefix "release/"            got "main"   :8:13',
+        "  │  ├─ ✓ all",
+        "  │  │  └─ ✓ isDefaultBranch equals true",
+        "  │  └─ · all",
+        '  │     └─ · branch prefix "release/"         got "main"   :8:48',
+        '  ├─ ✓ title anything-but {"prefix":"Revert \\""}',
         "  └─ ✓ forEach event.tickets",
       ].join("\n"),
     );

@@ -288,7 +288,7 @@ describe("serve", () => {
     writeFileSync(`${file}.new`, good.replace("machine: jira-ticket", "machine: jira-tickt"));
     // As many editors save: another file takes the name.
     renameSync(`${file}.new`, file);
-    await server.said(/policy rejected[\s\S]+rules\/pull-requests\.yaml:11:/);
+    await server.said(/policy rejected[\s\S]+rules\/pull-requests\.yaml:12:/);
     const { out } = await send(["github.pull_request.rejected", "--wait"]);
     expect(out).toContain("merged-pr-moves-ticket");
     const third = "\n- id: third\n  event: github.star\n  do: [{ slack.post: { channel: '#dev', text: hi } }]\n";

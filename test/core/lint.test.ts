@@ -108,7 +108,7 @@ describe("an attribute", () => {
     const branch = inPattern({ $or: [{ branch: "main" }, { status: "passed", actor: "x" }] });
     expect(branch.map(({ message, path }) => [message, path])).toStrictEqual([
       [
-        'No status is "passed", there are success, failure, pending, error and cancelled, so this branch of $or never matches',
+        'No status is "passed", there are success, failure, pending, error, cancelled, skipped and neutral, so this branch of $or never matches',
         ["match", "$or", 1, "status"],
       ],
     ]);

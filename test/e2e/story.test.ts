@@ -113,6 +113,7 @@ describe("a merged pull request", () => {
     expect(JSON.stringify(near?.tree)).toContain('"got":"playground"');
     const failed = leaves(near!.tree).filter(({ ok, counts }) => !ok && counts);
     expect(failed.map(({ path, got }) => [path, got])).toContainEqual(["branch", "playground"]);
+    expect(failed.map(({ path, got }) => [path, got])).toContainEqual(["isDefaultBranch", false]);
     for (const { place } of failed) expect(place).toMatchObject({ file: "rules/pull-requests.yaml", line: 8 });
   });
 });

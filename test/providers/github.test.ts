@@ -68,6 +68,7 @@ describe("attributes", () => {
       type: "github.pull_request.closed",
       repo: "acme/web",
       branch: "main",
+      isDefaultBranch: true,
       sha: SHA,
       number: 412,
       title: "WEB-17 add login",
@@ -142,8 +143,9 @@ describe("attributes", () => {
     ["cancelled", "completed", "cancelled"],
     ["timed_out", "completed", "error"],
     ["startup_failure", "completed", "error"],
-    ["neutral", "completed", undefined],
-    ["skipped", "completed", undefined],
+    ["neutral", "completed", "neutral"],
+    ["stale", "completed", "error"],
+    ["skipped", "completed", "skipped"],
     ["constructor", "completed", undefined],
     [null, "completed", undefined],
     [null, "in_progress", "pending"],
@@ -229,13 +231,22 @@ describe("the event name is not signed, so the payload must agree", () => {
     expect(draft("rocket", { rocket: {} }).type).toBe("github.rocket");
   });
 
-  test.each(["my-custom action", "X", 7, null, "a".repeat(65)])(
-    "an action %j that is no name stays out of the type",
-    (action) => {
-      const body = { action, branch: "main", client_payload: {}, repository: { full_name: "acme/web" } };
-      expect(draft("repository_dispatch", body).type).toBe("github.repository_dispatch");
-    },
-  );
+  test.each([
+    ["deploy-prod", ".deploy-prod"],
+    ["Deploy", ".deploy"],
+    ["DEPLOY", ".deploy"],
+    ["build_1", ".build_1"],
+    ["my-custom action", ".my-custom_action"],
+    ["deploy.prod/eu", ".deploy_prod_eu"],
+    ["a".repeat(101), `.${"a".repeat(100)}`],
+    ["!", ""],
+    ["", ""],
+    [7, ""],
+    [null, ""],
+  ])("an action %j ends the type in %j, however it is spelt", (action, ending) => {
+    const body = { action, branch: "main", client_payload: {}, repository: { full_name: "acme/web" } };
+    expect(draft("repository_dispatch", body).type).toBe(`github.repository_dispatch${ending}`);
+  });
 
   test.each([undefined, "", "push\n", "../x", "Push", "a.b", "x".repeat(65)])("%j names no event", (name) => {
     const request = delivery(name, bodyOf("github.push"));

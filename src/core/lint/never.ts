@@ -9,7 +9,7 @@ import { typeName } from "../words.ts";
 import { type AcceptedValues, acceptedBy, acceptedExactly, acceptedPrefix, disjoint, NUMBERS } from "./shapes.ts";
 import { alternativeAt, isSlip, keyOf, listed, wordsOf } from "./written.ts";
 
-type AttributeKind = "text" | "number" | "status" | "texts" | "mapping";
+type AttributeKind = "text" | "number" | "boolean" | "status" | "texts" | "mapping";
 
 const ATTRIBUTES: Readonly<Record<keyof Event, AttributeKind>> = {
   id: "text",
@@ -21,6 +21,7 @@ const ATTRIBUTES: Readonly<Record<keyof Event, AttributeKind>> = {
   delivery: "text",
   repo: "text",
   branch: "text",
+  isDefaultBranch: "boolean",
   sha: "text",
   number: "number",
   title: "text",
@@ -41,6 +42,18 @@ const STATUS_SUGGESTIONS: Readonly<Record<string, string>> = { ...STATUS_WORDS, 
 
 const TEXTS = acceptedPrefix("");
 const STATUS_SHAPES = STATUSES.map(acceptedExactly);
+/** Texts that are values of the attribute once their quotes are taken away. */
+const WITHOUT_QUOTES: Partial<Record<AttributeKind, RegExp>> = { number: /^[1-9]\d{0,14}$/, boolean: /^(true|false)$/ };
+const BOOLEANS = [true, false].map(acceptedExactly);
+
+const KIND_WORDS: Readonly<Record<AttributeKind, string>> = {
+  text: "a text",
+  status: "a text",
+  number: "a number",
+  boolean: "true or false",
+  texts: "a list of texts",
+  mapping: "a mapping",
+};
 
 function attributeOf(name: string): AttributeKind | undefined {
   return Object.hasOwn(ATTRIBUTES, name) ? ATTRIBUTES[name as keyof Event] : undefined;
@@ -49,7 +62,7 @@ function attributeOf(name: string): AttributeKind | undefined {
 /** Whether a field is an attribute that holds one value, or none: never a list. */
 export function isScalarAttribute(path: readonly string[]): boolean {
   const kind = attributeOf(path[0] ?? "");
-  return path.length === 1 && (kind === "text" || kind === "number" || kind === "status");
+  return path.length === 1 && kind !== undefined && kind !== "texts" && kind !== "mapping";
 }
 
 /** A branch of `$or`, or the pattern itself, with what stands in it and around it. */
@@ -115,8 +128,7 @@ const never = (message: string, path: Path) => newWarning("SB0310", message, { p
 const always = (message: string, more: Parameters<typeof newWarning>[2]) => newWarning("SB0313", message, more);
 
 function kindWords(name: string): string {
-  const kind = attributeOf(name);
-  return kind === "number" ? "a number" : kind === "texts" ? "a list of texts" : "a text";
+  return KIND_WORDS[attributeOf(name) ?? "text"];
 }
 
 // ---------------------------------------------------------------- values
@@ -152,6 +164,7 @@ function domainOf(name: string, { rule }: CompiledRule): readonly AcceptedValues
     );
   const kind = attributeOf(name);
   if (kind === "number") return [NUMBERS];
+  if (kind === "boolean") return BOOLEANS;
   return kind === "status" ? STATUS_SHAPES : [TEXTS];
 }
 
@@ -159,24 +172,25 @@ function whyDead(name: string, alternative: Alternative, { rule }: CompiledRule)
   const words = wordsOf(alternative);
   if (alternative.absent) return `"${name}" is always there`;
   const { kinds } = acceptedBy(alternative);
-  const own = attributeOf(name) === "number" ? "number" : "string";
+  const kind = attributeOf(name);
+  const own = kind === "number" || kind === "boolean" ? kind : "string";
   if (!kinds.includes(own)) {
     const is = `"${name}" is ${kindWords(name)}`;
-    if (!alternative.exact) return `${is} and ${words} is met by no ${own === "number" ? "number" : "text"}`;
+    if (!alternative.exact) return `${is} and ${words} is met by no ${own === "string" ? "text" : own}`;
     if (alternative.want === null) return `${is} or absent and never null`;
     const bare = own === "string" ? " without quotes" : "";
     return `${is} and ${words}${bare} is ${kinds.map(typeName).join(" or ")}`;
   }
   if (name === "type")
     return `The rule takes only ${listed(selectorNames(rule.event), "or")}, and ${words} is none of these`;
-  if (name === "status") return `No status is ${words}, there are ${listed(STATUSES)}`;
+  if (name === "status") return `No status is ${words}, there are ${listed(STATUSES, "and", STATUSES.length)}`;
   return `No value of "${name}" is ${words}`;
 }
 
 function suggestionFor(name: string, { want, exact }: Alternative, isBare: boolean): string | undefined {
   if (!exact) return undefined;
-  if (attributeOf(name) === "number")
-    return typeof want === "string" && /^[1-9]\d{0,14}$/.test(want) ? want : undefined;
+  const written = WITHOUT_QUOTES[attributeOf(name) ?? "text"];
+  if (written) return typeof want === "string" && written.test(want) ? want : undefined;
   if (want === null && !ALWAYS_THERE.has(name)) return isBare ? "[{ exists: false }]" : "{ exists: false }";
   if (name !== "status" || typeof want !== "string") return undefined;
   const word = want.toLowerCase();

@@ -27,7 +27,17 @@ const RECORDED_MIN = 20;
 /** Events read for all fields together; past it the remaining fields are not looked at, so that `check` stays fast. */
 const LOOKS_MAX = 1_000_000;
 /** Attributes that a type of event always has or never has; others differ from event to event. */
-const ATTRIBUTES: ReadonlySet<string> = new Set(["repo", "branch", "sha", "number", "title", "actor", "url", "status"]);
+const ATTRIBUTES: ReadonlySet<string> = new Set([
+  "repo",
+  "branch",
+  "isDefaultBranch",
+  "sha",
+  "number",
+  "title",
+  "actor",
+  "url",
+  "status",
+]);
 
 /** SB0313 and SB0314 by what is known of events, in the order of the rules; paths start at the rule. */
 export function unseen(rules: readonly CompiledRule[], known: KnownEvents): RuleDiagnostic[] {

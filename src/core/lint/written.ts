@@ -64,15 +64,15 @@ export function alternativesOf({ alternatives }: Leaf): string {
 }
 
 /** `a, b and c`, cut when there are many. */
-export function listed(words: readonly string[], join: "and" | "or" = "and"): string {
-  const shown = shortened(words);
+export function listed(words: readonly string[], join: "and" | "or" = "and", wordsMax = WORDS_MAX): string {
+  const shown = shortened(words, wordsMax);
   const last = shown.at(-1) ?? "none";
   return shown.length < 2 ? last : `${shown.slice(0, -1).join(", ")} ${join} ${last}`;
 }
 
-function shortened(words: readonly string[]): readonly string[] {
-  if (words.length <= WORDS_MAX + 1) return words;
-  return [...words.slice(0, WORDS_MAX), `${words.length - WORDS_MAX} more`];
+function shortened(words: readonly string[], wordsMax = WORDS_MAX): readonly string[] {
+  if (words.length <= wordsMax + 1) return words;
+  return [...words.slice(0, wordsMax), `${words.length - wordsMax} more`];
 }
 
 /** Shorter names that differ by a letter are probably two names. */

@@ -14,6 +14,7 @@ interface Topic {
   url?: string | undefined;
   status?: Status | undefined;
   time?: Json | undefined;
+  number?: Json | undefined;
   /** What follows the repository's name in the subject. */
   subject?: string | undefined;
   branches?: (string | undefined)[];
@@ -28,12 +29,20 @@ const STATUSES: Readonly<Record<string, Status>> = {
   timed_out: "error",
   startup_failure: "error",
   cancelled: "cancelled",
+  skipped: "skipped",
+  neutral: "neutral",
+  // GitHub gave up on a check that did not end.
+  stale: "error",
   pending: "pending",
   queued: "pending",
   requested: "pending",
   waiting: "pending",
   in_progress: "pending",
   action_required: "pending",
+  // Of a build of GitHub Pages.
+  built: "success",
+  errored: "error",
+  building: "pending",
 };
 
 /** The attributes of a payload whose shape fits its event. */
@@ -45,8 +54,9 @@ export function attributesOf(data: JsonObject, projects: readonly string[] | und
   return present({
     repo,
     branch: topic.branch,
+    isDefaultBranch: isDefaultBranch(topic.branch, data),
     sha: topic.sha,
-    number: numberOf(data),
+    number: numberOf(topic.number, data),
     title: topic.title,
     actor: textAt(data, "sender", "login"),
     url: topic.url ?? textAt(data, "repository", "html_url"),
@@ -67,9 +77,16 @@ function ticketsOf({ title, branches = [], texts = [] }: Topic, projects: readon
   return [...new Set(found)].slice(0, LIMITS.tickets);
 }
 
+/** Not every sender of the GitHub shape names the default branch: then it is one of the names in use. */
+function isDefaultBranch(branch: string | undefined, data: JsonObject): boolean | undefined {
+  if (branch === undefined) return undefined;
+  const name = textAt(data, "repository", "default_branch");
+  return name === undefined ? branch === "main" || branch === "master" : branch === name;
+}
+
 /** Not every sender of the GitHub shape has the number at the top of a pull request. */
-function numberOf(data: JsonObject): number | undefined {
-  const numbers = [data.number, ...["pull_request", "issue", "discussion"].map((key) => at(data, key, "number"))];
+function numberOf(own: Json | undefined, data: JsonObject): number | undefined {
+  const numbers = [own, data.number, ...["pull_request", "issue", "discussion"].map((key) => at(data, key, "number"))];
   return numbers.find((number) => typeof number === "number" && Number.isSafeInteger(number)) as number | undefined;
 }
 
@@ -81,8 +98,18 @@ function topicOf(data: JsonObject): Topic {
   }
   if (textAt(data, "ref") && Array.isArray(data.commits)) return push(data);
   if (textAt(data, "ref_type")) return reference(data);
-  return textAt(data, "sha") && textAt(data, "state") ? commitStatus(data) : {};
+  if (textAt(data, "sha") && textAt(data, "state")) return commitStatus(data);
+  if (Array.isArray(data.pages)) return other(data.pages.find(isObject) ?? {}, data);
+  if (at(data, "client_payload") !== undefined || at(data, "inputs") !== undefined) return dispatch(data);
+  // Also what GitHub invents tomorrow: one object of its own beside those that say where and by whom.
+  const own = Object.entries(data).find(([key, value]) => isObject(value) && !AROUND.has(key))?.[1];
+  const account = at(data, "installation", "account");
+  if (isObject(own)) return other(own, data);
+  return isObject(account) ? installation(data) : { status: statusOf(data.status), time: data.starred_at };
 }
+
+/** Objects that stand in events of many kinds. */
+const AROUND = new Set(["repository", "organization", "enterprise", "sender", "installation", "changes"]);
 
 const TOPICS: readonly (readonly [string, (value: JsonObject, data: JsonObject) => Topic])[] = [
   ["workflow_job", run],
@@ -95,7 +122,9 @@ const TOPICS: readonly (readonly [string, (value: JsonObject, data: JsonObject) 
   ["discussion", issue],
   ["release", release],
   ["comment", commitComment],
-  ["forkee", (forkee) => ({ url: textAt(forkee, "html_url") })],
+  ["merge_group", mergeGroup],
+  ["alert", alert],
+  ["build", pagesBuild],
   ["package", packageOf],
   ["registry_package", packageOf],
 ];
@@ -127,7 +156,7 @@ function issue(value: JsonObject, data: JsonObject): Topic {
 
 /** A comment or review is newer than what it is about, and has an address of its own. */
 function said(data: JsonObject, topic: Topic): Topic {
-  const words = [at(data, "comment"), at(data, "review")].find(isObject);
+  const words = [at(data, "comment"), at(data, "review"), at(data, "thread", "comments", "0")].find(isObject);
   if (!words) return topic;
   return {
     ...topic,
@@ -143,7 +172,7 @@ function timeOf(value: JsonObject, data: JsonObject): Json | undefined {
 }
 
 function numbered(data: JsonObject): string {
-  const number = numberOf(data);
+  const number = numberOf(undefined, data);
   return number === undefined ? "" : `#${number}`;
 }
 
@@ -196,15 +225,15 @@ function commitStatus(data: JsonObject): Topic {
 }
 
 /** Check runs and suites, workflow runs and jobs. */
-function run(value: JsonObject): Topic {
+function run(value: JsonObject, data: JsonObject): Topic {
   const sha = shaOf(value.head_sha);
   const branch = textAt(value, "head_branch") ?? textAt(value, "check_suite", "head_branch");
   const isDone = value.status === undefined || value.status === "completed";
   return {
     branch,
     sha,
-    title: textAt(value, "display_title") ?? textAt(value, "name"),
-    url: textAt(value, "html_url"),
+    title: textAt(value, "display_title") ?? textAt(value, "name") ?? textAt(value, "app", "name"),
+    url: textAt(value, "html_url") ?? (sha && pageOf(data, `commit/${sha}/checks`)),
     status: statusOf(isDone ? value.conclusion : value.status),
     time: value.completed_at ?? value.updated_at ?? value.started_at,
     subject: sha && `@${sha}`,
@@ -221,7 +250,13 @@ function deployment(value: JsonObject, data: JsonObject): Topic {
     branch: ref === sha ? undefined : ref,
     sha,
     title: textAt(value, "environment"),
-    url: textAt(status, "target_url") ?? textAt(status, "environment_url") ?? textAt(value, "url"),
+    url:
+      textAt(status, "target_url") ??
+      textAt(status, "environment_url") ??
+      textAt(status, "log_url") ??
+      textAt(data, "workflow_run", "html_url") ??
+      textAt(data, "check_run", "html_url") ??
+      pageOf(data, "deployments"),
     status: statusOf(status?.state),
     time: status?.updated_at ?? status?.created_at ?? value.updated_at,
     subject: sha && `@${sha}`,
@@ -254,6 +289,88 @@ function commitComment(comment: JsonObject): Topic {
     subject: sha && `@${sha}`,
     texts: [textAt(comment, "body")],
   };
+}
+
+function mergeGroup(group: JsonObject, data: JsonObject): Topic {
+  const branch = branchOf(textAt(group, "base_ref") ?? "");
+  const sha = shaOf(group.head_sha);
+  const message = textAt(group, "head_commit", "message");
+  return {
+    branch,
+    sha,
+    title: message?.split("\n", 1)[0],
+    url: branch && pageOf(data, `queue/${branch}`),
+    time: at(group, "head_commit", "timestamp"),
+    subject: sha && `@${sha}`,
+    branches: [branchOf(textAt(group, "head_ref") ?? "")],
+    texts: [message],
+  };
+}
+
+/** Of code scanning, secret scanning, Dependabot, and its older form. */
+function alert(value: JsonObject, data: JsonObject): Topic {
+  const instance = at(value, "most_recent_instance") ?? at(value, "instances", "0");
+  const title =
+    textAt(value, "rule", "description") ??
+    textAt(value, "security_advisory", "summary") ??
+    textAt(value, "secret_type_display_name") ??
+    textAt(value, "secret_type") ??
+    textAt(value, "affected_package_name");
+  return {
+    ...other(value, data),
+    title,
+    branch: branchOf(textAt(data, "ref") ?? textAt(instance, "ref") ?? ""),
+    sha: shaOf(data.commit_oid ?? at(instance, "commit_sha")),
+  };
+}
+
+function pagesBuild(build: JsonObject, data: JsonObject): Topic {
+  return { ...other(build, data), sha: shaOf(build.commit), status: statusOf(build.status) };
+}
+
+/** A person or program asks for something by hand: on a branch, in its own words. */
+function dispatch(data: JsonObject): Topic {
+  const ref = textAt(data, "ref");
+  const branch = ref === undefined ? textAt(data, "branch") : branchOf(ref);
+  return {
+    branch,
+    title: textAt(data, "workflow") ?? textAt(data, "action"),
+    subject: ref ? `:${ref}` : branch && `:refs/heads/${branch}`,
+    branches: [branch],
+  };
+}
+
+function installation(data: JsonObject): Topic {
+  const { html_url, created_at } = data.installation as JsonObject;
+  const isNew = data.action === "created";
+  return {
+    title: textAt(data, "installation", "account", "login"),
+    url: typeof html_url === "string" ? html_url : undefined,
+    time: isNew ? created_at : at(data, "installation", "updated_at"),
+  };
+}
+
+/** Milestones, labels, projects, teams, advisories and whatever else is described in GitHub's usual words. */
+function other(value: JsonObject, data: JsonObject): Topic {
+  const paths = ["title", "name", "summary", "login", "note", "plan.name", "tier.name"];
+  const names = paths.map((path) => textAt(value, ...path.split(".")));
+  const url =
+    textAt(value, "html_url") ?? textAt(value, "_links", "html", "href") ?? textAt(value, "external_reference");
+  const home = `${textAt(data, "repository", "html_url")}/`;
+  return {
+    number: value.number,
+    title: names.find((name) => name !== undefined)?.split("\n", 1)[0],
+    url,
+    time: timeOf(value, data) ?? value.created_at ?? data.effective_date,
+    subject: url?.startsWith(home) ? `/${url.slice(home.length)}` : undefined,
+    texts: [textAt(value, "body"), textAt(value, "description")],
+  };
+}
+
+/** A page of the repository, where the payload names only addresses of the API. */
+function pageOf(data: JsonObject, path: string): string | undefined {
+  const home = textAt(data, "repository", "html_url");
+  return home && `${home}/${path}`;
 }
 
 function packageOf(value: JsonObject): Topic {

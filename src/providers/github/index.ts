@@ -5,7 +5,7 @@ import type { Outcome } from "../../model.ts";
 import type { HttpResult } from "../../ports/network.ts";
 import type { Action, ActionContext, Normalised, Provider, RawRequest, SourceConfig } from "../../ports/provider.ts";
 import { cut, unsure } from "../kit/answer.ts";
-import { FORM_TYPE, JSON_TYPE, mediaType, parseFormJson, parseJson, textAt } from "../kit/body.ts";
+import { FORM_TYPE, JSON_TYPE, mediaType, parseFormJson, parseJson, textAt, typePart } from "../kit/body.ts";
 import { sign, type Verifier, verifySignature } from "../kit/signature.ts";
 import { attributesOf } from "./attributes.ts";
 import { markdown } from "./markdown.ts";
@@ -16,6 +16,8 @@ import { GITHUB_EVENTS } from "./samples.ts";
 
 /** https://docs.github.com/en/webhooks/testing-and-troubleshooting-webhooks/redelivering-webhooks: deliveries are kept 3 days. */
 const BODY_WINDOW_MS = 3 * 24 * 3_600_000;
+/** https://docs.github.com/en/rest/repos/repos#create-a-repository-dispatch-event: what a caller may name an event. */
+const ACTION_CHARS_MAX = 100;
 /** https://docs.github.com/en/rest/commits/statuses */
 const DESCRIPTION_CHARS_MAX = 140;
 /** An uncertain comment is at most as old as a delivery's attempts last. */
@@ -59,10 +61,11 @@ function normalise(request: RawRequest, source: SourceConfig<Settings>): Normali
   const wrong = misfit(event, data);
   if (wrong !== undefined) return { kind: "malformed", detail: `The payload is not that of "${event}": ${wrong}` };
 
-  const action = textAt(data, "action");
+  // The action of a repository_dispatch is the caller's own word.
+  const action = typePart(textAt(data, "action") ?? "").slice(0, ACTION_CHARS_MAX);
   const delivery = request.headers["x-github-delivery"];
   const draft = {
-    type: `github.${event}${action && /^[a-z_]{1,64}$/.test(action) ? `.${action}` : ""}`,
+    type: action === "" ? `github.${event}` : `github.${event}.${action}`,
     ...(delivery && delivery.length <= 200 ? { delivery } : {}),
     ...attributesOf(data, source.ticketProjects),
     data,

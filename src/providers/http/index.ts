@@ -12,6 +12,7 @@ import {
   parseFormJson,
   parseJson,
   present,
+  typePart,
 } from "../kit/body.ts";
 import { formFields } from "../kit/form.ts";
 import { sign, Verifier, verifySignature } from "../kit/signature.ts";
@@ -131,9 +132,8 @@ function typeOf(type: Settings["type"], { headers }: RawRequest, data: JsonObjec
   if (typeof type === "string") return type;
   const value = type && ("header" in type ? headers[type.header] : valueAt(data, type.field));
   const name = String(value ?? "")
-    .toLowerCase()
-    .replace(/[^a-z0-9_.-]+/g, "_")
     .split(".")
+    .map(typePart)
     .filter((part) => part !== "")
     .join(".");
   return `${type?.prefix ?? "http"}.${name || "received"}`.slice(0, LIMITS.eventNameChars);

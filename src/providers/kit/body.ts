@@ -13,6 +13,12 @@ export function mediaType(headers: Readonly<Record<string, string>>): string {
   return (headers["content-type"] ?? "").split(";", 1)[0]?.trim().toLowerCase() ?? "";
 }
 
+/** A sender's word as a part of an event's type: small letters, digits, `_` and `-`; whatever else stands between them is one `_`. */
+export function typePart(word: string): string {
+  const part = word.toLowerCase().replace(/[^a-z0-9_-]+/g, "_");
+  return /[a-z0-9]/.test(part) ? part : "";
+}
+
 /** The body as a JSON object. */
 export function parseJson(body: Uint8Array): Parsed {
   const text = utf8(body);
