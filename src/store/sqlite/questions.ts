@@ -113,7 +113,7 @@ function scanner(prepare: Prepare) {
 function eventLister(prepare: Prepare) {
   const lastSeq = prepare<{ seq: number }>(LAST_SEQ);
   return (filter: EventFilter, before: number | undefined, limit: number): Window<StoredEventRow> => {
-    const top = before ?? (lastSeq.get()?.seq ?? 0) + 1;
+    const top = Math.min(before ?? Number.POSITIVE_INFINITY, (lastSeq.get()?.seq ?? 0) + 1);
     const bottom = filter.subject === undefined ? Math.max(top - WINDOW, 1) : 1;
     const { clause, values } = where([["seq < ?", top], ["seq >= ?", bottom], ...conditions(filter)]);
     const rows = prepare<StoredEventRow>(`
@@ -129,7 +129,7 @@ function eventLister(prepare: Prepare) {
 function deliveryLister(prepare: Prepare) {
   const lastDelivery = prepare<{ n: number }>(LAST_DELIVERY);
   return (filter: DeliveryFilter, before: number | undefined, limit: number): Window<DeliveryRow & { n: number }> => {
-    const top = before ?? (lastDelivery.get()?.n ?? 0) + 1;
+    const top = Math.min(before ?? Number.POSITIVE_INFINITY, (lastDelivery.get()?.n ?? 0) + 1);
     const bottom = filter.event === undefined ? Math.max(top - WINDOW, 1) : 1;
     const { clause, values } = where([
       ["n < ?", top],
