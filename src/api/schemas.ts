@@ -34,7 +34,10 @@ export const LimitQuery = query({ limit });
 export const AcceptedSchema = closed("Accepted", { id: text() });
 
 export const paged = <T extends TSchema>(title: string, items: T) =>
-  closed(title, { items: Type.Array(items), cursor: optional(text("Of the next page; absent on the last")) });
+  closed(title, {
+    items: Type.Array(items),
+    cursor: optional(text("Of the next page, also of one that holds few items or none; absent on the last")),
+  });
 export const listed = <T extends TSchema>(title: string, items: T) => closed(title, { items: Type.Array(items) });
 
 export const DiagnosticSchema = closed("Diagnostic", {

@@ -40,8 +40,14 @@ export interface Page {
   limit: number;
   /** From the previous page. */
   cursor?: string;
+  /** Whoever asked has left: nothing more is looked at. */
+  signal?: AbortSignal;
 }
 
+/**
+ * A page ends when it is full or when enough rows were looked at: with a rare filter it may hold fewer items than asked for, even none. Only
+ * one without a cursor is the last.
+ */
 export interface Paged<T> {
   items: T[];
   cursor?: string;

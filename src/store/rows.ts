@@ -281,7 +281,12 @@ function jsonColumn(value: Json | undefined | object): string | null {
 export function pageOf<T>(found: readonly T[], limit: number, position: (last: T) => readonly number[]): Paged<T> {
   const items = found.slice(0, limit);
   const last = items.at(-1);
-  return found.length > items.length && last !== undefined ? { items, cursor: position(last).join(".") } : { items };
+  return found.length > items.length && last !== undefined ? { items, cursor: cursorOf(position(last)) } : { items };
+}
+
+/** A place in a listing as text. */
+export function cursorOf(position: readonly number[]): string {
+  return position.join(".");
 }
 
 /** The position in a cursor of `pageOf`, or undefined for the first page. SB0907 when it is not one of ours. */

@@ -105,7 +105,10 @@ function answer({ endpoint, respond }: Responder) {
     const query = numbered(endpoint, request.query);
     const params = request.params as Record<string, string>;
     const principal = response.locals as Principal;
-    const { status, body } = await respond({ params, query, body: request.body, principal });
+    const leaving = new AbortController();
+    response.once("close", () => leaving.abort());
+    const { signal } = leaving;
+    const { status, body } = await respond({ params, query, body: request.body, principal, signal });
     response.status(status);
     if (body === undefined) response.end();
     else if (endpoint.produces) response.set("content-type", endpoint.produces).end(String(body));

@@ -138,7 +138,7 @@ function eventLister(prepare: Prepare) {
   const lastSeq = prepare<{ seq: number }>(LAST_SEQ);
   const subjectFloor = prepare<{ seq: number }>(SUBJECT_FLOOR);
   return (filter: EventFilter, before: number | undefined, limit: number): Window<StoredEventRow> => {
-    const top = before ?? (lastSeq.get()?.seq ?? 0) + 1;
+    const top = Math.min(before ?? Number.POSITIVE_INFINITY, (lastSeq.get()?.seq ?? 0) + 1);
     const { subject } = filter;
     const floor = subject === undefined ? top - WINDOW : subjectFloor.get(column(subject), top)?.seq;
     const bottom = Math.max(floor ?? 1, 1);
@@ -156,7 +156,7 @@ function eventLister(prepare: Prepare) {
 function deliveryLister(prepare: Prepare) {
   const lastDelivery = prepare<{ n: number }>(LAST_DELIVERY);
   return (filter: DeliveryFilter, before: number | undefined, limit: number): Window<DeliveryRow & { n: number }> => {
-    const top = before ?? (lastDelivery.get()?.n ?? 0) + 1;
+    const top = Math.min(before ?? Number.POSITIVE_INFINITY, (lastDelivery.get()?.n ?? 0) + 1);
     const bottom = filter.event === undefined ? Math.max(top - WINDOW, 1) : 1;
     const { clause, values } = where([
       ["n < ?", top],

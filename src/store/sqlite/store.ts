@@ -2,11 +2,12 @@
 import type { AuditEntry, Refusal, Token } from "../../model.ts";
 import type { Books } from "../../ports/books.ts";
 import type { Log } from "../../ports/log.ts";
-import type { Questions, StoreCounts } from "../../ports/questions.ts";
+import type { Page, Paged, Questions, StoreCounts } from "../../ports/questions.ts";
 import type { Queue } from "../../ports/queue.ts";
 import type { Store } from "../../ports/store.ts";
 import {
   column,
+  cursorOf,
   decisionRow,
   deliveryOf,
   eventOf,
@@ -16,6 +17,7 @@ import {
   instanceOf,
   pageOf,
   positionOf,
+  type StateCountRow,
   settlementRow,
   stateCounts,
   timerOf,
@@ -110,10 +112,14 @@ function questions(ask: Ask): Questions {
       return row && eventRecord(row);
     },
     async events(filter, page) {
-      const rows = await gather(page.limit, positionOf(page.cursor)?.[0], (before, limit) =>
-        ask("events", filter, before, limit),
+      const [start] = positionOf(page.cursor) ?? [];
+      const { items, ...rest } = await gather(
+        page,
+        start,
+        (before, limit) => ask("events", filter, before, limit),
+        ({ seq }) => [seq],
       );
-      return pageOf(rows.map(eventRecord), page.limit, ({ seq }) => [seq]);
+      return { items: items.map(eventRecord), ...rest };
     },
     scan: async (afterSeq, limit) => (await ask("scan", afterSeq, limit)).map(eventRecord),
     async delivery(id) {
@@ -121,20 +127,25 @@ function questions(ask: Ask): Questions {
       return row && deliveryOf(row);
     },
     async deliveries(filter, page) {
-      const rows = await gather(page.limit, positionOf(page.cursor)?.[0], (before, limit) =>
-        ask("deliveries", filter, before, limit),
+      const [start] = positionOf(page.cursor) ?? [];
+      const { items, ...rest } = await gather(
+        page,
+        start,
+        (before, limit) => ask("deliveries", filter, before, limit),
+        ({ n }) => [n],
       );
-      const { items, cursor } = pageOf(rows, page.limit, ({ n }) => [n]);
-      return { items: items.map(deliveryOf), ...(cursor !== undefined && { cursor }) };
+      return { items: items.map(deliveryOf), ...rest };
     },
     async instanceList(filter, page) {
       const [updatedAtMs, below = 0] = positionOf(page.cursor) ?? [];
       const start = updatedAtMs === undefined ? undefined : ([updatedAtMs, below] as const);
-      const rows = await gather(page.limit, start, (before: InstancePosition | undefined, limit) =>
-        ask("instanceList", filter, before, limit),
+      const { items, ...rest } = await gather(
+        page,
+        start,
+        (before: InstancePosition | undefined, limit) => ask("instanceList", filter, before, limit),
+        ({ updatedAtMs, n }) => [updatedAtMs, n],
       );
-      const { items, cursor } = pageOf(rows, page.limit, ({ updatedAtMs, n }) => [updatedAtMs, n]);
-      return { items: items.map(instanceOf), ...(cursor !== undefined && { cursor }) };
+      return { items: items.map(instanceOf), ...rest };
     },
     timersOf: async (key) => (await ask("timersOf", instanceKeyRow(key))).map(timerOf),
     async counts() {
@@ -142,10 +153,14 @@ function questions(ask: Ask): Questions {
       return { events, undecided, instances, timers, deliveries: deliveries as StoreCounts["deliveries"] };
     },
     async countsByState(machine) {
-      const rows = await gather(Number.POSITIVE_INFINITY, undefined, (before: number | undefined) =>
-        ask("countsByState", machine, before),
-      );
-      return stateCounts(rows);
+      const all: StateCountRow[] = [];
+      let before: number | undefined;
+      do {
+        const { rows, floor } = await ask("countsByState", machine, before);
+        all.push(...rows);
+        before = floor;
+      } while (before !== undefined);
+      return stateCounts(all);
     },
   };
 }
@@ -154,18 +169,23 @@ function parsed(text: string | undefined) {
   return text === undefined ? undefined : JSON.parse(text);
 }
 
-/** Window by window until there is one more than the page holds; other calls get their turn in between. */
-async function gather<Row, Position>(
-  limit: number,
+/** Windows that one page looks at: with a rare filter the next page goes on where this one ended. */
+const PAGE_WINDOWS_MAX = 50;
+
+/** Window by window until the page is full, enough was looked at, or nobody waits any more; other calls get their turn in between. */
+async function gather<Row, Position extends number | readonly number[]>(
+  page: Page,
   start: Position | undefined,
   look: (before: Position | undefined, limit: number) => Promise<Window<Row, Position>>,
-): Promise<Row[]> {
+  positionOfRow: (row: Row) => readonly number[],
+): Promise<Paged<Row>> {
   const all: Row[] = [];
   let before = start;
-  do {
-    const { rows, floor } = await look(before, limit + 1 - all.length);
+  for (let windows = 0; windows < PAGE_WINDOWS_MAX && !page.signal?.aborted; windows++) {
+    const { rows, floor } = await look(before, page.limit + 1 - all.length);
     all.push(...rows);
+    if (floor === undefined || all.length > page.limit) return pageOf(all, page.limit, positionOfRow);
     before = floor;
-  } while (before !== undefined && all.length <= limit);
-  return all;
+  }
+  return { items: all, ...(before !== undefined && { cursor: cursorOf([before].flat()) }) };
 }

@@ -23,6 +23,8 @@ export interface EndpointRequest<E extends Endpoint = Endpoint> {
   query: QueryOf<E>;
   body: BodyOf<E>;
   principal: Principal;
+  /** Aborts when the client leaves. */
+  signal?: AbortSignal;
   /** Payloads as the principal may see them. */
   view: PayloadView;
 }
@@ -47,6 +49,7 @@ export interface RawEndpointRequest {
   query: Readonly<Record<string, unknown>>;
   body: unknown;
   principal: Principal;
+  signal?: AbortSignal;
 }
 
 export interface Responder {
@@ -96,6 +99,9 @@ function requestChecker({ path, query = NoQuery, body }: Endpoint): (request: Ra
     );
 }
 
-export function pageOf({ limit = PAGE_LIMIT, cursor }: { limit?: number; cursor?: string }): Page {
-  return { limit, ...(cursor === undefined ? {} : { cursor }) };
+export function pageOf(
+  { limit = PAGE_LIMIT, cursor }: { limit?: number; cursor?: string },
+  signal?: AbortSignal,
+): Page {
+  return { limit, ...(cursor === undefined ? {} : { cursor }), ...(signal ? { signal } : {}) };
 }

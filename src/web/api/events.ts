@@ -5,14 +5,14 @@ import type { EventFilter } from "../../ports/questions.ts";
 import { type HandlersOf, pageOf } from "./endpoint.ts";
 
 export const eventHandlers: HandlersOf<typeof EVENT_ENDPOINTS> = {
-  async listEvents({ query, view }, { operations }) {
+  async listEvents({ query, view, signal }, { operations }) {
     const { since, until, limit: _limit, cursor: _cursor, ...rest } = query;
     const filter: EventFilter = {
       ...rest,
       ...(since === undefined ? {} : { sinceMs: instantMs("since", since) }),
       ...(until === undefined ? {} : { untilMs: instantMs("until", until) }),
     };
-    const page = await operations.events(filter, pageOf(query));
+    const page = await operations.events(filter, pageOf(query, signal));
     return { body: { ...page, items: page.items.map(view.record) } };
   },
   async getEvent({ params, view }, { operations }) {

@@ -3,9 +3,9 @@ import type { INSTANCE_ENDPOINTS } from "../../api/instances.ts";
 import { type HandlersOf, pageOf } from "./endpoint.ts";
 
 export const instanceHandlers: HandlersOf<typeof INSTANCE_ENDPOINTS> = {
-  async listInstances({ query, view }, { operations }) {
+  async listInstances({ query, view, signal }, { operations }) {
     const { limit: _limit, cursor: _cursor, ...filter } = query;
-    const page = await operations.instances(filter, pageOf(query));
+    const page = await operations.instances(filter, pageOf(query, signal));
     return { body: { ...page, items: page.items.map(view.instance) } };
   },
   async getInstance({ params, view }, { operations }) {

@@ -166,6 +166,11 @@ function explanationOf(event: Event): Explanation {
   };
 }
 
+/** What was asked for; the signal only says how long somebody waits for it. */
+function withoutSignal({ signal: _signal, ...page }: Page): Page {
+  return page;
+}
+
 function pageOf<T>(items: T[], { limit, cursor }: Page): Paged<T> {
   const from = Number(cursor ?? 0);
   const more = from + limit < items.length;
@@ -213,7 +218,7 @@ export function keptOperations(): KeptOperations {
     },
     ready: async () => ({ ok: kept.isReady, detail: kept.isReady ? "fine" : "disk /var/x is full" }),
     async events(filter, page) {
-      kept.asked.events = { filter, page };
+      kept.asked.events = { filter, page: withoutSignal(page) };
       const found = kept.records.filter(({ event }) => !filter.type || event.type === filter.type).reverse();
       return pageOf(
         found.map((record) => ({ ...record, event: { ...record.event, data: {} } })),
@@ -239,7 +244,7 @@ export function keptOperations(): KeptOperations {
       return { id: `${id}_again` };
     },
     async deliveries(filter, page) {
-      kept.asked.deliveries = { filter, page };
+      kept.asked.deliveries = { filter, page: withoutSignal(page) };
       return pageOf(
         kept.rows.filter(({ status }) => !filter.status || status === filter.status),
         page,
@@ -257,7 +262,7 @@ export function keptOperations(): KeptOperations {
       return { ...row, status: "pending" };
     },
     async instances(filter, page) {
-      kept.asked.instances = { filter, page };
+      kept.asked.instances = { filter, page: withoutSignal(page) };
       return pageOf(
         kept.instanceRows.filter(({ machine }) => !filter.machine || machine === filter.machine),
         page,
