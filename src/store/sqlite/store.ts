@@ -1,4 +1,4 @@
-/** The store that needs nothing installed: one SQLite file, owned by a thread. Many calls share one fsync, each is durable on return. */
+/** The store in one SQLite file, owned by a thread. Many requests share one fsync; each is durable when it resolves. */
 import type { AuditEntry, Refusal, Token } from "../../model.ts";
 import type { Books } from "../../ports/books.ts";
 import type { Log } from "../../ports/log.ts";
@@ -36,7 +36,7 @@ export async function sqliteStore(options: { path: string }): Promise<Store> {
   return storeOver(ask, close);
 }
 
-/** The ports over whatever performs the calls. */
+/** The ports of a store over a function that performs requests. */
 export function storeOver(ask: Ask, close: () => Promise<void>): Store {
   return { ...log(ask), ...queue(ask), ...books(ask), ...questions(ask), close };
 }
@@ -45,7 +45,7 @@ function log(ask: Ask): Log {
   return {
     append: async (events, mark) =>
       ask("append", events.map(eventRow), mark && { source: column(mark.source), value: JSON.stringify(mark.value) }),
-    mark: async (source) => parsed(await ask("mark", column(source))),
+    mark: async (source) => jsonOf(await ask("mark", column(source))),
     async claim(node, { held = [], ...options }) {
       const { fence, ids, events } = await ask("claim", node, { ...options, held: [...held] });
       return { lane: LANE, fence, ids, events: events.map(eventOf) };
@@ -89,9 +89,9 @@ function books(ask: Ask): Books {
         "saveDefinitions",
         definitions.map(({ hash, machine, definition }) => ({ hash, machine, definition: JSON.stringify(definition) })),
       ),
-    definition: async (hash) => parsed(await ask("definition", hash)),
+    definition: async (hash) => jsonOf(await ask("definition", hash)),
     savePolicy: async (revision, files, nowMs) => ask("savePolicy", revision, JSON.stringify(files), nowMs),
-    policy: async (revision) => parsed(await ask("policy", revision)),
+    policy: async (revision) => jsonOf(await ask("policy", revision)),
     tokens: async () => (await ask("tokens")).map((body): Token => JSON.parse(body)),
     addToken: async (row) => ask("addToken", row.name, JSON.stringify(row)),
     touchToken: async ({ name, hash }, usedAtMs) => ask("touchToken", name, hash, usedAtMs),
@@ -110,7 +110,7 @@ function questions(ask: Ask): Questions {
       return row && eventRecord(row);
     },
     async events(filter, page) {
-      const rows = await gather(page.limit, positionOf(page.cursor)?.[0], (before, limit) =>
+      const rows = await readWindows(page.limit, positionOf(page.cursor)?.[0], (before, limit) =>
         ask("events", filter, before, limit),
       );
       return pageOf(rows.map(eventRecord), page.limit, ({ seq }) => [seq]);
@@ -121,7 +121,7 @@ function questions(ask: Ask): Questions {
       return row && deliveryOf(row);
     },
     async deliveries(filter, page) {
-      const rows = await gather(page.limit, positionOf(page.cursor)?.[0], (before, limit) =>
+      const rows = await readWindows(page.limit, positionOf(page.cursor)?.[0], (before, limit) =>
         ask("deliveries", filter, before, limit),
       );
       const { items, cursor } = pageOf(rows, page.limit, ({ n }) => [n]);
@@ -130,7 +130,7 @@ function questions(ask: Ask): Questions {
     async instanceList(filter, page) {
       const [updatedAtMs, below = 0] = positionOf(page.cursor) ?? [];
       const start = updatedAtMs === undefined ? undefined : ([updatedAtMs, below] as const);
-      const rows = await gather(page.limit, start, (before: InstancePosition | undefined, limit) =>
+      const rows = await readWindows(page.limit, start, (before: InstancePosition | undefined, limit) =>
         ask("instanceList", filter, before, limit),
       );
       const { items, cursor } = pageOf(rows, page.limit, ({ updatedAtMs, n }) => [updatedAtMs, n]);
@@ -142,7 +142,7 @@ function questions(ask: Ask): Questions {
       return { events, undecided, instances, timers, deliveries: deliveries as StoreCounts["deliveries"] };
     },
     async countsByState(machine) {
-      const rows = await gather(Number.POSITIVE_INFINITY, undefined, (before: number | undefined) =>
+      const rows = await readWindows(Number.POSITIVE_INFINITY, undefined, (before: number | undefined) =>
         ask("countsByState", machine, before),
       );
       return stateCounts(rows);
@@ -150,20 +150,20 @@ function questions(ask: Ask): Questions {
   };
 }
 
-function parsed(text: string | undefined) {
+function jsonOf(text: string | undefined) {
   return text === undefined ? undefined : JSON.parse(text);
 }
 
-/** Window by window until there is one more than the page holds; other calls get their turn in between. */
-async function gather<Row, Position>(
+/** Reads windows until there is one row more than the page holds; other requests run in between. */
+async function readWindows<Row, Position>(
   limit: number,
   start: Position | undefined,
-  look: (before: Position | undefined, limit: number) => Promise<Window<Row, Position>>,
+  readWindow: (before: Position | undefined, limit: number) => Promise<Window<Row, Position>>,
 ): Promise<Row[]> {
   const all: Row[] = [];
   let before = start;
   do {
-    const { rows, floor } = await look(before, limit + 1 - all.length);
+    const { rows, floor } = await readWindow(before, limit + 1 - all.length);
     all.push(...rows);
     before = floor;
   } while (before !== undefined && all.length <= limit);
