@@ -1,4 +1,4 @@
-/** Drafts → log: ids, dedupe keys, the time of receipt. Every event of the outside enters here. */
+/** Drafts → log: adds ids, dedupe keys and the time of receipt. Every event from outside enters here. */
 import { hash } from "node:crypto";
 import { eventId } from "../core/ids.ts";
 import type { DedupeKey, Event, Json, NewEvent } from "../model.ts";
@@ -7,7 +7,7 @@ import type { Log } from "../ports/log.ts";
 import type { Observer } from "../ports/observe.ts";
 import type { EventDraft } from "../ports/provider.ts";
 
-/** A sender's own retry comes within minutes; an equal body later is news, unless the provider knows better. */
+/** Senders retry within minutes; an equal body later is another event, unless the provider sets another window. */
 const BODY_WINDOW_MS = 5 * 60_000;
 
 export interface AcceptDeps {
@@ -19,7 +19,7 @@ export interface AcceptDeps {
 }
 
 /** The source that the drafts come from. */
-export interface Origin {
+export interface EventOrigin {
   name: string;
   /** How long an equal body is the same event; absent = the provider's or the product's default. 0 = never. */
   dedupeWindowMs?: number;
@@ -37,12 +37,12 @@ export interface AcceptOptions {
 export interface Accepted {
   /** One for each draft, in order: its own id, or that of the earlier copy. */
   eventIds: readonly string[];
-  /** All of them were in the log already. */
+  /** Whether all of them were in the log already. */
   isDuplicate: boolean;
 }
 
-/** Resolves when all drafts are on disk, or known to be there from before; rejects when the store cannot write. */
-export type Accept = (origin: Origin, drafts: readonly EventDraft[], options?: AcceptOptions) => Promise<Accepted>;
+/** Resolves when all drafts, or their earlier copies, are on disk; rejects when the store cannot write. */
+export type Accept = (origin: EventOrigin, drafts: readonly EventDraft[], options?: AcceptOptions) => Promise<Accepted>;
 
 export function createAccept({ store, clock, observe, stored }: AcceptDeps): Accept {
   return async (origin, drafts, options = {}) => {
@@ -60,13 +60,13 @@ export function createAccept({ store, clock, observe, stored }: AcceptDeps): Acc
   };
 }
 
-interface Position extends AcceptOptions {
+interface DraftPosition extends AcceptOptions {
   nowMs: number;
-  /** Of the draft in its request. */
+  /** Position of the draft in its request. */
   index: number;
 }
 
-function newEvent({ name, dedupeWindowMs }: Origin, draft: EventDraft, position: Position): NewEvent {
+function newEvent({ name, dedupeWindowMs }: EventOrigin, draft: EventDraft, position: DraftPosition): NewEvent {
   const { request, bodyWindowMs = BODY_WINDOW_MS, nowMs, index } = position;
   const { dataText, time, ...attributes } = draft;
   const bodyHash = request?.bodyHash ?? hash("sha256", dataText ?? JSON.stringify(draft.data));

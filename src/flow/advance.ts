@@ -17,25 +17,25 @@ import type { Books } from "../ports/books.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log, Tenure } from "../ports/log.ts";
 import type { Observer } from "../ports/observe.ts";
-import { createRecent } from "./recent.ts";
+import { createRecentEvents } from "./recent.ts";
 
 /** Many events per commit; small enough that a conflict costs little. */
 const BATCH = 100;
-/** Of events that are read from the log; parsed they take several times as much memory. */
+/** Bytes of the events that are read from the log; parsed they take several times as much memory. */
 const BATCH_BYTES = 8 * 1024 * 1024;
 /** How long the events of a node that died wait for another node; a batch is decided in far less. */
 const LANE_LEASE_MS = 10_000;
 
 export interface AdvanceDeps {
   store: Log & Pick<Books, "definition">;
-  /** A name that no other life of any process has: what it holds is not another's. */
+  /** A name that no other run of any process has. */
   node: string;
   clock: Clock;
   observe: Observer;
   policy(): Omit<DecisionPolicy, "definition">;
-  /** Compiles a stored definition that no file holds any more; undefined = it cannot be compiled. */
+  /** Compiles a stored definition that is no longer in the files; undefined = it cannot be compiled. */
   compile(machine: string, definition: Json): CompiledMachine | undefined;
-  /** Told of committed decisions: deliveries, timers and emitted events may be due. */
+  /** Called with committed decisions: deliveries, timers and emitted events may be due. */
   committed(decisions: readonly Decision[]): void;
 }
 
@@ -47,7 +47,7 @@ export interface Advance {
 }
 
 export function createAdvance(deps: AdvanceDeps): Advance {
-  const recent = createRecent();
+  const recent = createRecentEvents();
   const definitions = new Map<string, CompiledMachine>();
 
   const claim = async (limit: number): Promise<{ tenure: Tenure; events: Event[] }> => {
@@ -59,15 +59,15 @@ export function createAdvance(deps: AdvanceDeps): Advance {
       held: recent.ids(),
     });
     if (ids.length === 0) recent.clear();
-    const read = new Map(events.map((event) => [event.id, event]));
-    return { tenure: { lane, fence }, events: ids.flatMap((id) => recent.event(id) ?? read.get(id) ?? []) };
+    const fromLog = new Map(events.map((event) => [event.id, event]));
+    return { tenure: { lane, fence }, events: ids.flatMap((id) => recent.event(id) ?? fromLog.get(id) ?? []) };
   };
   const advance = async (events: readonly Event[], tenure: Tenure): Promise<boolean> => {
     const decisions = await decideAll(deps, definitions, events);
     const startedMs = deps.clock.monotonic();
     const committed = await deps.store.commit(decisions, tenure);
     if (!committed.ok) {
-      // What is remembered may be another node's to decide by now.
+      // Another node may decide the remembered events by now.
       if (committed.why === "fenced") recent.clear();
       return false;
     }
@@ -84,7 +84,7 @@ export function createAdvance(deps: AdvanceDeps): Advance {
       const { tenure, events } = await claim(BATCH);
       if (events.length === 0) return { busy: false };
       if (await advance(events, tenure)) return { busy: true };
-      // The lane went to another node, or something was written meanwhile: what is left is read again, one at a time.
+      // The lane went to another node, or an instance was changed meanwhile: the events are claimed again and decided one at a time.
       const again = await claim(BATCH);
       for (const event of again.events) await advance([event], again.tenure);
       return { busy: true };
@@ -113,10 +113,10 @@ async function decideAll(
     const compiled = stored === undefined ? undefined : deps.compile(machine, stored);
     if (compiled) definitions.set(definition, compiled);
   }
-  return plans.map((planned) => {
-    const decision = decideOne(policy, planned, (key) => current.get(instanceAddress(key)), nowMs);
+  return plans.map((planOfEvent) => {
+    const decision = decideOne(policy, planOfEvent, (key) => current.get(instanceAddress(key)), nowMs);
     for (const instance of decision.instances) current.set(instanceAddress(instance), instance);
-    const { event } = planned;
+    const { event } = planOfEvent;
     const { trace } = decision;
     observe({
       kind: "decided",
@@ -131,7 +131,7 @@ async function decideAll(
   });
 }
 
-/** Core never throws for data. Should it do so all the same, one event must not stop the log behind it. */
+/** Core never throws for data. If it does all the same, one event must not block those after it. */
 function planOne(policy: DecisionPolicy, event: Event, nowMs: number): Plan {
   try {
     return plan(policy, event, nowMs);

@@ -1,4 +1,4 @@
-/** Due delivery → check params → perform → settle. The only place where something happens elsewhere. */
+/** Due delivery → check params → perform → settle. The only place where actions are performed. */
 
 import { validatorFor } from "../core/check.ts";
 import { outcomeEvent } from "../core/own-events.ts";
@@ -11,10 +11,10 @@ import type { SharedNetwork } from "../ports/network.ts";
 import type { Observer } from "../ports/observe.ts";
 import type { Action, ActionContext, ConnectionConfig, Provider } from "../ports/provider.ts";
 import type { Leased, Queue } from "../ports/queue.ts";
-import { createGate, type Gate, UNKNOWN } from "./gate.ts";
+import { createGate, type Gate, UNKNOWN_CONNECTION } from "./gate.ts";
 import { createSessions, type Sessions } from "./sessions.ts";
 
-/** Until it ends nobody else takes the delivery; longer than the longest attempt, short enough to recover soon. */
+/** Time in which no other worker takes the delivery: longer than the longest attempt, short enough to recover soon after a crash. */
 const LEASE_MS = 30_000;
 /** Of all connections together in one transaction. */
 const BATCH = 64;
@@ -51,16 +51,16 @@ interface AttemptDeps extends DeliverDeps {
   sessions: Sessions;
 }
 
-/** An attempt under way in this process, with the lease that is current. */
+/** A running attempt of this process, with its current lease. */
 interface InFlight extends Leased {
   untilMonotonicMs: number;
   /** Resolves when the outcome is recorded. */
   ended: Promise<void>;
 }
 
-export function createDeliver(given: DeliverDeps): Deliver {
-  const sessions = createSessions(given.connections, given.clock);
-  const deps: AttemptDeps = { ...given, sessions };
+export function createDeliver(options: DeliverDeps): Deliver {
+  const sessions = createSessions(options.connections, options.clock);
+  const deps: AttemptDeps = { ...options, sessions };
   const gate = createGate(deps.connections, deps.clock);
   const inFlight = new Map<string, InFlight>();
 
@@ -68,10 +68,10 @@ export function createDeliver(given: DeliverDeps): Deliver {
     async round() {
       const { openInMs, ...rooms } = gate.room();
       const openAtMs = openInMs === undefined ? undefined : deps.clock.now() + openInMs;
-      const left = Object.values(rooms.room);
-      const isFull = left.length > 0 && left.every((room) => room === 0);
+      const openings = Object.values(rooms.room);
+      const isFull = openings.length > 0 && openings.every((room) => room === 0);
       if (isFull) return openAtMs === undefined ? { busy: false } : { busy: false, nextAtMs: openAtMs };
-      const limits = { ...rooms, roomOfOthers: UNKNOWN.concurrency, limit: BATCH, leaseMs: LEASE_MS };
+      const limits = { ...rooms, roomOfOthers: UNKNOWN_CONNECTION.concurrency, limit: BATCH, leaseMs: LEASE_MS };
       const askedAtMs = deps.clock.monotonic();
       const due = await deps.store.lease(deps.clock.now(), limits);
       for (const leased of due.leased) {
@@ -102,14 +102,14 @@ export function createDeliver(given: DeliverDeps): Deliver {
 async function attemptAndSettle(deps: AttemptDeps, gate: Gate, inFlight: InFlight): Promise<void> {
   const { clock, observe } = deps;
   const { delivery } = inFlight;
-  // The process was busy, or the machine asleep, which the monotonic clock may not count: another worker may have the delivery by now.
+  // After a long pause, which the monotonic clock may not count, another worker may have the delivery.
   if (clock.monotonic() >= inFlight.untilMonotonicMs || clock.now() >= inFlight.untilMs) return;
   const leave = gate.enter(delivery);
   const atMs = clock.now();
   const startedMs = clock.monotonic();
   const { outcome, wasAsked } = await attempted(deps, inFlight, atMs);
   leave(wasAsked ? outcome : undefined);
-  // The next may start while this one is being recorded.
+  // The next attempt may start while this one is being recorded.
   deps.freed();
   const settled = afterAttempt(delivery, outcome, atMs, Math.round(clock.monotonic() - startedMs));
   const last = settled.attempts.at(-1);
@@ -149,7 +149,7 @@ async function attempted(
   } catch (error) {
     const message = messageOf(error);
     deps.observe({ kind: "fault", where: actionName(delivery), message });
-    const failure = { message: `The action failed in an unforeseen way: ${message}` };
+    const failure = { message: `The action failed unexpectedly: ${message}` };
     return { outcome: { kind: "uncertain", error: failure }, wasAsked: true };
   }
 }
@@ -159,7 +159,7 @@ interface Performed extends Pick<Leased, "delivery" | "interrupted"> {
   action: Action;
 }
 
-/** Performs the action, or says that it did not answer in time. */
+/** The outcome of the action, or uncertain when it takes too long. */
 async function performWithin(
   deps: AttemptDeps,
   { delivery, interrupted, configured, action }: Performed,
@@ -204,7 +204,7 @@ async function perform(
   return await action.perform(delivery.params, context);
 }
 
-/** An outcome that cannot be recorded is not forgotten: the lease ends, and the next attempt looks first. */
+/** When an outcome cannot be recorded, the lease ends and the next attempt probes first. */
 async function settle(deps: DeliverDeps, inFlight: Pick<InFlight, "lease">, delivery: Delivery): Promise<void> {
   const report = delivery.emitsOutcome && delivery.status !== "pending" ? outcomeEvent(delivery) : undefined;
   for (let tries = 1; ; tries++) {

@@ -8,10 +8,10 @@ import type { Observer } from "../ports/observe.ts";
 import type { EventDraft, Feed, FeedContext, SourceConfig } from "../ports/provider.ts";
 import type { Accept } from "./accept.ts";
 
-/** After a break: soon enough for a connection that was reset, seldom enough for a system that is down. */
+/** Pause after a break: short for a connection that was reset, longer with each break for a system that is down. */
 const PAUSE_MS = 1_000;
 const PAUSE_MS_MAX = 60_000;
-/** How long a feed may take to end; one that does not listen to its signal must not keep the process. */
+/** How long a feed may take to end; one that ignores its signal must not keep the process alive. */
 const STOP_MS_MAX = 5_000;
 
 export interface ConfiguredFeed {
@@ -30,7 +30,7 @@ export interface FeedDeps {
   observe: Observer;
 }
 
-/** The returned function ends all feeds; it resolves when what they had taken is in the log. */
+/** The returned function ends all feeds; it resolves when the events that they took are in the log. */
 export function startFeeds(deps: FeedDeps): () => Promise<void> {
   const stopping = new AbortController();
   const runs = deps.feeds.map((feed) => keepRunning(feed, deps, stopping.signal));
@@ -54,7 +54,7 @@ async function keepRunning(feed: ConfiguredFeed, deps: FeedDeps, signal: AbortSi
       if (signal.aborted) return;
       observe({ kind: "fault", where: `feed ${feed.config.name}`, message: feed.network.redact(messageOf(error)) });
     }
-    // A feed that brought something has been reached: the next pause is a short one again.
+    // After events the next pause is a short one again.
     breaks = progress.taken > 0 ? 0 : breaks + 1;
     await clock.sleep(Math.min(PAUSE_MS_MAX, PAUSE_MS * 2 ** Math.max(0, breaks - 1)), signal);
   }

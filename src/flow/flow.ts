@@ -1,6 +1,6 @@
 /**
- * The only wiring of the arrows. The engine runs them in loops; tests and rehearsals pump them by hand on a clock of their own. Whatever
- * one arrow leaves for another to do wakes that other, in both ways of running.
+ * The only wiring of the arrows. The engine runs them in loops; tests and rehearsals run them by `settle` on a virtual clock. An arrow that
+ * leaves work for another one wakes it, in both cases.
  */
 import type { Decision } from "../model.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -15,7 +15,7 @@ import { createPurge } from "./purge.ts";
 import { createReceiver, type Receiver, type ReceiverDeps } from "./receive.ts";
 import { fireTimers, type Schedule, startSchedules, type TickDeps } from "./tick.ts";
 
-/** More than a burst of events needs; what is not at rest by then causes itself. */
+/** More rounds than a burst of events needs; after them the events cause each other without end. */
 const SETTLE_ROUNDS_MAX = 1_000;
 
 export interface FlowParts
@@ -27,7 +27,7 @@ export interface FlowParts
   observe: Observer;
   /** The sources that are consumed or polled; they run with the loops. */
   feeds?: readonly ConfiguredFeed[];
-  /** Called with what was committed. */
+  /** Called with committed decisions. */
   decided?(decisions: readonly Decision[]): void;
 }
 
@@ -40,16 +40,16 @@ export interface Flow {
   receiver: Receiver;
   accept: Accept;
   rounds: Readonly<Record<"advance" | "tick" | "deliver", Round>>;
-  /** Somebody else, such as an operation, wrote into the store: every arrow looks again. */
+  /** Wakes every arrow after another part of the program, such as an operation, wrote into the store. */
   wake(): void;
-  /** Pumps all arrows until none has anything to do at this moment; resolves with the time when one will have, if any. */
+  /** Runs all arrows until none has work now; resolves with the time of the next work, if any. */
   settle(): Promise<number | undefined>;
   /** Runs every arrow in a loop of its own. */
   start(settings: RunSettings): RunningFlow;
 }
 
 export interface RunningFlow {
-  /** Nothing new begins by itself any more; resolves when what had begun is in the log. */
+  /** Ends schedules and feeds; resolves when their last events are in the log. */
   stopSchedules(): Promise<void>;
   /** Ends the rounds and the attempts under way. */
   stop(): Promise<void>;

@@ -1,33 +1,33 @@
-/** How much each connection may do at once: concurrency, rate, and a circuit breaker. Kept in memory, lost without harm. */
+/** Limits of each connection: concurrency, rate, and a circuit breaker. Kept in memory only. */
 import type { Delivery, Outcome } from "../model.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { LeaseOrder } from "../ports/queue.ts";
 
-/** Deliveries that fail, with no other passing meanwhile, before the target is judged to be down: at least as many, and more where more run side by side. */
+/** Deliveries that fail, with no success in between, before a target counts as down: at least so many, and more with more concurrency. */
 const FAILURES_MIN = 5;
 const FAILURES_PER_SLOT = 2;
-/** Each time that the judgement proves wrong, because a probe of the first pause passes, twice as many failures are borne; so many times. */
+/** When a probe of the first pause succeeds, the target was not down: then twice as many failures are allowed, up to so many times. */
 const FALSE_ALARMS_MAX = 3;
 const PAUSE_MS = 1_000;
-/** How late the return of a target may be noticed. */
+/** Longest pause, and so the delay until the return of a target is noticed. */
 const PAUSE_MS_MAX = 15_000;
-/** Attempts after a pause that find out whether the target is back; several, because any one delivery may be at fault itself. */
+/** Attempts after a pause that test whether the target is back; several, because one delivery may fail by its own fault. */
 const PROBES = 4;
-/** What a provider may ask for, for the whole connection; the delivery itself waits as long as it was asked to. */
-const ASKED_MS_MAX = 60_000;
-/** Most of the time that deliveries not tried before are owed. */
+/** Longest pause that a provider can request for the whole connection; the delivery itself waits as long as requested. */
+const REQUESTED_PAUSE_MS_MAX = 60_000;
+/** Bound of `triedLeadMs`. */
 const LEAD_MS_MAX = 30_000;
-/** Deliveries remembered for having asked for a pause. */
-const ASKERS_MAX = 1_000;
-/** Pauses after which those that fell due last are probed, because they were tried most often; in a longer outage each gets its turn. */
+/** Deliveries that are remembered because their provider requested a pause. */
+const REQUESTS_MAX = 1_000;
+/** Pauses after which the newest deliveries are probed; in a longer outage the oldest are probed too. */
 const NEWEST_PAUSES_MAX = 3;
 
 export interface Room {
-  /** How many attempts each connection takes now. */
+  /** How many attempts may start on each connection now. */
   room: Record<string, number>;
   /** Which deliveries go first. */
   order: Record<string, LeaseOrder>;
-  /** In how many milliseconds the first connection opens that takes none only for a while. */
+  /** Milliseconds until the first of the closed connections opens. */
   openInMs?: number;
 }
 
@@ -37,30 +37,30 @@ export interface Gate {
   enter(delivery: Pick<Delivery, "id" | "connection" | "attempts">): (outcome: Outcome | undefined) => void;
 }
 
-interface State {
+interface ConnectionState {
   readonly concurrency: number;
   readonly ratePerSecond: number;
   running: number;
-  /** Those of the running whose delivery was tried before. */
+  /** Running attempts of deliveries that were tried before. */
   triedRunning: number;
-  /** How much longer attempts of deliveries tried before have lasted than those of the others since; never negative. */
+  /** How much longer attempts of deliveries tried before took than those of the others; never negative. */
   triedLeadMs: number;
   /** Attempts that may start at once, refilled with time. */
   tokens: number;
   filledAtMs: number;
-  /** Ids of the deliveries that failed since the last one passed: one that fails again and again is one. */
+  /** Ids of the deliveries that failed since the last success; a delivery that fails repeatedly counts once. */
   readonly failing: Set<string>;
-  /** Pauses since the last delivery passed; > 0 = the target is judged to be down. */
+  /** Pauses since the last success; > 0 = the target counts as down. */
   pauses: number;
   falseAlarms: number;
   pausedUntilMs: number;
   probesLeft: number;
-  /** Until when the provider asked to be left alone. */
-  askedUntilMs: number;
-  /** Deliveries that passed, as a count. */
+  /** End of the pause that the provider requested. */
+  requestedUntilMs: number;
+  /** Number of deliveries that succeeded. */
   passed: number;
-  /** By id of a delivery that asked for a pause: how many had passed by then. */
-  readonly askers: Map<string, number>;
+  /** By id of a delivery whose provider requested a pause: `passed` at that time. */
+  readonly requestsByDelivery: Map<string, number>;
 }
 
 interface Allowance {
@@ -68,15 +68,15 @@ interface Allowance {
   ratePerSecond?: number;
 }
 
-/** What a delivery for a connection that is no longer configured goes through. */
-export const UNKNOWN: Allowance = { concurrency: 16 };
+/** Limits for deliveries of a connection that is no longer configured. */
+export const UNKNOWN_CONNECTION: Allowance = { concurrency: 16 };
 
 export function createGate(connections: ReadonlyMap<string, Allowance>, clock: Pick<Clock, "monotonic">): Gate {
-  const states = new Map<string, State>();
-  const stateOf = (name: string): State => {
+  const states = new Map<string, ConnectionState>();
+  const stateOf = (name: string): ConnectionState => {
     const existing = states.get(name);
     if (existing) return existing;
-    const state = newState(connections.get(name) ?? UNKNOWN, clock.monotonic());
+    const state = newState(connections.get(name) ?? UNKNOWN_CONNECTION, clock.monotonic());
     states.set(name, state);
     return state;
   };
@@ -88,7 +88,7 @@ export function createGate(connections: ReadonlyMap<string, Allowance>, clock: P
       const result: Room = { room: {}, order: {} };
       for (const [name, state] of states) {
         const openInMs =
-          Math.max(0, state.pausedUntilMs - nowMs, state.askedUntilMs - nowMs) || tokenInMs(state, nowMs);
+          Math.max(0, state.pausedUntilMs - nowMs, state.requestedUntilMs - nowMs) || tokenInMs(state, nowMs);
         const room = openInMs > 0 ? 0 : roomOf(state);
         result.room[name] = room;
         result.order[name] = orderOf(state, room);
@@ -110,13 +110,16 @@ export function createGate(connections: ReadonlyMap<string, Allowance>, clock: P
         state.triedLeadMs = Math.max(0, Math.min(LEAD_MS_MAX, leadMs));
         state.running -= 1;
         if (wasTried) state.triedRunning -= 1;
-        if (outcome) judge(state, id, outcome, nowMs);
+        if (outcome) countOutcome(state, id, outcome, nowMs);
       };
     },
   };
 }
 
-function newState({ concurrency, ratePerSecond = Number.POSITIVE_INFINITY }: Allowance, nowMs: number): State {
+function newState(
+  { concurrency, ratePerSecond = Number.POSITIVE_INFINITY }: Allowance,
+  nowMs: number,
+): ConnectionState {
   return {
     concurrency,
     ratePerSecond,
@@ -130,14 +133,14 @@ function newState({ concurrency, ratePerSecond = Number.POSITIVE_INFINITY }: All
     falseAlarms: 0,
     pausedUntilMs: 0,
     probesLeft: 0,
-    askedUntilMs: 0,
+    requestedUntilMs: 0,
     passed: 0,
-    askers: new Map(),
+    requestsByDelivery: new Map(),
   };
 }
 
-/** Refills the tokens; in how long the next attempt may start, 0 = now. */
-function tokenInMs(state: State, nowMs: number): number {
+/** Refills the tokens; returns the milliseconds until the next attempt may start, 0 = now. */
+function tokenInMs(state: ConnectionState, nowMs: number): number {
   if (!Number.isFinite(state.ratePerSecond)) return 0;
   const gained = ((nowMs - state.filledAtMs) / 1000) * state.ratePerSecond;
   state.tokens = Math.min(Math.max(1, state.ratePerSecond), state.tokens + gained);
@@ -145,16 +148,16 @@ function tokenInMs(state: State, nowMs: number): number {
   return state.tokens >= 1 ? 0 : Math.ceil(((1 - state.tokens) / state.ratePerSecond) * 1000);
 }
 
-function roomOf({ concurrency, running, tokens, pauses, probesLeft }: State): number {
+function roomOf({ concurrency, running, tokens, pauses, probesLeft }: ConnectionState): number {
   const allowed = Math.min(concurrency - running, Number.isFinite(tokens) ? Math.floor(tokens) : concurrency);
   return Math.max(0, pauses > 0 ? Math.min(allowed, probesLeft) : allowed);
 }
 
 /**
- * What was tried before and what was not get the same time, and a quarter is kept for the latter, so that deliveries that never pass do not take the
- * place of others that would. After a pause the newest go first: the oldest may all have the same fault.
+ * Deliveries that were tried before and new ones get the same time, and a quarter of the concurrency is kept for new ones, so that deliveries
+ * that always fail do not block others. After a pause the newest go first: the oldest may all have the same fault.
  */
-function orderOf(state: State, room: number): LeaseOrder {
+function orderOf(state: ConnectionState, room: number): LeaseOrder {
   const { concurrency, triedRunning, triedLeadMs, pauses } = state;
   const untriedFirst = triedLeadMs > 0;
   if (pauses > 0) {
@@ -166,7 +169,7 @@ function orderOf(state: State, room: number): LeaseOrder {
   return { triedRoom: Math.max(0, triedRoom), untriedFirst };
 }
 
-function judge(state: State, id: string, outcome: Outcome, nowMs: number): void {
+function countOutcome(state: ConnectionState, id: string, outcome: Outcome, nowMs: number): void {
   if (outcome.kind === "done" || outcome.kind === "rejected") {
     if (state.pauses === 1) state.falseAlarms = Math.min(FALSE_ALARMS_MAX, state.falseAlarms + 1);
     state.passed += 1;
@@ -176,7 +179,7 @@ function judge(state: State, id: string, outcome: Outcome, nowMs: number): void 
     return;
   }
   state.failing.add(id);
-  if (asksForConnection(state, id, outcome)) ask(state, outcome.afterMs, nowMs);
+  if (isPauseOfConnection(state, id, outcome)) extendRequestedPause(state, outcome.afterMs, nowMs);
   const failuresMax = Math.max(FAILURES_MIN, FAILURES_PER_SLOT * state.concurrency) * 2 ** state.falseAlarms;
   const hasProbed = state.pauses > 0 && state.running === 0 && state.probesLeft <= 0;
   if (nowMs < state.pausedUntilMs || !(state.pauses === 0 ? state.failing.size >= failuresMax : hasProbed)) return;
@@ -184,25 +187,29 @@ function judge(state: State, id: string, outcome: Outcome, nowMs: number): void 
   state.pausedUntilMs = nowMs + Math.min(PAUSE_MS_MAX, PAUSE_MS * 2 ** state.pauses);
   state.pauses += 1;
   state.probesLeft = PROBES;
-  // What a target that is down asks for is believed once probes have failed as well.
-  if (hasProbed) ask(state, outcome.afterMs, nowMs);
+  // The pause that a target requests counts only after probes have failed too.
+  if (hasProbed) extendRequestedPause(state, outcome.afterMs, nowMs);
 }
 
 /**
- * Whether the wait that the provider asks for is the connection's. A 5xx may be the fault of what was sent; and a delivery that asks again
- * although others passed in between speaks for itself alone. It waits itself in any case.
+ * Whether the requested pause is for the whole connection. A 5xx may be caused by the delivery itself, and a second request of one delivery
+ * after successes of others is for that delivery alone. The delivery itself waits in any case.
  */
-function asksForConnection({ askers, passed }: State, id: string, outcome: Outcome & { kind: "retry" | "uncertain" }) {
+function isPauseOfConnection(
+  { requestsByDelivery: askers, passed }: ConnectionState,
+  id: string,
+  outcome: Outcome & { kind: "retry" | "uncertain" },
+) {
   if (!outcome.afterMs || (outcome.error.status ?? 0) >= 500) return false;
   const passedThen = askers.get(id);
   askers.set(id, passed);
   for (const oldest of askers.keys()) {
-    if (askers.size <= ASKERS_MAX) break;
+    if (askers.size <= REQUESTS_MAX) break;
     askers.delete(oldest);
   }
   return passedThen === undefined || passedThen === passed;
 }
 
-function ask(state: State, afterMs = 0, nowMs: number): void {
-  state.askedUntilMs = Math.max(state.askedUntilMs, nowMs + Math.min(afterMs, ASKED_MS_MAX));
+function extendRequestedPause(state: ConnectionState, afterMs = 0, nowMs: number): void {
+  state.requestedUntilMs = Math.max(state.requestedUntilMs, nowMs + Math.min(afterMs, REQUESTED_PAUSE_MS_MAX));
 }

@@ -1,14 +1,14 @@
-/** Runs one arrow of the picture until stopped: wake-up, idle wait, and an end that waits for the round under way. */
+/** Runs one arrow until it is stopped: wake-up, idle wait, and an end that waits for the running round. */
 import { messageOf } from "../errors.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Observer } from "../ports/observe.ts";
 
-/** Even without a wake-up (another process may have written) an arrow looks again after this long. */
+/** Time after which an arrow runs again without a wake-up, because another process may have written. */
 const IDLE_MS = 1_000;
-/** After our own fault: neither spin nor stop for good. */
+/** Longest pause after faults. */
 const FAULT_MS_MAX = 30_000;
 
-/** One round. `busy` = look again at once; else sleep until the time, if one is known. */
+/** One round. `busy` = run again at once; otherwise sleep until `nextAtMs`, if given. */
 export type Round = () => Promise<{ busy: boolean; nextAtMs?: number }>;
 
 export interface Loop {
@@ -16,10 +16,10 @@ export interface Loop {
   stop(): Promise<void>;
 }
 
-/** How one arrow tells another that there is something to do. Kept until it is taken, so that none is lost while nobody sleeps. */
+/** Tells an arrow that there is work. Kept until `take`, so that a wake-up during a round is not lost. */
 export interface WakeUp {
   wake(): void;
-  /** Whether it was woken since it was last asked. */
+  /** Whether it was woken since the last `take`. */
   take(): boolean;
   /** Resolves after that many milliseconds, or once woken. */
   sleep(ms: number, clock: Clock): Promise<void>;
@@ -40,10 +40,10 @@ export function createWakeUp(): WakeUp {
     },
     async sleep(ms, clock) {
       if (isWoken) return;
-      const nap = new AbortController();
-      // With a reason of its own no exception is built, which would cost more than the rest of a wake-up.
-      interrupt = () => nap.abort("woken");
-      await clock.sleep(ms, nap.signal);
+      const sleeping = new AbortController();
+      // Without a reason an exception would be created, which costs more than the rest of a wake-up.
+      interrupt = () => sleeping.abort("woken");
+      await clock.sleep(ms, sleeping.signal);
     },
   };
 }

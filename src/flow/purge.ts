@@ -1,14 +1,14 @@
-/** What is older than its retention goes, a little at a time, so that nobody waits for it. */
+/** Removes rows older than their retention, a few at a time, so that other requests do not wait. */
 import type { Books, PurgePosition } from "../ports/books.ts";
 import type { Clock } from "../ports/clock.ts";
 
 const PURGE_MS = 3_600_000;
-/** A walk over all dedupe keys: what ended takes a little room until then and nothing else. */
+/** Time between two walks over all dedupe keys; expired keys only take space until then. */
 const KEYS_MS = 24 * PURGE_MS;
-/** Rows per call: a millisecond or two, also where each of them goes with a payload of 20 KB. */
+/** Rows per call: a millisecond or two, even when each has a payload of 20 KB. */
 const WINDOW = 200;
 
-/** One round looks at one window: busy until the walk is over, then quiet for an hour. */
+/** One round purges one window: busy until the walk is over, then idle for an hour. */
 export function createPurge(deps: {
   store: Pick<Books, "purge">;
   clock: Clock;

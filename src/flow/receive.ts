@@ -1,4 +1,4 @@
-/** Raw request → verify → normalise → accept. The result says what became of it; web/ingest makes the HTTP response. */
+/** Raw request → verify → normalise → accept. web/ingest makes the HTTP response from the result. */
 import { hash } from "node:crypto";
 import { messageOf } from "../errors.ts";
 import type { Books } from "../ports/books.ts";
@@ -8,7 +8,7 @@ import type { Network } from "../ports/network.ts";
 import type { Observer } from "../ports/observe.ts";
 import type { Normalised, RawRequest, SourceConfig, Verdict, Webhook } from "../ports/provider.ts";
 import type { Accept } from "./accept.ts";
-import { createRefusals, type Refusal, type Refuse } from "./refusals.ts";
+import { createRefuse, type RefusalDetails, type Refuse } from "./refusals.ts";
 
 export interface Route {
   source: string;
@@ -24,7 +24,7 @@ export interface ConfiguredSource {
   bodyBytesMax: number;
   /** How long an equal body is the same event; absent = the provider's or the product's default. */
   dedupeWindowMs?: number;
-  /** Where a request comes from, seen through the proxies that are trusted; absent = its peer. */
+  /** Address of the sender, behind trusted proxies; absent = that of the connection. */
   addressOf?(request: RawRequest): string;
   /** Whether this address may send; absent = all may. */
   allows?(address: string): boolean;
@@ -36,12 +36,12 @@ type ProviderResponse = Extract<Normalised, { kind: "answer" }>["answer"];
 export type ReceiveResult =
   | { kind: "stored"; eventIds: readonly string[]; isDuplicate: boolean; response?: ProviderResponse }
   | { kind: "answered"; response: ProviderResponse }
-  | ({ kind: "refused" } & Refusal);
+  | ({ kind: "refused" } & RefusalDetails);
 
 export interface Receiver {
   /** Exact path, a trailing slash ignored. */
   route(path: string): Route | undefined;
-  /** Rejects only for our own faults. A "stored" event is on disk. */
+  /** Rejects only for faults of Signalbox. A "stored" event is on disk. */
   receive(request: RawRequest, route: Route, requestId: string): Promise<ReceiveResult>;
 }
 
@@ -55,7 +55,7 @@ export interface ReceiverDeps {
 }
 
 export function createReceiver(deps: ReceiverDeps): Receiver {
-  const refuse = createRefusals(deps);
+  const refuse = createRefuse(deps);
   const byPath = new Map<string, ConfiguredSource>();
   for (const source of deps.sources) for (const path of source.paths) byPath.set(trimmed(path), source);
   const byName = new Map(deps.sources.map((source) => [source.config.name, source]));
@@ -74,25 +74,25 @@ export function createReceiver(deps: ReceiverDeps): Receiver {
   };
 }
 
-interface Receiving {
+interface IncomingRequest {
   configured: ConfiguredSource;
   request: RawRequest;
   requestId: string;
-  /** Where it comes from. */
+  /** Address of the sender. */
   address: string;
 }
 
-async function receive(deps: ReceiverDeps & { refuse: Refuse }, receiving: Receiving): Promise<ReceiveResult> {
-  const { request, configured, requestId } = receiving;
+async function receive(deps: ReceiverDeps & { refuse: Refuse }, incoming: IncomingRequest): Promise<ReceiveResult> {
+  const { request, configured, requestId } = incoming;
   const { source, config } = configured;
-  const refuse = async (refusal: Refusal) => {
+  const refuse = async (refusal: RefusalDetails) => {
     const { path, headers, body } = request;
     const delivery = headers[source.deliveryHeader?.(config.settings) ?? ""];
-    const refused = { id: requestId, source: config.name, address: receiving.address, path, delivery, body };
-    return { kind: "refused" as const, ...(await deps.refuse(refused, refusal)) };
+    const refusedRequest = { id: requestId, source: config.name, address: incoming.address, path, delivery, body };
+    return { kind: "refused" as const, ...(await deps.refuse(refusedRequest, refusal)) };
   };
   const atMs = deps.clock.now();
-  const refusal = await unverified(deps, receiving, atMs);
+  const refusal = await verificationProblem(deps, incoming, atMs);
   if (refusal) return await refuse(refusal);
   const normalised = normalise(source, request, config, atMs);
   if (normalised.kind === "malformed") return await refuse({ code: "SB0506", detail: normalised.detail });
@@ -100,10 +100,10 @@ async function receive(deps: ReceiverDeps & { refuse: Refuse }, receiving: Recei
   if (normalised.kind === "answer") return { kind: "answered", response: normalised.answer };
   const { events, bodyWindowMs } = normalised;
   const origin = { ...configured, name: config.name };
-  const carrier = { id: requestId, bodyHash: hash("sha256", request.body), atMs };
+  const requestInfo = { id: requestId, bodyHash: hash("sha256", request.body), atMs };
   const window = bodyWindowMs === undefined ? {} : { bodyWindowMs };
   try {
-    const accepted = await deps.accept(origin, events, { request: carrier, ...window });
+    const accepted = await deps.accept(origin, events, { request: requestInfo, ...window });
     return { kind: "stored", ...accepted, ...(response ? { response } : {}) };
   } catch (error) {
     // A store that cannot write cannot record the refusal either.
@@ -112,9 +112,13 @@ async function receive(deps: ReceiverDeps & { refuse: Refuse }, receiving: Recei
   }
 }
 
-/** Why the request is not known to be its sender's, if it is not. */
-async function unverified(deps: ReceiverDeps, receiving: Receiving, atMs: number): Promise<Refusal | undefined> {
-  const { configured, request, address } = receiving;
+/** Why the request is refused; undefined = it is verified. */
+async function verificationProblem(
+  deps: ReceiverDeps,
+  incoming: IncomingRequest,
+  atMs: number,
+): Promise<RefusalDetails | undefined> {
+  const { configured, request, address } = incoming;
   if (configured.allows?.(address) === false) return { code: "SB0503", reason: "ip_denied" };
   if (!acceptsContentType(configured.source, request)) return { code: "SB0505" };
   const verdict = await verify(deps, configured, request, atMs);
@@ -131,7 +135,7 @@ async function verify(
   try {
     return await source.verify(request, config, { nowMs, cache, network });
   } catch (error) {
-    // An error while verifying is a refusal, never a pass; it is ours, so it is reported as a fault as well.
+    // An error while verifying is a refusal, and also a fault of Signalbox.
     observe({ kind: "fault", where: `verify ${config.name}`, message: messageOf(error) });
     return { ok: false, reason: "verify_failed" };
   }
@@ -147,7 +151,7 @@ function normalise(source: Webhook, request: RawRequest, config: SourceConfig, n
 
 function acceptsContentType(source: Webhook, request: RawRequest): boolean {
   const type = (request.headers["content-type"] ?? "").split(";")[0]?.trim().toLowerCase() ?? "";
-  // No media type at all is no wrong one: the signature decides, then the parser.
+  // A missing media type is accepted: signature and parser decide.
   return type === "" || source.contentTypes.some((accepted) => accepted === "*" || accepted === type);
 }
 

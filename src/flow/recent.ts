@@ -1,13 +1,13 @@
-/** Events that were just stored and not yet decided, so that they need not be read and parsed again. What has no room is read from the log. */
+/** Events that were just stored and are undecided, so that they need not be read and parsed again. Further ones are read from the log. */
 import type { Event, NewEvent } from "../model.ts";
 
 const EVENTS_MAX = 500;
-/** Of JSON text; parsed it takes several times as much. */
+/** Bytes of JSON text; parsed it takes several times as much. */
 const BYTES_MAX = 16 * 1024 * 1024;
-/** Of an event whose text is not at hand: they are our own, and small. */
+/** Assumed for an event without its text: these are small events of Signalbox itself. */
 const OWN_BYTES = 1_024;
 
-export interface Recent {
+export interface RecentEvents {
   remember(events: readonly NewEvent[]): void;
   ids(): Iterable<string>;
   event(id: string): Event | undefined;
@@ -15,7 +15,7 @@ export interface Recent {
   clear(): void;
 }
 
-export function createRecent(): Recent {
+export function createRecentEvents(): RecentEvents {
   const byId = new Map<string, { event: Event; bytes: number }>();
   let total = 0;
   const forget = (id: string): void => {

@@ -1,4 +1,4 @@
-/** What becomes of requests that are not taken: written down, so that their sender can be helped, but no flood of them is. */
+/** Records refused requests, so that their senders can be helped, up to a limit per sender and source. */
 import { hash } from "node:crypto";
 import { addressBits } from "../core/match/address.ts";
 import { ERRORS, type ErrorCode, messageOf, statusOf } from "../errors.ts";
@@ -11,32 +11,32 @@ import type { VerifyReason } from "../ports/provider.ts";
 const EXCERPT_CHARS = 2_000;
 /** UTF-8 needs at most this many bytes for a character. */
 const CHAR_BYTES_MAX = 4;
-/** Senders that are told apart at one time; whoever was wrong longest ago is forgotten first. */
+/** Senders with a limit of their own; the one whose last refusal is oldest is dropped first. */
 const SENDERS_MAX = 10_000;
 const MINUTE_MS = 60_000;
-/** Names of deliveries are ids; a longer text is not one. */
+/** Senders' delivery ids are short; a longer text is cut. */
 const DELIVERY_CHARS_MAX = 200;
 
-export interface Refusal {
+export interface RefusalDetails {
   code: ErrorCode;
   reason?: VerifyReason;
   detail?: string;
 }
 
-/** What is kept of a request that is refused. */
+/** The recorded part of a refused request. */
 export interface RefusedRequest {
   id: string;
   source: string;
-  /** Where it came from. */
+  /** Address of the sender. */
   address: string;
   path: string;
-  /** The sender's own name of it, unproven. */
+  /** The sender's delivery id, not verified. */
   delivery: string | undefined;
   body: Buffer;
 }
 
-/** Writes the refusal down, if there were not too many; answers what the sender is told. */
-export type Refuse = (request: RefusedRequest, refusal: Refusal) => Promise<Refusal>;
+/** Records the refusal unless there were too many; resolves with the refusal for the response. */
+export type Refuse = (request: RefusedRequest, refusal: RefusalDetails) => Promise<RefusalDetails>;
 
 export interface RefusalDeps {
   store: Pick<Books, "refuse">;
@@ -44,47 +44,47 @@ export interface RefusalDeps {
   observe: Observer;
 }
 
-export function createRefusals(deps: RefusalDeps): Refuse {
+export function createRefuse(deps: RefusalDeps): Refuse {
   const ofSender = createAllowance(LIMITS.refusals, deps.clock);
   const ofSource = createAllowance(LIMITS.refusalsOfSource, deps.clock);
   return async (request, refusal) => {
-    // Verified senders write no more than they may send.
-    if (refusal.code === "SB0506") return await writtenDown(deps, request, refusal);
+    // The sender is verified: its refusals are not limited.
+    if (refusal.code === "SB0506") return await record(deps, request, refusal);
     const { source, address } = request;
-    // Verifying comes before this, so that a sender with the right secret is served beside one without, even behind one address.
+    // Verification comes first, so that a sender with the right secret is served even when another one behind the same address is limited.
     if (!ofSender(`${source} ${networkOf(address)}`)) {
       return refusal.code === "SB0507" ? refusal : { code: "SB0509" };
     }
-    return ofSource(source) ? await writtenDown(deps, request, refusal) : refusal;
+    return ofSource(source) ? await record(deps, request, refusal) : refusal;
   };
 }
 
-/** Says of each key whether it may once more: `most` times at once, and again that many times a minute. */
+/** A rate limit by key: `most` times at once, and that many times a minute. */
 function createAllowance(most: number, clock: Clock): (key: string) => boolean {
-  const left = new Map<string, { count: number; atMs: number }>();
+  const byKey = new Map<string, { count: number; atMs: number }>();
   return (key) => {
     const nowMs = clock.monotonic();
-    const { count, atMs } = left.get(key) ?? { count: most, atMs: nowMs };
-    const now = Math.min(most, count + ((nowMs - atMs) * most) / MINUTE_MS);
-    const may = now >= 1;
-    // Put last, so that the first is the one that was wrong longest ago.
-    left.delete(key);
-    left.set(key, { count: may ? now - 1 : now, atMs: nowMs });
-    for (const oldest of left.keys()) {
-      if (left.size <= SENDERS_MAX) break;
-      left.delete(oldest);
+    const { count, atMs } = byKey.get(key) ?? { count: most, atMs: nowMs };
+    const remaining = Math.min(most, count + ((nowMs - atMs) * most) / MINUTE_MS);
+    const isAllowed = remaining >= 1;
+    // Moved to the end, so that the first key is the one used longest ago.
+    byKey.delete(key);
+    byKey.set(key, { count: isAllowed ? remaining - 1 : remaining, atMs: nowMs });
+    for (const oldest of byKey.keys()) {
+      if (byKey.size <= SENDERS_MAX) break;
+      byKey.delete(oldest);
     }
-    return may;
+    return isAllowed;
   };
 }
 
-/** Whoever has one IPv6 address has a /64 of them. */
+/** The network of an address: the /64 of IPv6, because one sender usually has all of it. */
 function networkOf(address: string): string {
   const bits = address.startsWith("::ffff:") ? undefined : addressBits(address);
   return bits?.startsWith("6") ? bits.slice(0, 1 + 64) : address;
 }
 
-async function writtenDown(deps: RefusalDeps, request: RefusedRequest, refusal: Refusal): Promise<Refusal> {
+async function record(deps: RefusalDeps, request: RefusedRequest, refusal: RefusalDetails): Promise<RefusalDetails> {
   const { body, address, delivery, ...place } = request;
   const { code, reason, detail } = refusal;
   const row = {
@@ -97,7 +97,7 @@ async function writtenDown(deps: RefusalDeps, request: RefusedRequest, refusal: 
     ...(address === "" ? {} : { address }),
     bytes: body.length,
     bodySha256: hash("sha256", body),
-    // Only of the body of a verified sender a part is kept.
+    // The body is recorded only for verified senders.
     ...(code === "SB0506" ? { excerpt: excerptOf(body) } : {}),
   };
   try {

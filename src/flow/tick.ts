@@ -10,13 +10,13 @@ import type { Observer } from "../ports/observe.ts";
 import type { Queue } from "../ports/queue.ts";
 
 const BATCH = 200;
-/** A tick that is late because the process was busy still counts; one that is later than this, or whose successor is due, is missed. */
+/** A tick that is late because the process was busy still counts; a later one, or one whose successor is due, is missed. */
 const LATE_MS_MAX = 60_000;
 
 export interface Schedule {
   id: string;
   cron: string;
-  /** IANA name; absent = UTC, whatever the machine's own is. */
+  /** IANA name; absent = UTC. */
   timezone?: string;
   data: JsonObject;
 }
@@ -25,7 +25,7 @@ export interface TickDeps {
   store: Pick<Log, "append"> & Pick<Queue, "timersDue" | "fire">;
   clock: Clock;
   observe: Observer;
-  /** Told of events that are new in the log. */
+  /** Called with events that are new in the log. */
   stored(events: readonly NewEvent[]): void;
 }
 
@@ -47,7 +47,7 @@ export async function fireTimers(deps: TickDeps): Promise<{ busy: boolean; nextA
   return due.nextAtMs === undefined ? { busy } : { busy, nextAtMs: due.nextAtMs };
 }
 
-/** Starts the schedules; returns what stops them. The tick's event has the same id on every node. */
+/** Starts the schedules; returns the function that stops them. The event of a tick has the same id on every node. */
 export function startSchedules(schedules: readonly Schedule[], deps: TickDeps): () => Promise<void> {
   const appending = new Set<Promise<void>>();
   const tasks = schedules.map(({ id, cron: expression, timezone = "UTC", data }) => {

@@ -1,4 +1,4 @@
-/** The store that a configuration names. */
+/** Opens the store that the configuration names. */
 import { SignalboxError } from "../errors.ts";
 import type { Store } from "../ports/store.ts";
 import { memoryStore } from "./memory.ts";
@@ -6,7 +6,7 @@ import { sqliteStore } from "./sqlite/store.ts";
 
 type StoreAddress = { kind: "sqlite"; path: string } | { kind: "memory" } | { kind: "postgres"; url: string };
 
-/** Rejects with SB0701 for a kind that this version cannot open, or a store that does not open. */
+/** Rejects with SB0701 for a kind that this version cannot open, or a store that cannot be opened. */
 export async function openStore(address: StoreAddress): Promise<Store> {
   switch (address.kind) {
     case "sqlite":

@@ -16,13 +16,13 @@ import {
 import type { EventFilter, EventRecord, Paged, StateCount } from "../ports/questions.ts";
 import type { Settlement } from "../ports/queue.ts";
 
-/** Refusals kept per source: a flood of bad requests to one must not push out what another was refused. */
+/** Refusals kept per source: many bad requests to one source must not remove the refusals of another. */
 export const REFUSALS_MAX = 1_000;
 
-/** What claim gives to a node that does not hold the lane; the fence of a lane that was ever held is at least 1. */
+/** The fence of a node that does not hold the lane; the fence of a holder is at least 1. */
 export const NO_FENCE = 0;
 
-/** One answer of `scan` holds no more JSON text than this, but always one event. */
+/** Most bytes of JSON text in one result of `scan`, which holds at least one event. */
 export const SCAN_BYTES = 8 * 1024 * 1024;
 
 export interface EventRow {
@@ -38,7 +38,7 @@ export interface EventRow {
   keys: { key: string; untilMs: number | null; whileKept: 0 | 1 }[];
 }
 
-/** What a settlement changes. */
+/** The columns that a settlement changes. */
 export interface SettlementRow {
   id: string;
   lease: number;
@@ -52,10 +52,10 @@ export interface SettlementRow {
   report: EventRow | null;
 }
 
-/** Instances that are in one state, which is JSON text. */
+/** The number of instances in one state, which is JSON text. */
 export type StateCountRow = Omit<StateCount, "state"> & { state: string };
 
-/** How an event is found again; `data` is null where it was not asked for. */
+/** A stored event; `data` is null in listings. */
 export interface StoredEventRow {
   seq: number;
   envelope: string;
@@ -77,7 +77,7 @@ export interface InstanceRow {
 export interface DeliveryRow {
   id: string;
   event: string;
-  /** `connection.action`: what a filter is compared with. */
+  /** `connection.action`, for filters. */
   action: string;
   connection: string;
   status: DeliveryStatus;
@@ -86,7 +86,7 @@ export interface DeliveryRow {
   attempts: string;
   result: string | null;
   error: string | null;
-  /** What never changes after it was decided. */
+  /** The fields that never change after the decision. */
   body: string;
 }
 
@@ -111,8 +111,8 @@ export function receivedAtMs(event: Event): number {
   return Date.parse(event.receivedAt) || 0;
 }
 
-/** What a filter's `outcome` is compared with. */
-export function outcomeOf(trace: Trace): DecidedOutcome {
+/** The outcome of a decided event, for filters. */
+export function eventOutcome(trace: Trace): DecidedOutcome {
   if (trace.matched.length > 0) return "matched";
   return trace.considered > 0 ? "near-miss" : "no-rule";
 }
@@ -122,7 +122,7 @@ export function outcomeOf(trace: Trace): DecidedOutcome {
 const MARK = "\uffff";
 const UNSTORABLE = /[\uffff\p{Cs}]/u;
 
-/** Any text as a column that gives it back unchanged through `text`. */
+/** The text as a column; `text` gives it back unchanged. */
 export function column(text: string): string {
   return UNSTORABLE.test(text) ? MARK + JSON.stringify(text) : text;
 }
@@ -169,8 +169,8 @@ export function instanceKeyRow({ machine, key }: { machine: string; key: string 
 
 export function instanceRow(instance: Instance): InstanceRow {
   const { machine, key, definition, version, status, updatedAtMs, timers, calls, ...rest } = instance;
-  const armed = { ...(hasEntries(timers) && { timers }), ...(hasEntries(calls) && { calls }) };
-  const body = JSON.stringify({ ...rest, ...armed });
+  const nonEmpty = { ...(hasEntries(timers) && { timers }), ...(hasEntries(calls) && { calls }) };
+  const body = JSON.stringify({ ...rest, ...nonEmpty });
   return { ...instanceKeyRow({ machine, key }), definition, version, status, updatedAtMs, body };
 }
 
@@ -258,7 +258,7 @@ export function decisionRow(decision: Decision): DecisionRow {
   return {
     event: decision.event,
     decidedAtMs: decision.decidedAtMs,
-    outcome: outcomeOf(decision.trace),
+    outcome: eventOutcome(decision.trace),
     problem: decision.trace.problems.length > 0 ? 1 : 0,
     trace: JSON.stringify(decision.trace),
     instances: decision.instances.map(instanceRow),
@@ -277,11 +277,11 @@ function jsonColumn(value: Json | undefined | object): string | null {
   return value === undefined ? null : JSON.stringify(value);
 }
 
-/** A page of what was found, given one item more than the page holds if there is one; `position` names the last item shown. */
-export function pageOf<T>(found: readonly T[], limit: number, position: (last: T) => readonly number[]): Paged<T> {
-  const items = found.slice(0, limit);
+/** The first `limit` rows as a page. With more rows than that it has a cursor: the `position` of its last item. */
+export function pageOf<T>(rows: readonly T[], limit: number, position: (last: T) => readonly number[]): Paged<T> {
+  const items = rows.slice(0, limit);
   const last = items.at(-1);
-  return found.length > items.length && last !== undefined ? { items, cursor: cursorOf(position(last)) } : { items };
+  return rows.length > items.length && last !== undefined ? { items, cursor: cursorOf(position(last)) } : { items };
 }
 
 /** A place in a listing as text. */
@@ -289,11 +289,14 @@ export function cursorOf(position: readonly number[]): string {
   return position.join(".");
 }
 
-/** The position in a cursor of `pageOf`, or undefined for the first page. SB0907 when it is not one of ours. */
+/** The position in a cursor of `pageOf`, or undefined for the first page. SB0907 when it has another form. */
 export function positionOf(cursor: string | undefined): readonly number[] | undefined {
   if (cursor === undefined) return undefined;
   if (!/^-?\d{1,16}(\.-?\d{1,16})?$/.test(cursor)) {
-    throw new SignalboxError("SB0907", `Cannot continue at cursor "${cursor}", it was not given by an earlier page`);
+    throw new SignalboxError(
+      "SB0907",
+      `Cannot continue at cursor "${cursor}", it is not the cursor of an earlier page`,
+    );
   }
   return cursor.split(".").map(Number);
 }

@@ -1,23 +1,23 @@
-/** Who may ask what of the admin listener. */
+/** Authorisation for the admin listener. */
 import type { NextFunction, Request, Response } from "express";
 import { TOKEN_SCOPES, type TokenScope } from "../api/endpoint.ts";
 import { SignalboxError } from "../errors.ts";
 import type { Operations } from "../operations/operations.ts";
 
-/** Who calls; in `response.locals` once the request is let in. */
+/** Who sent the request; in `response.locals` once it is authorised. */
 export interface Principal {
   /** A token's name, or `local`. */
   who: string;
   scopes: readonly string[];
 }
 
-/** Whoever is on this machine. */
+/** The principal of requests from this machine without a token. */
 export const LOCAL_PRINCIPAL: Principal = { who: "local", scopes: ["admin"] };
 
 /** admin implies every scope; payload:read and operate imply read. */
-export function allows(scopes: readonly string[], wanted: TokenScope): boolean {
-  if (scopes.includes("admin") || scopes.includes(wanted)) return true;
-  return wanted === "read" && TOKEN_SCOPES.some((scope) => scopes.includes(scope));
+export function allows(scopes: readonly string[], required: TokenScope): boolean {
+  if (scopes.includes("admin") || scopes.includes(required)) return true;
+  return required === "read" && TOKEN_SCOPES.some((scope) => scopes.includes(scope));
 }
 
 /** Whether a listener on this host, or a request to it, stays on this machine. */
@@ -26,7 +26,7 @@ export function isLoopback(host: string): boolean {
   return bare === "localhost" || bare === "::1" || /^127(\.\d{1,3}){3}$/.test(bare);
 }
 
-/** SB0908 when others could reach the listener and no token exists that they would have to show. */
+/** SB0908 when the listener is reachable from other machines and no token exists. */
 export function assertAdminExposure(host: string, tokens: number): SignalboxError | undefined {
   if (isLoopback(host) || tokens > 0) return undefined;
   const ways = "bind it to 127.0.0.1, reach it through a tunnel, or create a token first";
@@ -34,8 +34,8 @@ export function assertAdminExposure(host: string, tokens: number): SignalboxErro
 }
 
 /**
- * A page of another site can make a browser on this machine call us. Under its own name for 127.0.0.1 (DNS rebinding) it
- * could read the answers: refused by Host. Under our name it could still write: refused by Origin.
+ * A page of another site can make a browser on this machine send requests. With a host name of its own for 127.0.0.1 (DNS rebinding) it
+ * could read the responses: refused by Host. With the right host name it could still write: refused by Origin.
  */
 export function guardLoopback(request: Request, _response: Response, next: NextFunction): void {
   const host = request.headers.host ?? "";
@@ -50,10 +50,10 @@ export function guardLoopback(request: Request, _response: Response, next: NextF
 }
 
 /**
- * Throws SB0903 without a valid token, SB0904 when it lacks the scope. On loopback nobody has to show one, but one that is shown counts: who
- * tries a token there wants to know what it may do, and the audit log names it. No scope: everybody.
+ * Throws SB0903 without a valid token, SB0904 when it lacks the scope. On loopback no token is required, but one that is sent is checked, so
+ * that its rights can be tried and the audit log names it. Without a scope every request is authorised.
  */
-export function letIn(
+export function authorize(
   { auth, operations }: { auth: { mode: "loopback" | "token" }; operations: Operations },
   scope: TokenScope | undefined,
 ) {
@@ -63,13 +63,13 @@ export function letIn(
 
     async function principal(): Promise<Principal> {
       if (auth.mode === "loopback" && request.headers.authorization === undefined) return LOCAL_PRINCIPAL;
-      if (scope === undefined) return { who: "anybody", scopes: [] };
-      return await bearer(operations, scope, request, response);
+      if (scope === undefined) return { who: "anonymous", scopes: [] };
+      return await principalOfToken(operations, scope, request, response);
     }
   };
 }
 
-async function bearer(
+async function principalOfToken(
   operations: Operations,
   scope: TokenScope,
   request: Request,

@@ -6,7 +6,7 @@ import { ENDPOINTS } from "../api/index.ts";
 import { ERRORS, type ErrorCode, SignalboxError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { Operations } from "../operations/operations.ts";
-import { guardLoopback, letIn, type Principal } from "./access.ts";
+import { authorize, guardLoopback, type Principal } from "./access.ts";
 import type { Responder } from "./api/endpoint.ts";
 import { apiResponders, probeResponders } from "./api/index.ts";
 import type { MetricsText } from "./metrics.ts";
@@ -20,7 +20,7 @@ const HEADER_BYTES_MAX = 16 * 1024;
 const HEADERS_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 30_000;
 
-/** The API's answers are data: nothing in them is to be run, framed, guessed at or kept. */
+/** Responses are data: browsers must not execute, frame or guess them. */
 const SECURITY_HEADERS = {
   "x-content-type-options": "nosniff",
   "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
@@ -30,7 +30,7 @@ const SECURITY_HEADERS = {
 
 export interface AdminOptions {
   operations: Operations;
-  /** loopback: bound to this machine, no tokens asked. token: `Authorization: Bearer sbx_…`. */
+  /** loopback: bound to this machine, no token required. token: `Authorization: Bearer sbx_…`. */
   auth: { mode: "loopback" | "token" };
   metrics: { text(): Promise<MetricsText> };
   /** Semantic version, sent as `x-api-version`. */
@@ -49,25 +49,25 @@ function adminApp(options: AdminOptions): Express {
   const { operations, metrics } = options;
   const deps = { operations, metrics, document: () => openApiDocument(options.apiVersion) };
   const app = express().disable("x-powered-by").set("etag", false).set("query parser", "simple");
-  app.use(stamp(options));
+  app.use(identify(options));
   if (options.auth.mode === "loopback") app.use(guardLoopback);
   for (const responder of [...probeResponders(deps), ...Object.values(apiResponders(deps))]) {
     const { endpoint } = responder;
     const method = endpoint.method.toLowerCase() as "get" | "post" | "delete";
     const json = express.json({ limit: BODY_BYTES_MAX, inflate: false, type: () => true });
     const body = endpoint.body ? [json] : [];
-    app[method](expressPath(endpoint), letIn(options, endpoint.scope), requireJson, ...body, answer(responder));
+    app[method](expressPath(endpoint), authorize(options, endpoint.scope), requireJson, ...body, handlerOf(responder));
   }
   for (const path of new Set(Object.values(ENDPOINTS).map(expressPath))) app.all(path, refuseMethod(path));
   app.use((request) => {
     throw new SignalboxError("SB0905", `Nothing is at ${request.path}; see /api/v1/openapi.json`);
   });
-  app.use(refuse(options));
+  app.use(errorHandler(options));
   return app;
 }
 
-/** Every answer carries the request's id and the version; every request is logged with that id. */
-function stamp({ requestId, apiVersion, log }: AdminOptions) {
+/** Adds the request's id and the API version to every response, and logs every request with that id. */
+function identify({ requestId, apiVersion, log }: AdminOptions) {
   return (request: Request, response: Response, next: NextFunction) => {
     const id = requestId();
     response.locals.requestId = id;
@@ -100,9 +100,9 @@ function requireJson(request: Request, _response: Response, next: NextFunction):
   next();
 }
 
-function answer({ endpoint, respond }: Responder) {
+function handlerOf({ endpoint, respond }: Responder) {
   return async (request: Request, response: Response) => {
-    const query = numbered(endpoint, request.query);
+    const query = withNumbers(endpoint, request.query);
     const params = request.params as Record<string, string>;
     const principal = response.locals as Principal;
     const leaving = new AbortController();
@@ -116,13 +116,13 @@ function answer({ endpoint, respond }: Responder) {
   };
 }
 
-/** Text of the query as the numbers its schema wants; what is no number stays text and is refused by the schema. */
-function numbered({ query }: Endpoint, given: Readonly<Record<string, unknown>>): Record<string, unknown> {
+/** The query with numbers where its schema has integers; other text stays and is refused by the schema. */
+function withNumbers({ query }: Endpoint, values: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const isInteger = (name: string) => (query?.properties[name] as { type?: string } | undefined)?.type === "integer";
-  const read = ([name, value]: [string, unknown]) => {
+  const convert = ([name, value]: [string, unknown]) => {
     return [name, isInteger(name) && typeof value === "string" && /^\d{1,15}$/.test(value) ? Number(value) : value];
   };
-  return Object.fromEntries(Object.entries(given).map(read));
+  return Object.fromEntries(Object.entries(values).map(convert));
 }
 
 function refuseMethod(path: string) {
@@ -136,13 +136,16 @@ function refuseMethod(path: string) {
   };
 }
 
-function refuse({ log }: AdminOptions) {
+function errorHandler({ log }: AdminOptions) {
   return (error: unknown, request: Request, response: Response, next: NextFunction) => {
     if (response.headersSent) return next(error);
     const requestId = String(response.locals.requestId);
-    const known = error instanceof SignalboxError ? error : ofExpress(error);
-    const code = known?.code ?? "SB0910";
-    const { status, contentType, headers, body } = problemResponse(code, { requestId, ...publicDetails(known) });
+    const signalboxError = error instanceof SignalboxError ? error : errorOfExpress(error);
+    const code = signalboxError?.code ?? "SB0910";
+    const { status, contentType, headers, body } = problemResponse(code, {
+      requestId,
+      ...publicDetails(signalboxError),
+    });
     response.locals.problem = code;
     if (status >= 500) log.error("Admin request failed", { requestId, path: request.path, error });
     response
@@ -152,7 +155,7 @@ function refuse({ log }: AdminOptions) {
   };
 }
 
-/** What a client may read of the error. Codes without a status are not meant for a request: their words are for the log. */
+/** The part of an error that a client may read. The message of a code without a status is for the log only. */
 function publicDetails(error: SignalboxError | undefined): Omit<ProblemOptions, "requestId"> {
   if (!error) return {};
   const { message: detail, problems } = error;
@@ -160,8 +163,8 @@ function publicDetails(error: SignalboxError | undefined): Omit<ProblemOptions, 
   return "status" in ERRORS[error.code] ? { detail, problems } : {};
 }
 
-/** What express and its parser refuse by themselves. Undefined: a fault of ours. */
-function ofExpress(error: unknown): SignalboxError | undefined {
+/** An error of express or its parser as ours; undefined = a fault of Signalbox. */
+function errorOfExpress(error: unknown): SignalboxError | undefined {
   const { type, status } = (typeof error === "object" ? error : {}) as { type?: string; status?: number };
   const codes: Record<string, ErrorCode> = {
     "entity.too.large": "SB0913",

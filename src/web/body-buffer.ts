@@ -1,4 +1,4 @@
-/** Collects a body whose sender is not trusted: memory follows what arrived, never what was announced. */
+/** Collects a body of an untrusted sender: memory grows with the bytes that arrive, not with the declared length. */
 
 const FIRST_BYTES = 16 * 1024;
 
@@ -12,7 +12,7 @@ export interface BodyBuffer {
  * A body in one piece, the usual case, is not copied. Otherwise it grows by doubling: a megabyte sent byte by byte costs two
  * megabytes, where a list of a million small buffers would cost a hundred. `expectedBytes` only bounds the last step.
  */
-export function bodyBuffer(expectedBytes: number): BodyBuffer {
+export function createBodyBuffer(expectedBytes: number): BodyBuffer {
   let first: Buffer | undefined;
   let room: Buffer | undefined;
   let length = 0;

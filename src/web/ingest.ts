@@ -1,6 +1,6 @@
 /**
- * The public listener: collects what senders post and hands it to flow/receive. Plain node:http, because every event pays
- * for this path. It trusts nothing: time, bytes and connections are bounded, and a refused sender still gets its answer.
+ * The ingest listener: collects the bodies of senders and passes them to flow/receive. Plain node:http, because every event takes this
+ * path. Time, bytes and connections are bounded, and a refused sender still gets a response.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
@@ -9,8 +9,8 @@ import type { ReceiveResult, Receiver, Route } from "../flow/receive.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Observer } from "../ports/observe.ts";
 import type { RawRequest } from "../ports/provider.ts";
-import { bodyBuffer } from "./body-buffer.ts";
-import { type HttpResponse, problemResponse } from "./problem.ts";
+import { createBodyBuffer } from "./body-buffer.ts";
+import { problemResponse, type TextResponse } from "./problem.ts";
 
 export interface IngestLimits {
   headersTimeoutMs: number;
@@ -18,10 +18,10 @@ export interface IngestLimits {
   requestTimeoutMs: number;
   keepAliveTimeoutMs: number;
   headerBytesMax: number;
-  /** Bodies held in memory at one time, counted as they arrive: a declared length alone takes nothing. */
+  /** Bytes of all bodies in memory, counted as they arrive and not as they are declared. */
   heldBytesMax: number;
   connectionsMax: number;
-  /** How much of a refused body is read and dropped, so that a sender that only reads after writing gets its answer. */
+  /** How much of a refused body is read and dropped: some senders read the response only after writing the whole body. */
   drainBytesMax: number;
 }
 
@@ -56,7 +56,7 @@ interface IngestState extends Omit<IngestOptions, "limits"> {
   exchanges: WeakMap<Duplex, Exchange>;
 }
 
-/** One request and its answer. */
+/** One request and its response. */
 interface Exchange {
   request: IncomingMessage;
   response: ServerResponse;
@@ -67,9 +67,9 @@ interface Exchange {
   declaredBytes: number;
   hasBody: boolean;
   route: Route | undefined;
-  /** The connection cannot take another request after this answer. */
+  /** The connection is closed after this response. */
   isLast: boolean;
-  /** Gives back the memory that the body holds. Idempotent. */
+  /** Subtracts the body from the bytes in memory. Idempotent. */
   release(): void;
 }
 
@@ -83,19 +83,19 @@ export function ingestListener(options: IngestOptions): Server {
     headersTimeout,
     requestTimeout: limits.requestTimeoutMs,
     keepAliveTimeout: limits.keepAliveTimeoutMs,
-    // Node looks for late senders only this often.
+    // How often Node checks for late senders.
     connectionsCheckingInterval: Math.max(50, Math.min(5_000, Math.floor(headersTimeout / 4))),
   });
   server.maxConnections = limits.connectionsMax;
   server.on("request", (request, response) => admit(state, request, response));
   server.on("checkContinue", (request, response) => admit(state, request, response, () => response.writeContinue()));
   server.on("checkExpectation", (request, response) => admit(state, request, response));
-  server.on("clientError", (error: NodeJS.ErrnoException, socket) => breakOff(state, error, socket));
+  server.on("clientError", (error: NodeJS.ErrnoException, socket) => handleClientError(state, error, socket));
   return server;
 }
 
 function admit(state: IngestState, request: IncomingMessage, response: ServerResponse, invite = () => {}): void {
-  const exchange = begin(state, request, response);
+  const exchange = newExchange(state, request, response);
   const { path, query, headers, route } = exchange;
   if (path === "/healthz" && (request.method === "GET" || request.method === "HEAD")) {
     send(state, exchange, { status: 200, contentType: "application/json", body: '{"ok":true}' });
@@ -109,10 +109,10 @@ function admit(state: IngestState, request: IncomingMessage, response: ServerRes
   invite();
   const remoteAddress = request.socket.remoteAddress;
   const raw = { method: "POST", path, query, headers, ...(remoteAddress === undefined ? {} : { remoteAddress }) };
-  collect(state, exchange, route, (body) => void hand(state, exchange, route, { ...raw, body }));
+  collectBody(state, exchange, route, (body) => void receiveBody(state, exchange, route, { ...raw, body }));
 }
 
-function begin(state: IngestState, request: IncomingMessage, response: ServerResponse): Exchange {
+function newExchange(state: IngestState, request: IncomingMessage, response: ServerResponse): Exchange {
   const [path, query] = splitUrl(request.url ?? "");
   const headers = foldHeaders(request.rawHeaders);
   // 0 for a chunked body; the parser has refused lengths that are no numbers or contradict each other.
@@ -124,7 +124,7 @@ function begin(state: IngestState, request: IncomingMessage, response: ServerRes
     ...{ isLast: false, release() {} },
   };
   state.exchanges.set(request.socket, exchange);
-  // A connection that breaks is the sender's business; without listeners it would be ours.
+  // Without listeners an error of the connection would end the process.
   request.on("error", () => {});
   response.on("error", () => {});
   return exchange;
@@ -142,14 +142,14 @@ function refusalWithoutBody(
   return state.heldBytes >= state.limits.heldBytesMax ? "SB0507" : undefined;
 }
 
-/** Calls back with the whole body, or refuses as soon as it is too much. */
-function collect(state: IngestState, exchange: Exchange, route: Route, whole: (body: Buffer) => void): void {
+/** Calls back with the whole body, or refuses the request as soon as it is too large. */
+function collectBody(state: IngestState, exchange: Exchange, route: Route, whole: (body: Buffer) => void): void {
   const { request } = exchange;
-  const body = bodyBuffer(exchange.declaredBytes);
-  let held = 0;
+  const body = createBodyBuffer(exchange.declaredBytes);
+  let heldBytes = 0;
   exchange.release = () => {
-    state.heldBytes -= held;
-    held = 0;
+    state.heldBytes -= heldBytes;
+    heldBytes = 0;
   };
   const stop = (code: ErrorCode) => {
     request.off("data", take).off("end", finish);
@@ -160,7 +160,7 @@ function collect(state: IngestState, exchange: Exchange, route: Route, whole: (b
     if (body.length + chunk.length > route.bodyBytesMax) return stop("SB0504");
     if (state.heldBytes + chunk.length > state.limits.heldBytesMax) return stop("SB0507");
     state.heldBytes += chunk.length;
-    held += chunk.length;
+    heldBytes += chunk.length;
     body.add(chunk);
   };
   const finish = () => {
@@ -170,7 +170,7 @@ function collect(state: IngestState, exchange: Exchange, route: Route, whole: (b
   request.on("data", take).on("end", finish).on("close", exchange.release);
 }
 
-async function hand(state: IngestState, exchange: Exchange, route: Route, raw: RawRequest): Promise<void> {
+async function receiveBody(state: IngestState, exchange: Exchange, route: Route, raw: RawRequest): Promise<void> {
   const startedMs = state.clock.monotonic();
   try {
     const result = await state.receiver.receive(raw, route, exchange.id);
@@ -190,8 +190,8 @@ async function hand(state: IngestState, exchange: Exchange, route: Route, raw: R
   }
 }
 
-/** What the sender is told. 202 for a new event, 200 for one that was stored before. */
-export function responseOf(result: ReceiveResult, requestId: string): HttpResponse {
+/** The response to the sender: 202 for a new event, 200 for one that was stored before. */
+export function responseOf(result: ReceiveResult, requestId: string): TextResponse {
   switch (result.kind) {
     case "refused":
       return problemResponse(result.code, { requestId, detail: result.detail, reason: result.reason });
@@ -227,12 +227,12 @@ function refuse(state: IngestState, exchange: Exchange, code: ErrorCode): void {
   send(state, exchange, refusalOf(state, code, exchange.id, exchange.route));
 }
 
-function refusalOf({ observe }: IngestState, code: ErrorCode, requestId: string, route?: Route): HttpResponse {
+function refusalOf({ observe }: IngestState, code: ErrorCode, requestId: string, route?: Route): TextResponse {
   observe({ kind: "received", source: route?.source ?? "unknown", status: statusOf(code), code, ms: 0, requestId });
   return problemResponse(code, { requestId });
 }
 
-function send(state: IngestState, exchange: Exchange, message: HttpResponse): void {
+function send(state: IngestState, exchange: Exchange, message: TextResponse): void {
   const { request, response, isLast } = exchange;
   if (response.headersSent || response.destroyed) return;
   const mustDrain = !isLast && !request.complete && exchange.hasBody;
@@ -242,8 +242,8 @@ function send(state: IngestState, exchange: Exchange, message: HttpResponse): vo
     response.end(message.body);
     return;
   }
-  // The length is announced, so the answer is whole for the sender although it is ended only when the body is gone: closing
-  // over unread bytes would reset the connection and take the answer with it. `requestTimeout` ends it at the latest.
+  // The response is complete for the sender by its declared length, but is ended only when the body is read: closing a connection with
+  // unread bytes would reset it, and the response would be lost. `requestTimeout` ends it at the latest.
   response.write(message.body);
   drain(request, state.limits.drainBytesMax, () => response.end());
 }
@@ -258,8 +258,12 @@ function drain(request: IncomingMessage, bytesMax: number, done: () => void): vo
   request.resume();
 }
 
-/** What the parser or the clock refuses: no request, half a request, or one that never ends. */
-function breakOff(state: IngestState, error: NodeJS.ErrnoException, socket: Duplex & { bytesRead?: number }): void {
+/** Handles errors of the HTTP parser and timeouts: no request, half a request, or one that never ends. */
+function handleClientError(
+  state: IngestState,
+  error: NodeJS.ErrnoException,
+  socket: Duplex & { bytesRead?: number },
+): void {
   const exchange = state.exchanges.get(socket);
   const isLate = error.code === "ERR_HTTP_REQUEST_TIMEOUT";
   const isOpen = exchange !== undefined && !exchange.response.writableEnded && !exchange.response.destroyed;
@@ -270,11 +274,11 @@ function breakOff(state: IngestState, error: NodeJS.ErrnoException, socket: Dupl
     return;
   }
   if (isOpen && exchange.request.complete && error.code?.startsWith("HPE_")) {
-    // Rubbish behind a complete request: that one still gets its answer, nothing after it does.
+    // Invalid bytes after a complete request: that request still gets its response, and nothing after it.
     exchange.isLast = true;
     return;
   }
-  // Connections that are opened early and never used are usual and not worth a word.
+  // A connection that was opened early and never used is usual and not reported.
   if (isOpen || !socket.writable || !socket.bytesRead || error.code === "ECONNRESET") {
     socket.destroy();
     return;
@@ -287,15 +291,15 @@ function breakOff(state: IngestState, error: NodeJS.ErrnoException, socket: Dupl
   socket.end(head + response.body, () => socket.destroy());
 }
 
-/** Not HTTP, or more header than fits. */
-function unreadable(requestId: string, error: NodeJS.ErrnoException): HttpResponse {
+/** The request is not HTTP, or its header is too large. */
+function unreadable(requestId: string, error: NodeJS.ErrnoException): TextResponse {
   const isTooMuch = error.code === "HPE_HEADER_OVERFLOW";
   const detail = isTooMuch ? "The header of the request is too large" : "The request is not well-formed HTTP/1.1";
   const status = isTooMuch ? 431 : 400;
   return problemResponse("SB0907", { requestId, status, detail });
 }
 
-function responseHeaders(state: IngestState, requestId: string, message: HttpResponse): Record<string, string> {
+function responseHeaders(state: IngestState, requestId: string, message: TextResponse): Record<string, string> {
   return {
     ...message.headers,
     "content-type": message.contentType,
@@ -306,7 +310,7 @@ function responseHeaders(state: IngestState, requestId: string, message: HttpRes
   };
 }
 
-/** Names in lower case, repeated ones joined: what is signed must be seen whole, so nothing is dropped. */
+/** Names in lower case, repeated ones joined: no value is dropped, because it may be signed. */
 function foldHeaders(rawHeaders: readonly string[]): Record<string, string> {
   const headers: Record<string, string> = Object.create(null);
   for (let index = 0; index + 1 < rawHeaders.length; index += 2) {

@@ -5,13 +5,13 @@ import { SignalboxError } from "../errors.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Observer } from "../ports/observe.ts";
 
-/** Connections that wait to be accepted: the kernel must not turn away a burst of senders. */
+/** Connections that wait to be accepted: the kernel must not refuse a burst of senders. */
 const BACKLOG = 4_096;
 
 /** How long a sender that has begun a request may take to finish it after `closeServer`. */
 const CLOSE_MS_MAX = 2_000;
 
-/** Resolves with the URL. Rejects with SB0909 when the port is taken, SB0915 when nothing can listen on the address. */
+/** Resolves with the URL. Rejects with SB0909 when the port is taken, SB0915 when the address cannot be listened on. */
 export function listen(
   server: Server,
   { host, port }: { host: string; port: number },
@@ -51,7 +51,7 @@ export async function closeServer(server: Server, clock: Clock): Promise<void> {
     server.close(() => resolve());
   });
   server.closeIdleConnections();
-  // Node stops looking for late senders once it closes: a request that never ends would keep the process for ever.
+  // Node does not check for late senders once it closes: a request that never ends would keep the process alive.
   void clock.sleep(CLOSE_MS_MAX, closed.signal).then(() => server.closeAllConnections());
   await closing;
   closed.abort();

@@ -1,9 +1,9 @@
-/** What Prometheus reads: one listener of what the shell tells, and the store's counts at the moment of asking. The only door to prom-client. */
+/** Metrics for Prometheus: counters fed by observations, and the store's counts at each scrape. The only door to prom-client. */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import type { Observation, Observer } from "../ports/observe.ts";
 import type { StoreCounts } from "../ports/questions.ts";
 
-/** A label with more values than this costs the one who scrapes more than it tells; what comes later is counted as "other". */
+/** Values of a label; further ones are counted as "other", because each one is a series in Prometheus. */
 const LABEL_VALUES_MAX = 1_000;
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 const LATE_SECONDS = [0.01, 0.1, 0.5, 1, 5, 15, 60, 300, 3_600];
@@ -15,37 +15,37 @@ export interface MetricsText {
 
 export interface Metrics {
   observer: Observer;
-  /** Prometheus text format 0.0.4. Never rejects: what cannot be asked is NaN. */
+  /** Prometheus text format 0.0.4. Never rejects: a value that cannot be read is NaN. */
   text(): Promise<MetricsText>;
   setCounts(counts: () => Promise<StoreCounts>): void;
   setPolicy(policy: () => { rules: number } | Promise<{ rules: number }>): void;
 }
 
 export interface MetricsOptions {
-  /** The configured sources; any other is counted as "unknown". Absent: as told, at most 1,000. */
+  /** The configured sources; any other is counted as "unknown". Absent: every source, at most 1,000. */
   sources?: Iterable<string>;
 }
 
-/** A registry of its own: several may live in one process. */
+/** Has its own registry, so that one process can have several. */
 export function createMetrics(options: MetricsOptions = {}): Metrics {
   const registry = new Registry();
-  const told = toldMetrics(registry, options.sources && new Set(options.sources));
-  const asked = askedMetrics(registry);
+  const observed = observedMetrics(registry, options.sources && new Set(options.sources));
+  const current = currentMetrics(registry);
   collectDefaultMetrics({ register: registry });
   let counts: (() => Promise<StoreCounts>) | undefined;
   let policy: (() => { rules: number } | Promise<{ rules: number }>) | undefined;
 
   const fault = (where: string) => (error: unknown) => {
     const message = error instanceof Error ? error.message : String(error);
-    told.observer({ kind: "fault", where, message });
+    observed.observer({ kind: "fault", where, message });
     return undefined;
   };
   return {
-    observer: told.observer,
+    observer: observed.observer,
     async text() {
       // Inside `then`, so that a source that throws counts like one that rejects.
-      asked.counts(await Promise.resolve().then(counts).catch(fault("metrics counts")));
-      asked.policy(await Promise.resolve().then(policy).catch(fault("metrics policy")));
+      current.counts(await Promise.resolve().then(counts).catch(fault("metrics counts")));
+      current.policy(await Promise.resolve().then(policy).catch(fault("metrics policy")));
       return { contentType: registry.contentType, body: await registry.metrics() };
     },
     setCounts(source) {
@@ -57,8 +57,8 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
   };
 }
 
-/** Counted as it happens. */
-function toldMetrics(registry: Registry, sources: ReadonlySet<string> | undefined): { observer: Observer } {
+/** Metrics that observations count. */
+function observedMetrics(registry: Registry, sources: ReadonlySet<string> | undefined): { observer: Observer } {
   const registers = [registry];
   const counter = (name: string, help: string, ...labelNames: string[]) =>
     new Counter({ name: `signalbox_${name}`, help, labelNames, registers });
@@ -87,15 +87,21 @@ function toldMetrics(registry: Registry, sources: ReadonlySet<string> | undefine
   });
   const cacheHealthy = new Gauge({ name: "signalbox_cache_healthy", help: "0: the cache is not reached", registers });
   const faults = counter("faults_total", "Failures of Signalbox itself", "where");
-  // Nothing runs without a policy, and a cache is well until it is told otherwise.
+  // The engine runs only with a policy, and the cache counts as healthy until it reports otherwise.
   reloadOk.set(1);
   cacheHealthy.set(1);
 
-  const bounds = { source: bounded(), rule: bounded(), action: bounded(), operation: bounded(), where: bounded() };
+  const bounds = {
+    source: createLabelBound(),
+    rule: createLabelBound(),
+    action: createLabelBound(),
+    operation: createLabelBound(),
+    where: createLabelBound(),
+  };
   const sourceOf = (source: string) =>
     sources && !sources.has(source) ? "unknown" : bounds.source(source === "" ? "unknown" : source);
 
-  const seen: { [K in Observation["kind"]]: (observation: Extract<Observation, { kind: K }>) => void } = {
+  const listeners: { [K in Observation["kind"]]: (observation: Extract<Observation, { kind: K }>) => void } = {
     received({ source, status, ms }) {
       received.inc({ source: sourceOf(source), status });
       receivedSeconds.observe(ms / 1_000);
@@ -119,19 +125,21 @@ function toldMetrics(registry: Registry, sources: ReadonlySet<string> | undefine
     cache: ({ ok }) => cacheHealthy.set(ok ? 1 : 0),
     fault: ({ where }) => faults.inc({ where: bounds.where(where) }),
   };
-  // The table holds one listener per kind; TypeScript cannot follow that the kinds are the same.
-  return { observer: (observation) => (seen[observation.kind] as (observation: Observation) => void)(observation) };
+  // Each listener takes its own kind; TypeScript cannot express that the key and the observation agree.
+  return {
+    observer: (observation) => (listeners[observation.kind] as (observation: Observation) => void)(observation),
+  };
 }
 
-/** In the words of the API's filter `outcome`. */
+/** As in the API's filter `outcome`. */
 function resultOf({ problems, matched, considered }: Extract<Observation, { kind: "decided" }>): string {
   if (problems.length > 0) return "problem";
   if (matched.length > 0) return "matched";
   return considered > 0 ? "near-miss" : "no-rule";
 }
 
-/** Asked when somebody looks. NaN, not 0, while the answer is unknown: alerts must not take it for good news. */
-function askedMetrics(registry: Registry) {
+/** Metrics that are read at each scrape. NaN, not 0, when a value is unknown: 0 would hide a failure from alerts. */
+function currentMetrics(registry: Registry) {
   const gauge = (name: string, help: string, ...labelNames: string[]) =>
     new Gauge({ name: `signalbox_${name}`, help, labelNames, registers: [registry] });
   const events = gauge("store_events", "Events kept in the log");
@@ -155,10 +163,10 @@ function askedMetrics(registry: Registry) {
   };
 }
 
-function bounded(): (value: string) => string {
-  const known = new Set<string>();
+function createLabelBound(): (value: string) => string {
+  const labelValues = new Set<string>();
   return (value) => {
-    if (known.size < LABEL_VALUES_MAX) known.add(value);
-    return known.has(value) ? value : "other";
+    if (labelValues.size < LABEL_VALUES_MAX) labelValues.add(value);
+    return labelValues.has(value) ? value : "other";
   };
 }

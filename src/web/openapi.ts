@@ -1,25 +1,25 @@
-/** The OpenAPI 3.1 document, read from the table of endpoints; docs/openapi.json is this, checked in. */
+/** The OpenAPI 3.1 document, made from the table of endpoints; docs/openapi.json is a copy of it. */
 import type { TSchema } from "typebox";
 import { type Endpoint, type Endpoints, namesIn } from "../api/endpoint.ts";
 import { ENDPOINTS } from "../api/index.ts";
 import { ProblemDetailsSchema } from "../api/schemas.ts";
 import { PROBLEM_TYPE } from "./problem.ts";
 
-type Plain = { [key: string]: unknown };
+type JsonNode = { [key: string]: unknown };
 
 const HEADERS = {
   "x-api-uuid": { $ref: "#/components/headers/x-api-uuid" },
   "x-api-version": { $ref: "#/components/headers/x-api-version" },
 };
 
-/** `version` is the API's, as in x-api-version. JSON data, ready to be written. */
-export function openApiDocument(version: string, endpoints: Endpoints = ENDPOINTS): Plain {
-  const components = new Map<string, Plain>();
-  const paths: Record<string, Plain> = {};
+/** `version` is that of the API, as in x-api-version. */
+export function openApiDocument(version: string, endpoints: Endpoints = ENDPOINTS): JsonNode {
+  const components = new Map<string, JsonNode>();
+  const paths: Record<string, JsonNode> = {};
   for (const [id, endpoint] of Object.entries(endpoints)) {
     paths[endpoint.path] = {
       ...paths[endpoint.path],
-      [endpoint.method.toLowerCase()]: operation(id, endpoint, components),
+      [endpoint.method.toLowerCase()]: operationObject(id, endpoint, components),
     };
   }
   const problem = reference(ProblemDetailsSchema, components);
@@ -47,12 +47,12 @@ export function openApiDocument(version: string, endpoints: Endpoints = ENDPOINT
   };
 }
 
-function operation(id: string, endpoint: Endpoint, components: Map<string, Plain>): Plain {
+function operationObject(id: string, endpoint: Endpoint, components: Map<string, JsonNode>): JsonNode {
   const { summary, scope, body } = endpoint;
   const parameters = [...pathParameters(endpoint), ...queryParameters(endpoint, components)];
   const responses = Object.entries(endpoint.responses).map(([status, schema]) => [
     status,
-    response(schema && reference(schema, components), endpoint.produces ?? "application/json"),
+    responseObject(schema && reference(schema, components), endpoint.produces ?? "application/json"),
   ]);
   const content = body && { "application/json": { schema: reference(body, components) } };
   return {
@@ -65,13 +65,13 @@ function operation(id: string, endpoint: Endpoint, components: Map<string, Plain
   };
 }
 
-function response(schema: unknown, produces: string): Plain {
+function responseObject(schema: unknown, produces: string): JsonNode {
   const type = produces.split(";")[0] ?? produces;
   const content = schema === undefined ? {} : { content: { [type]: { schema } } };
   return { description: schema === undefined ? "Done" : "The answer", headers: HEADERS, ...content };
 }
 
-function pathParameters({ path }: Endpoint): Plain[] {
+function pathParameters({ path }: Endpoint): JsonNode[] {
   return namesIn(path).map((name) => ({
     name,
     in: "path",
@@ -81,27 +81,28 @@ function pathParameters({ path }: Endpoint): Plain[] {
   }));
 }
 
-function queryParameters({ query }: Endpoint, components: Map<string, Plain>): Plain[] {
+function queryParameters({ query }: Endpoint, components: Map<string, JsonNode>): JsonNode[] {
   const required = new Set(query?.required ?? []);
   return Object.entries(query?.properties ?? {}).map(([name, property]) => {
-    const { description, ...schema } = reference(property, components) as Plain;
+    const { description, ...schema } = reference(property, components) as JsonNode;
     return { name, in: "query", required: required.has(name), ...(description ? { description } : {}), schema };
   });
 }
 
-/** The schema as JSON, each part that has a title moved to the components and referred to. */
-function reference(schema: TSchema, components: Map<string, Plain>): unknown {
+/** The schema as JSON, with each part that has a title moved to the components and replaced by a reference. */
+function reference(schema: TSchema, components: Map<string, JsonNode>): unknown {
   const plain = JSON.parse(JSON.stringify(schema)) as unknown;
-  return lifted(plain, components);
+  return withReferences(plain, components);
 }
 
-function lifted(value: unknown, components: Map<string, Plain>): unknown {
-  if (Array.isArray(value)) return value.map((item) => lifted(item, components));
+function withReferences(value: unknown, components: Map<string, JsonNode>): unknown {
+  if (Array.isArray(value)) return value.map((item) => withReferences(item, components));
   if (typeof value !== "object" || value === null) return value;
-  const { title, ...rest } = value as Plain;
-  const inner = Object.fromEntries(Object.entries(rest).map(([key, item]) => [key, lifted(item, components)]));
+  const { title, ...rest } = value as JsonNode;
+  const inner = Object.fromEntries(Object.entries(rest).map(([key, item]) => [key, withReferences(item, components)]));
   // A property may be called title as well; the title of a schema is text.
-  if (typeof title !== "string") return title === undefined ? inner : { ...inner, title: lifted(title, components) };
+  if (typeof title !== "string")
+    return title === undefined ? inner : { ...inner, title: withReferences(title, components) };
   components.set(title, inner);
   return { $ref: `#/components/schemas/${title}` };
 }

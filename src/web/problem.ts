@@ -1,4 +1,4 @@
-/** Problem details (RFC 9457): the one way in which both listeners say no. */
+/** Problem details (RFC 9457): the error responses of both listeners. */
 import type { ProblemDetails } from "../api/schemas.ts";
 import { type Diagnostic, ERRORS, type ErrorCode, statusOf } from "../errors.ts";
 
@@ -14,14 +14,14 @@ export interface ProblemOptions {
   problems?: readonly Diagnostic[] | undefined;
 }
 
-export interface HttpResponse {
+export interface TextResponse {
   status: number;
   contentType: string;
   body: string;
   headers?: Record<string, string>;
 }
 
-/** What the client needs beside the words of the response. */
+/** Headers that the client needs beside the body. */
 const HEADERS: Partial<Record<ErrorCode, Record<string, string>>> = {
   SB0502: { allow: "POST" },
   SB0505: { "accept-encoding": "identity" },
@@ -29,7 +29,7 @@ const HEADERS: Partial<Record<ErrorCode, Record<string, string>>> = {
   SB0509: { "retry-after": "60" },
 };
 
-export function problemResponse(code: ErrorCode, options: ProblemOptions): HttpResponse {
+export function problemResponse(code: ErrorCode, options: ProblemOptions): TextResponse {
   const { requestId, reason, problems = [], status = statusOf(code) } = options;
   const { title, help } = ERRORS[code];
   const details: ProblemDetails = {

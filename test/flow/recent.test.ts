@@ -1,13 +1,13 @@
 /** What is remembered between storing and deciding is bounded, in number and in bytes. */
 import { expect, test } from "vitest";
-import { createRecent } from "../../src/flow/recent.ts";
+import { createRecentEvents } from "../../src/flow/recent.ts";
 import { newEvent } from "../support/nouns.ts";
 
 const MIB = 1024 * 1024;
 const large = (id: string, bytes: number) => ({ ...newEvent(id), dataText: "x".repeat(bytes) });
 
 test("at most 500 events are remembered, and room comes back with each that is decided", () => {
-  const recent = createRecent();
+  const recent = createRecentEvents();
   recent.remember(Array.from({ length: 501 }, (_, index) => newEvent(`evt_${index}`)));
   expect([...recent.ids()]).toHaveLength(500);
   expect(recent.event("evt_500")).toBeUndefined();
@@ -18,7 +18,7 @@ test("at most 500 events are remembered, and room comes back with each that is d
 });
 
 test("large events fill the room sooner; small ones still fit beside them", () => {
-  const recent = createRecent();
+  const recent = createRecentEvents();
   recent.remember([large("evt_1", 10 * MIB), large("evt_2", 10 * MIB), large("evt_3", 5 * MIB)]);
   expect([...recent.ids()]).toEqual(["evt_1", "evt_3"]);
   recent.remember([large("evt_1", 10 * MIB)]);

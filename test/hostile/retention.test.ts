@@ -6,8 +6,8 @@ import SqliteDatabase from "better-sqlite3";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { eventIdFrom } from "../../src/model/event.ts";
 import type { PurgeBefore, PurgePosition } from "../../src/ports/books.ts";
-import { type Call, type Method, openSqliteFile, type SqliteFile } from "../../src/store/sqlite/database.ts";
-import { scheduler } from "../../src/store/sqlite/scheduler.ts";
+import { type Method, openSqliteFile, type SqliteFile, type StoreRequest } from "../../src/store/sqlite/database.ts";
+import { createScheduler } from "../../src/store/sqlite/scheduler.ts";
 import { ARRIVAL_MS, decision, delivery, newEvent } from "../support/nouns.ts";
 import { CLAIM, LEASE, purge, STORES } from "../support/stores.ts";
 
@@ -180,12 +180,12 @@ describe("retention", () => {
 });
 
 describe("what senders wait for", () => {
-  const call = (id: number, method: Method): Call => ({ id, method, args: [] });
+  const call = (id: number, method: Method): StoreRequest => ({ id, method, args: [] });
 
   test("is done before long work and between its windows, which is not put off for ever", () => {
     const order: string[] = [];
     const coming = [[], [call(1, "append")], [], [call(2, "append"), call(3, "settle")]];
-    const perform = scheduler((calls) => order.push(calls.map(({ method }) => method).join("+")));
+    const perform = createScheduler((calls) => order.push(calls.map(({ method }) => method).join("+")));
     perform([call(4, "purge"), call(5, "events"), call(6, "append"), call(7, "purge")], () => coming.shift() ?? []);
     expect(order).toEqual(["append", "purge", "append", "events", "append+settle", "purge"]);
   });

@@ -73,7 +73,7 @@ describe("a story", () => {
 
   test("that sends the same twice says so, unless that is what it is about", async () => {
     const step = "{ send: github.pull_request.opened, with: { pull_request.title: none } }";
-    expect(await outcome(story(step, step))).toContain("It was sent before");
+    expect(await outcome(story(step, step))).toContain("The same request was sent before");
     expect(await outcome(story(step, step.replace(" }", " }, then: { duplicate: true }").replace("} },", "},")))).toBe(
       "true",
     );

@@ -11,7 +11,7 @@ import SqliteDatabase from "better-sqlite3";
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import type { Store } from "../../src/ports/store.ts";
 import { openSqliteFile } from "../../src/store/sqlite/database.ts";
-import { MIGRATIONS, migrate } from "../../src/store/sqlite/schema.ts";
+import { migrateSchema, SCHEMA_MIGRATIONS } from "../../src/store/sqlite/schema.ts";
 import { sqliteStore } from "../../src/store/sqlite/store.ts";
 import { ARRIVAL_MS, decision, delivery, event, instance, newEvent, timer } from "../support/nouns.ts";
 import {
@@ -398,12 +398,12 @@ describe("a long log", () => {
 });
 
 describe("migrations", () => {
-  test.each(count(MIGRATIONS.length).map((index) => ({ version: index + 1 })))(
+  test.each(count(SCHEMA_MIGRATIONS.length).map((index) => ({ version: index + 1 })))(
     "a file of schema version $version is brought forward and keeps what it holds",
     async ({ version }) => {
       const old = new SqliteDatabase(path);
       old.pragma("journal_mode = wal");
-      migrate(old, MIGRATIONS.slice(0, version));
+      migrateSchema(old, SCHEMA_MIGRATIONS.slice(0, version));
       old.exec(`
         insert into events (id, type, source, received_at_ms, envelope)
         values ('evt_1', 'github.push', 'github-acme', 1, '${JSON.stringify({ ...event("evt_1"), data: undefined })}');
@@ -417,7 +417,7 @@ describe("migrations", () => {
         { id: "evt_1", duplicate: true },
       ]);
       const now = new SqliteDatabase(path, { readonly: true });
-      expect(now.pragma("user_version", { simple: true })).toBe(MIGRATIONS.length);
+      expect(now.pragma("user_version", { simple: true })).toBe(SCHEMA_MIGRATIONS.length);
       now.close();
     },
   );
@@ -426,17 +426,17 @@ describe("migrations", () => {
     const db = new SqliteDatabase(path);
     const first = "create table a (x); insert into a values (1)";
     const second = "create table b (x); insert into b select x + 1 from a";
-    migrate(db, [first]);
-    migrate(db, [first, second]);
-    migrate(db, [first, second]);
+    migrateSchema(db, [first]);
+    migrateSchema(db, [first, second]);
+    migrateSchema(db, [first, second]);
     expect(db.prepare("select a.x as a, b.x as b from a, b").all()).toEqual([{ a: 1, b: 2 }]);
     db.close();
   });
 
   test("a migration that fails leaves the file as it was", () => {
     const db = new SqliteDatabase(path);
-    migrate(db, ["create table a (x)"]);
-    expect(() => migrate(db, ["create table a (x)", "create table b (x)", "create table b (y)"])).toThrow(
+    migrateSchema(db, ["create table a (x)"]);
+    expect(() => migrateSchema(db, ["create table a (x)", "create table b (x)", "create table b (y)"])).toThrow(
       "already exists",
     );
     expect(db.pragma("user_version", { simple: true })).toBe(1);
@@ -447,11 +447,11 @@ describe("migrations", () => {
   test("a file that a newer version wrote is refused with SB0702 and left alone", async () => {
     await (await opened()).close();
     const db = new SqliteDatabase(path);
-    db.pragma(`user_version = ${MIGRATIONS.length + 1}`);
+    db.pragma(`user_version = ${SCHEMA_MIGRATIONS.length + 1}`);
     db.close();
     await expect(sqliteStore({ path })).rejects.toMatchObject({ code: "SB0702" });
     const after = new SqliteDatabase(path, { readonly: true });
-    expect(after.pragma("user_version", { simple: true })).toBe(MIGRATIONS.length + 1);
+    expect(after.pragma("user_version", { simple: true })).toBe(SCHEMA_MIGRATIONS.length + 1);
     after.close();
   });
 

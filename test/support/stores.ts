@@ -9,7 +9,7 @@ import type { PurgeBefore, PurgePosition } from "../../src/ports/books.ts";
 import type { Committed } from "../../src/ports/log.ts";
 import type { Store } from "../../src/ports/store.ts";
 import { memoryStore } from "../../src/store/memory.ts";
-import { type Ask, type Call, openSqliteFile } from "../../src/store/sqlite/database.ts";
+import { type Ask, openSqliteFile, type StoreRequest } from "../../src/store/sqlite/database.ts";
 import { storeOver } from "../../src/store/sqlite/store.ts";
 import { ARRIVAL_MS, decision, newEvent } from "./nouns.ts";
 
@@ -40,7 +40,7 @@ export const STORES: readonly StoreFactory[] = [
 /** All of the SQLite store but its thread, which takes half a second to start: the calls of one turn are one transaction. */
 export function sqliteStoreInThisThread(path: string): Store {
   const file = openSqliteFile(path);
-  let waiting: { call: Call; resolve(value: unknown): void; reject(error: Error): void }[] = [];
+  let waiting: { call: StoreRequest; resolve(value: unknown): void; reject(error: Error): void }[] = [];
   let isClosed = false;
   function run(): void {
     const batch = waiting;

@@ -11,7 +11,7 @@ import type { Observation } from "../../src/ports/observe.ts";
 import type { Provider, Webhook } from "../../src/ports/provider.ts";
 import type { Store } from "../../src/ports/store.ts";
 import { responseOf } from "../../src/web/ingest.ts";
-import type { HttpResponse } from "../../src/web/problem.ts";
+import type { TextResponse } from "../../src/web/problem.ts";
 import { type WoundClock, woundClock } from "./clock.ts";
 
 const SECRET = "a secret of the tests";
@@ -33,7 +33,7 @@ export interface World {
   effects: Seen[];
   observations: Observation[];
   flow(): Flow;
-  send(event: { type: string; id: string; data: JsonObject }): Promise<HttpResponse>;
+  send(event: { type: string; id: string; data: JsonObject }): Promise<TextResponse>;
   /** Runs every arrow until nothing moves at this moment. */
   settle(): Promise<void>;
   /** Forgets everything but what is stored and the outside. */

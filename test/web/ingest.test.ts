@@ -6,7 +6,7 @@ import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { systemClock } from "../../src/clock.ts";
 import type { Observation } from "../../src/ports/observe.ts";
-import { bodyBuffer } from "../../src/web/body-buffer.ts";
+import { createBodyBuffer } from "../../src/web/body-buffer.ts";
 import { type IngestLimits, ingestListener } from "../../src/web/ingest.ts";
 import { answered, closed, dial, heard, type Keeping, keepingReceiver, listening } from "./support/senders.ts";
 
@@ -285,7 +285,7 @@ describe("memory", () => {
       fc.property(sizes, fc.boolean(), (lengths, isAnnounced) => {
         const pieces = lengths.map((length, index) => Buffer.alloc(length, index + 1));
         const wanted = Buffer.concat(pieces);
-        const buffer = bodyBuffer(isAnnounced ? wanted.length : 0);
+        const buffer = createBodyBuffer(isAnnounced ? wanted.length : 0);
         for (const piece of pieces) buffer.add(piece);
         expect(buffer.length).toBe(wanted.length);
         const body = buffer.take();

@@ -1,8 +1,8 @@
-/** What is kept beside the log, and its upkeep, in memory. */
+/** Refusals, definitions, policies, tokens, audit and purging, in memory. */
 import type { Books, PurgeBefore, Purged } from "../../ports/books.ts";
 import { REFUSALS_MAX, receivedAtMs } from "../rows.ts";
 import { isAlive } from "./log.ts";
-import { type MemoryTables, order } from "./tables.ts";
+import { compareText, type MemoryTables } from "./tables.ts";
 
 export function memoryBooks(tables: MemoryTables): Books {
   const { refusals, definitions, policies, tokens, audits } = tables;
@@ -24,7 +24,7 @@ export function memoryBooks(tables: MemoryTables): Books {
       if (!policies.has(revision)) policies.set(revision, { ...files });
     },
     policy: async (revision) => structuredClone(policies.get(revision)),
-    tokens: async () => structuredClone([...tokens.values()].sort((a, b) => order(a.name, b.name))),
+    tokens: async () => structuredClone([...tokens.values()].sort((a, b) => compareText(a.name, b.name))),
     async addToken(row) {
       if (tokens.has(row.name)) return false;
       tokens.set(row.name, structuredClone(row));
@@ -44,7 +44,7 @@ export function memoryBooks(tables: MemoryTables): Books {
   };
 }
 
-/** All that it looks at is at hand, so that only what goes is counted. */
+/** Everything is in memory, so that `limit` counts only the rows that are removed. */
 function purge({ log, byId, dedupe, deliveries }: MemoryTables, before: PurgeBefore, limit: number): Purged {
   const ended = [...deliveries.values()].filter(
     ({ delivery: { status, settledAtMs } }) =>

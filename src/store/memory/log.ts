@@ -2,7 +2,7 @@
 import { type Decision, type DedupeKey, type Delivery, instanceAddress, type NewEvent } from "../../model.ts";
 import type { Appended, ClaimOptions, Committed, Log } from "../../ports/log.ts";
 import { NO_FENCE, receivedAtMs } from "../rows.ts";
-import { type MemoryTables, type StoredEvent, tellListeners } from "./tables.ts";
+import { type EventEntry, type MemoryTables, tellListeners } from "./tables.ts";
 
 export function memoryLog(tables: MemoryTables): Log {
   const { undecided, instances, marks, lane, listeners } = tables;
@@ -14,13 +14,13 @@ export function memoryLog(tables: MemoryTables): Log {
     mark: async (source) => structuredClone(marks.get(source)),
     async claim(node, options) {
       const isHolder = claimLane(lane, node, options, Math.min(undecided.size, options.limit) > 0);
-      const claimed = isHolder ? firstWithin([...undecided.values()], options) : [];
-      const held = new Set(options.held);
+      const claimed = isHolder ? oldestWithin([...undecided.values()], options) : [];
+      const heldIds = new Set(options.held);
       return {
         lane: 0,
         fence: isHolder ? lane.fence : NO_FENCE,
         ids: claimed.map(({ event }) => event.id),
-        events: claimed.filter(({ event }) => !held.has(event.id)).map(({ event }) => structuredClone(event)),
+        events: claimed.filter(({ event }) => !heldIds.has(event.id)).map(({ event }) => structuredClone(event)),
       };
     },
     instances: async (keys) =>
@@ -29,8 +29,8 @@ export function memoryLog(tables: MemoryTables): Log {
         .map((instance) => structuredClone(instance)),
     async commit(decisions, tenure) {
       if (tenure.lane !== 0 || tenure.fence !== lane.fence) return { ok: false, why: "fenced" };
-      const refused = refusalOf(tables, decisions);
-      if (refused !== undefined) return refused;
+      const refusal = commitProblem(tables, decisions);
+      if (refusal !== undefined) return refusal;
       for (const decision of structuredClone(decisions)) write(tables, decision);
       return { ok: true };
     },
@@ -51,7 +51,7 @@ export function append(tables: MemoryTables, { event, dataText, keys }: NewEvent
   const { id } = event;
   if (byId.has(id)) return { id, duplicate: true };
   const bytes = (dataText ?? JSON.stringify(event.data)).length;
-  const record: StoredEvent = { event: structuredClone(event), seq: log.length + 1, bytes };
+  const record: EventEntry = { event: structuredClone(event), seq: log.length + 1, bytes };
   log.push(record);
   byId.set(id, record);
   undecided.set(id, record);
@@ -60,13 +60,13 @@ export function append(tables: MemoryTables, { event, dataText, keys }: NewEvent
   return { id, duplicate: false };
 }
 
-/** Whether a key still makes its event known. */
+/** Whether the key still marks an event as a duplicate. */
 export function isAlive({ untilMs, whileKept }: Omit<DedupeKey, "key">, isEventKept: boolean, atMs: number): boolean {
   if (untilMs !== undefined && untilMs >= atMs) return true;
   return isEventKept && (untilMs === undefined || whileKept === true);
 }
 
-/** Whether the node holds the lane now. It takes one that is free, and one whose lease has ended if there is something to decide. */
+/** Whether the node holds the lane now. It takes a free lane, and one whose lease has ended if there are events to decide. */
 function claimLane(
   lane: MemoryTables["lane"],
   node: string,
@@ -82,20 +82,20 @@ function claimLane(
   return true;
 }
 
-function firstWithin(events: readonly StoredEvent[], { limit, bytes, held }: ClaimOptions): StoredEvent[] {
+function oldestWithin(events: readonly EventEntry[], { limit, bytes, held }: ClaimOptions): EventEntry[] {
   const heldIds = new Set(held);
   const first = events.slice(0, limit);
-  let read = 0;
+  let bytesRead = 0;
   const end = first.findIndex((record, index) => {
     if (heldIds.has(record.event.id)) return false;
-    read += record.bytes;
-    return index > 0 && read > bytes;
+    bytesRead += record.bytes;
+    return index > 0 && bytesRead > bytes;
   });
   return end < 0 ? first : first.slice(0, end);
 }
 
-/** Why these cannot be committed as they are, if so. All are looked at before any is written: what one emits none of them decides. */
-function refusalOf({ undecided, instances }: MemoryTables, decisions: readonly Decision[]): Committed | undefined {
+/** Why the decisions cannot be committed; undefined = they can. All are checked before anything is written, so that no decision of the batch decides an event that another one emits. */
+function commitProblem({ undecided, instances }: MemoryTables, decisions: readonly Decision[]): Committed | undefined {
   const versions = new Map<string, number>();
   const events = new Set<string>();
   for (const { event, instances: stepped } of decisions) {
@@ -120,10 +120,10 @@ function write(tables: MemoryTables, decision: Decision): void {
     const address = instanceAddress(instance);
     instances.set(address, { n: instances.get(address)?.n ?? instances.size + 1, instance });
   }
-  // Cancelled before set: a state that is entered again cancels its timer and sets it anew.
+  // Cancelled before set: a state that is entered again cancels its timer and sets it again.
   for (const timer of decision.timersCancelled) timers.delete(instanceAddress(timer, timer.id));
   for (const timer of decision.timersSet) timers.set(instanceAddress(timer, timer.id), timer);
-  // Added before cancelled: a call may be made and given up by two signals of one event.
+  // Added before cancelled: two signals of one event may start a call and cancel it.
   for (const delivery of decision.deliveries) addDelivery(tables, delivery);
   if (decision.deliveries.length + decision.timersSet.length > 0) tellListeners(tables);
   for (const id of decision.cancelled) {

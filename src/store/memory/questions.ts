@@ -1,8 +1,8 @@
 /** Listings and counts, in memory. */
 import { actionName, type Delivery, type Event } from "../../model.ts";
 import type { DeliveryFilter, EventFilter, EventRecord, Questions, StoreCounts } from "../../ports/questions.ts";
-import { outcomeOf, pageOf, positionOf, receivedAtMs, SCAN_BYTES, stateCounts } from "../rows.ts";
-import { type MemoryTables, order, type StoredEvent } from "./tables.ts";
+import { eventOutcome, pageOf, positionOf, receivedAtMs, SCAN_BYTES, stateCounts } from "../rows.ts";
+import { compareText, type EventEntry, type MemoryTables } from "./tables.ts";
 
 export function memoryQuestions(tables: MemoryTables): Questions {
   const { log, byId, undecided, instances, timers, deliveries } = tables;
@@ -16,7 +16,7 @@ export function memoryQuestions(tables: MemoryTables): Questions {
       const matching: EventRecord[] = [];
       for (let seq = before - 1; seq >= 1 && matching.length <= page.limit; seq--) {
         const stored = log[seq - 1];
-        if (stored !== undefined && matches(stored, filter)) matching.push(recordOf(stored, {}));
+        if (stored !== undefined && eventMatches(stored, filter)) matching.push(recordOf(stored, {}));
       }
       return pageOf(matching, page.limit, ({ seq }) => [seq]);
     },
@@ -37,7 +37,7 @@ export function memoryQuestions(tables: MemoryTables): Questions {
       const before = positionOf(page.cursor)?.[0] ?? Number.POSITIVE_INFINITY;
       const matching = [...deliveries.values()]
         .reverse()
-        .filter(({ n, delivery }) => n < before && fits(delivery, filter));
+        .filter(({ n, delivery }) => n < before && deliveryMatches(delivery, filter));
       const { items, cursor } = pageOf(matching, page.limit, ({ n }) => [n]);
       const rows = items.map(({ delivery }) => structuredClone(delivery));
       return { items: rows, ...(cursor !== undefined && { cursor }) };
@@ -60,7 +60,7 @@ export function memoryQuestions(tables: MemoryTables): Questions {
     timersOf: async ({ machine, key }) =>
       structuredClone([...timers.values()])
         .filter((timer) => timer.machine === machine && timer.key === key)
-        .sort((a, b) => a.dueAtMs - b.dueAtMs || order(a.id, b.id)),
+        .sort((a, b) => a.dueAtMs - b.dueAtMs || compareText(a.id, b.id)),
     async counts() {
       const byStatus: StoreCounts["deliveries"] = { pending: 0, done: 0, dead: 0, observed: 0, cancelled: 0 };
       for (const { delivery } of deliveries.values()) byStatus[delivery.status] += 1;
@@ -86,12 +86,12 @@ export function memoryQuestions(tables: MemoryTables): Questions {
   };
 }
 
-/** A copy without what only the store knows. */
-function recordOf({ bytes: _, event, ...rest }: StoredEvent, data = event.data): EventRecord {
+/** A copy without the fields that only the store uses. */
+function recordOf({ bytes: _, event, ...rest }: EventEntry, data = event.data): EventRecord {
   return structuredClone({ ...rest, event: { ...event, data } });
 }
 
-function matches(record: EventRecord, filter: EventFilter): boolean {
+function eventMatches(record: EventRecord, filter: EventFilter): boolean {
   const { event, trace } = record;
   const atMs = receivedAtMs(event);
   return (
@@ -106,16 +106,16 @@ function matches(record: EventRecord, filter: EventFilter): boolean {
   );
 }
 
-function isOfType({ type }: Event, wanted: string): boolean {
-  return wanted.endsWith("*") ? type.startsWith(wanted.slice(0, -1)) : type === wanted;
+function isOfType({ type }: Event, selector: string): boolean {
+  return selector.endsWith("*") ? type.startsWith(selector.slice(0, -1)) : type === selector;
 }
 
 function hasOutcome({ trace }: EventRecord, outcome: NonNullable<EventFilter["outcome"]>): boolean {
   if (trace === undefined) return outcome === "undecided";
-  return outcome === "problem" ? trace.problems.length > 0 : outcomeOf(trace) === outcome;
+  return outcome === "problem" ? trace.problems.length > 0 : eventOutcome(trace) === outcome;
 }
 
-function fits(delivery: Delivery, { status, event, action }: DeliveryFilter): boolean {
+function deliveryMatches(delivery: Delivery, { status, event, action }: DeliveryFilter): boolean {
   return (
     (status ?? delivery.status) === delivery.status &&
     (event ?? delivery.event) === delivery.event &&

@@ -2,14 +2,18 @@
 import { type Delivery, instanceAddress } from "../../model.ts";
 import type { DueDeliveries, LeaseOptions, LeaseOrder, Queue, Settled, Settlement } from "../../ports/queue.ts";
 import { append } from "./log.ts";
-import { type MemoryTables, order, type StoredDelivery, tellListeners } from "./tables.ts";
+import { compareText, type DeliveryEntry, type MemoryTables, tellListeners } from "./tables.ts";
 
 export function memoryQueue(tables: MemoryTables): Queue {
   const { timers, deliveries, pending } = tables;
   return {
     async timersDue(nowMs, limit) {
       const upcoming = [...timers.values()].sort(
-        (a, b) => a.dueAtMs - b.dueAtMs || order(a.machine, b.machine) || order(a.key, b.key) || order(a.id, b.id),
+        (a, b) =>
+          a.dueAtMs - b.dueAtMs ||
+          compareText(a.machine, b.machine) ||
+          compareText(a.key, b.key) ||
+          compareText(a.id, b.id),
       );
       const due = upcoming.slice(0, limit).filter(({ dueAtMs }) => dueAtMs <= nowMs);
       const next = upcoming[due.length];
@@ -25,7 +29,7 @@ export function memoryQueue(tables: MemoryTables): Queue {
     },
     lease: async (nowMs, options) => lease(tables, nowMs, options),
     settle: async (settlements) => structuredClone(settlements).map((settlement) => settle(tables, settlement)),
-    /** A fresh allowance: earlier attempts and the last error stay to be read, and no longer count. */
+    /** The delivery starts again: earlier attempts and the last error stay readable and no longer count. */
     async retry(id, nowMs) {
       const stored = deliveries.get(id);
       if (stored?.delivery.status !== "dead" && stored?.delivery.status !== "cancelled") return false;
@@ -46,7 +50,7 @@ function lease({ pending }: MemoryTables, nowMs: number, options: LeaseOptions):
   const { room, roomOfOthers, limit, leaseMs } = options;
   const rooms = new Map(Object.entries(room));
   const orders = new Map(Object.entries(options.order ?? {}));
-  const byConnection = new Map<string, StoredDelivery[]>();
+  const byConnection = new Map<string, DeliveryEntry[]>();
   for (const stored of pending.values()) {
     const { connection } = stored.delivery;
     const waiting = byConnection.get(connection);
@@ -54,13 +58,13 @@ function lease({ pending }: MemoryTables, nowMs: number, options: LeaseOptions):
     else byConnection.set(connection, [stored]);
   }
   const untilMs = nowMs + leaseMs;
-  const selected: StoredDelivery[] = [];
-  const asked: StoredDelivery[] = [];
+  const selected: DeliveryEntry[] = [];
+  const requested: DeliveryEntry[] = [];
   for (const [connection, waiting] of byConnection) {
     const left = rooms.get(connection) ?? roomOfOthers;
     if (left <= 0) continue;
     const { triedRoom = left, ...order } = orders.get(connection) ?? {};
-    asked.push(...waiting.filter((stored) => triedRoom > 0 || !wasTried(stored)));
+    requested.push(...waiting.filter((stored) => triedRoom > 0 || !wasTried(stored)));
     const due = waiting.filter(({ availableAtMs }) => availableAtMs <= nowMs);
     selected.push(...firstOf(due, { ...order, left: Math.min(left, limit), triedRoom }));
   }
@@ -73,15 +77,15 @@ function lease({ pending }: MemoryTables, nowMs: number, options: LeaseOptions):
       stored.lease += 1;
       return { delivery: structuredClone(stored.delivery), lease: stored.lease, untilMs, interrupted };
     });
-  if (asked.length === 0) return { leased };
-  return { leased, nextAtMs: Math.min(...asked.map(({ availableAtMs }) => availableAtMs)) };
+  if (requested.length === 0) return { leased };
+  return { leased, nextAtMs: Math.min(...requested.map(({ availableAtMs }) => availableAtMs)) };
 }
 
 /** Those of one connection that are leased now. */
 function firstOf(
-  due: readonly StoredDelivery[],
+  due: readonly DeliveryEntry[],
   { left, triedRoom, untriedFirst, newestFirst }: Omit<LeaseOrder, "triedRoom"> & { left: number; triedRoom: number },
-): StoredDelivery[] {
+): DeliveryEntry[] {
   const tried = due.filter(wasTried).sort(byTime);
   const untried = due.filter((stored) => !wasTried(stored)).sort(byTime);
   if (newestFirst === "all") tried.reverse();
@@ -94,11 +98,11 @@ function firstOf(
   return [...first, ...tried.slice(0, Math.min(left - first.length, triedRoom))];
 }
 
-function byTime(a: StoredDelivery, b: StoredDelivery): number {
+function byTime(a: DeliveryEntry, b: DeliveryEntry): number {
   return a.availableAtMs - b.availableAtMs || a.n - b.n;
 }
 
-function wasTried({ delivery }: StoredDelivery): boolean {
+function wasTried({ delivery }: DeliveryEntry): boolean {
   return delivery.attempts.length > 0;
 }
 
@@ -108,7 +112,7 @@ function settle(tables: MemoryTables, { lease: fence, delivery, report }: Settle
   const attempts = [...stored.delivery.attempts, ...delivery.attempts.slice(-1)];
   const isCurrent = stored.lease === fence;
   if (isCurrent && stored.delivery.status === "pending") {
-    stored.delivery = settled(stored.delivery, delivery);
+    stored.delivery = withOutcome(stored.delivery, delivery);
     stored.availableAtMs = delivery.nextAtMs;
     if (delivery.status !== "pending") tables.pending.delete(delivery.id);
   }
@@ -120,7 +124,7 @@ function settle(tables: MemoryTables, { lease: fence, delivery, report }: Settle
 }
 
 /** What was decided stays; what became of it is new. */
-function settled(stored: Delivery, { status, nextAtMs, result, error, settledAtMs }: Delivery): Delivery {
+function withOutcome(stored: Delivery, { status, nextAtMs, result, error, settledAtMs }: Delivery): Delivery {
   const { result: _result, error: _error, settledAtMs: _settledAtMs, ...decided } = stored;
   return {
     ...decided,

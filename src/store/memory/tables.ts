@@ -1,39 +1,39 @@
-/** What the memory store holds, by what it is found by. Maps keep the order in which things were added. */
+/** The tables of the memory store, by key. Maps keep the order of insertion. */
 import type { AuditEntry, DedupeKey, Delivery, Instance, Json, Refusal, Timer, Token } from "../../model.ts";
 import type { EventRecord } from "../../ports/questions.ts";
 
-export interface StoredEvent extends EventRecord {
-  /** Of its data as JSON text. */
+export interface EventEntry extends EventRecord {
+  /** Length of its data as JSON text. */
   bytes: number;
 }
 
-export interface StoredDelivery {
+export interface DeliveryEntry {
   n: number;
   delivery: Delivery;
-  /** When it may be leased again: its next attempt, or the end of its lease. */
+  /** Time when it may be leased again: its next attempt, or the end of its lease. */
   availableAtMs: number;
-  /** Grows with every lease and with its end, so that only the current holder's number fits. */
+  /** Grows with every lease and with its end, so that only the current holder's number is equal. */
   lease: number;
 }
 
-export interface StoredInstance {
+export interface InstanceEntry {
   n: number;
   instance: Instance;
 }
 
 export function emptyTables() {
   return {
-    /** By seq - 1; what was purged leaves a hole. */
-    log: [] as (StoredEvent | undefined)[],
-    byId: new Map<string, StoredEvent>(),
-    undecided: new Map<string, StoredEvent>(),
+    /** By seq - 1; undefined = purged. */
+    log: [] as (EventEntry | undefined)[],
+    byId: new Map<string, EventEntry>(),
+    undecided: new Map<string, EventEntry>(),
     dedupe: new Map<string, Omit<DedupeKey, "key"> & { id: string }>(),
     marks: new Map<string, Json>(),
     lane: { owner: undefined as string | undefined, fence: 0, untilMs: 0 },
-    instances: new Map<string, StoredInstance>(),
+    instances: new Map<string, InstanceEntry>(),
     timers: new Map<string, Timer>(),
-    deliveries: new Map<string, StoredDelivery>(),
-    pending: new Map<string, StoredDelivery>(),
+    deliveries: new Map<string, DeliveryEntry>(),
+    pending: new Map<string, DeliveryEntry>(),
     refusals: [] as Refusal[],
     definitions: new Map<string, Json>(),
     policies: new Map<string, Record<string, string>>(),
@@ -46,13 +46,13 @@ export function emptyTables() {
 
 export type MemoryTables = ReturnType<typeof emptyTables>;
 
-/** There may be something new to decide or to do. */
+/** Tells the listeners that events or deliveries may have been added. */
 export function tellListeners({ listeners }: MemoryTables): void {
   for (const listener of listeners) listener();
 }
 
-/** The order of SQLite's columns for all text without surrogates. */
-export function order(a: string, b: string): number {
+/** The order of SQLite for all text without surrogates. */
+export function compareText(a: string, b: string): number {
   if (a === b) return 0;
   return a < b ? -1 : 1;
 }

@@ -1,4 +1,4 @@
-/** What is kept beside the log: refusals, definitions, policies, tokens, audit. Runs inside the caller's transaction. */
+/** Refusals, definitions, policies, tokens and audit. Runs inside the caller's transaction. */
 import { REFUSALS_MAX } from "../rows.ts";
 import type { Prepare } from "./prepare.ts";
 
@@ -73,7 +73,7 @@ const AUDITS = `
   order by n desc
   limit ?`;
 
-/** Changes a page, so that it needs a disk that takes one. */
+/** Changes a page, so that it fails when the disk is full. */
 const PING = `
   update pings
   set n = n + 1`;
@@ -84,7 +84,7 @@ export interface DefinitionRow {
   definition: string;
 }
 
-/** Bodies are JSON text throughout. */
+/** Every body is JSON text. */
 export function bookTables(prepare: Prepare) {
   const addRefusal = prepare(ADD_REFUSAL);
   const dropOldRefusals = prepare(DROP_OLD_REFUSALS);

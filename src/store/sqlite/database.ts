@@ -1,17 +1,17 @@
-/** One SQLite file and the calls it answers: synchronous, many calls in one transaction. Knows nothing of threads. */
+/** One SQLite file and its requests: synchronous, many requests in one transaction. Without threads. */
 import { chmodSync, closeSync, mkdirSync, openSync } from "node:fs";
 import { dirname } from "node:path";
 import SqliteDatabase, { type Database } from "better-sqlite3";
 import { bookTables } from "./books.ts";
 import { decisionTables } from "./decisions.ts";
 import { logTables } from "./log.ts";
-import { preparer } from "./prepare.ts";
+import { createPrepare } from "./prepare.ts";
 import { questionTables } from "./questions.ts";
 import { queueTables } from "./queue.ts";
 import { retentionTables } from "./retention.ts";
-import { migrate } from "./schema.ts";
+import { migrateSchema } from "./schema.ts";
 
-/** Who opens a file is the only one who works on it, or the one who is there last: lanes of a process that was killed are free at once. */
+/** Frees all lanes when the file is opened, so that the lanes of a process that was killed are free at once. */
 const FREE_LANES = `
   update lanes
   set owner = null
@@ -22,24 +22,27 @@ const BUSY_MS = 10_000;
 const RETRY_MS = 20;
 const CACHE_KIB = 64 * 1024;
 
-export type Tables = ReturnType<typeof tables>;
-export type Method = keyof Tables;
+export type StoreMethods = ReturnType<typeof createMethods>;
+export type Method = keyof StoreMethods;
 
-/** Performs one call on the file, grouped with others into one transaction. */
-export type Ask = <M extends Method>(method: M, ...args: Parameters<Tables[M]>) => Promise<ReturnType<Tables[M]>>;
+/** Performs one request on the file, in one transaction with others. */
+export type Ask = <M extends Method>(
+  method: M,
+  ...args: Parameters<StoreMethods[M]>
+) => Promise<ReturnType<StoreMethods[M]>>;
 
-export interface Call {
+export interface StoreRequest {
   id: number;
   method: Method;
   args: readonly unknown[];
 }
 
-export type Answer = { id: number; value: unknown } | { id: number; error: string };
+export type StoreResponse = { id: number; value: unknown } | { id: number; error: string };
 
 export interface SqliteFile {
-  /** Answers in order, durable; a call that fails leaves no trace and does not harm the others. */
-  run(calls: readonly Call[]): Answer[];
-  /** Copies the write-ahead log back and lets go. */
+  /** Responses in order, after the commit; a request that fails changes nothing and leaves the others valid. */
+  run(calls: readonly StoreRequest[]): StoreResponse[];
+  /** Copies the write-ahead log into the file and closes it. */
   close(): void;
 }
 
@@ -65,7 +68,7 @@ const READS: ReadonlySet<Method> = new Set([
 /** Opens or creates the file, for its owner only, and brings its tables up to date. Throws what SQLite throws, and SB0702. */
 export function openSqliteFile(path: string, { cacheKib = CACHE_KIB } = {}): SqliteFile {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  // SQLite gives -wal and -shm the mode of the file itself. A backup or another tool may have made them for everybody to read.
+  // SQLite gives -wal and -shm the mode of the file itself. A backup or another tool may have made them readable for other users.
   closeSync(openSync(path, "a", 0o600));
   for (const file of [path, `${path}-wal`, `${path}-shm`, `${path}-journal`]) makePrivate(file);
   const db = new SqliteDatabase(path, { timeout: BUSY_MS });
@@ -74,7 +77,7 @@ export function openSqliteFile(path: string, { cacheKib = CACHE_KIB } = {}): Sql
     db.pragma("synchronous = full");
     db.pragma("foreign_keys = on");
     db.pragma(`cache_size = -${cacheKib}`);
-    migrate(db);
+    migrateSchema(db);
     db.exec(FREE_LANES);
     return {
       run: batchRunner(db),
@@ -89,7 +92,7 @@ export function openSqliteFile(path: string, { cacheKib = CACHE_KIB } = {}): Sql
   }
 }
 
-/** SQLite waits for others in all it does but this, so two processes that create one file at once must wait here. */
+/** Two processes may create one file at once: SQLite does not wait for the other one here, so this function does. */
 function keepWriteAheadLog(db: Database): void {
   for (let waitedMs = 0; ; waitedMs += RETRY_MS) {
     try {
@@ -102,7 +105,7 @@ function keepWriteAheadLog(db: Database): void {
   }
 }
 
-/** Only the owner may change a mode, so that a file of another user stays as it is. */
+/** Only the owner can change the mode of a file; a file of another user stays as it is. */
 function makePrivate(file: string): void {
   try {
     chmodSync(file, 0o600);
@@ -112,8 +115,8 @@ function makePrivate(file: string): void {
   }
 }
 
-function tables(db: Database) {
-  const prepare = preparer(db);
+function createMethods(db: Database) {
+  const prepare = createPrepare(db);
   return {
     ...logTables(prepare),
     ...decisionTables(prepare),
@@ -126,7 +129,7 @@ function tables(db: Database) {
 
 /** Group commit: one transaction and one fsync for the whole batch, a savepoint for each call. */
 function batchRunner(db: Database): SqliteFile["run"] {
-  const methods = tables(db);
+  const methods = createMethods(db);
   const begin = { reading: db.prepare("begin"), writing: db.prepare("begin immediate") };
   const commit = db.prepare("commit");
   const rollback = db.prepare("rollback");
@@ -134,16 +137,16 @@ function batchRunner(db: Database): SqliteFile["run"] {
   const undo = db.prepare("rollback to one_call");
   const release = db.prepare("release one_call");
 
-  function answer({ id, method, args }: Call): Answer {
+  function respond({ id, method, args }: StoreRequest): StoreResponse {
     const perform = methods[method] as (...args: readonly unknown[]) => unknown;
     savepoint.run();
     try {
       const value = perform(...args);
-      if (saysNothingHappened(value)) undo.run();
+      if (isRefusal(value)) undo.run();
       release.run();
       return { id, value };
     } catch (error) {
-      // A full disk or a failing one ends the transaction itself: then no call of the batch was kept.
+      // An error of the disk may end the transaction itself: then no request of the batch is stored.
       if (!db.inTransaction) throw error;
       undo.run();
       release.run();
@@ -154,7 +157,7 @@ function batchRunner(db: Database): SqliteFile["run"] {
   return (calls) => {
     try {
       (calls.every(({ method }) => READS.has(method)) ? begin.reading : begin.writing).run();
-      const answers = calls.map(answer);
+      const answers = calls.map(respond);
       commit.run();
       return answers;
     } catch (error) {
@@ -164,8 +167,8 @@ function batchRunner(db: Database): SqliteFile["run"] {
   };
 }
 
-/** Everywhere in the ports: false, or an answer that is not ok. */
-function saysNothingHappened(value: unknown): boolean {
+/** Whether the result says that nothing was changed: false, or `ok: false`. */
+function isRefusal(value: unknown): boolean {
   return value === false || (typeof value === "object" && value !== null && "ok" in value && value.ok === false);
 }
 

@@ -1,4 +1,4 @@
-/** What decisions write: decided events, instances, timers, deliveries. Synchronous; runs inside the caller's transaction. */
+/** Writes decisions: decided events, instances, timers, deliveries. Synchronous; runs inside the caller's transaction. */
 import type { Committed, Tenure } from "../../ports/log.ts";
 import type { DecisionRow, DeliveryRow, InstanceRow } from "../rows.ts";
 import { appender } from "./log.ts";
@@ -65,7 +65,7 @@ export function decisionTables(prepare: Prepare) {
   const fence = prepare(FENCE);
   const instance = prepare<InstanceRow>(INSTANCE);
   return {
-    /** When not ok, the caller undoes what was written so far. All are claimed before any is written: what one emits none of them decides. */
+    /** When not ok, the caller rolls back. All events are claimed before anything is written, so that no decision of the batch decides an event that another one emits. */
     commit(decisions: readonly DecisionRow[], tenure: Tenure): Committed {
       if (fence.get(tenure.lane, tenure.fence) === undefined) return { ok: false, why: "fenced" };
       for (const decision of decisions) {
@@ -80,7 +80,7 @@ export function decisionTables(prepare: Prepare) {
   };
 }
 
-/** Claims the event and steps the instances of one decision; why not, if the event is decided already or an instance has moved on. */
+/** Claims the event and steps the instances of one decision; undefined = done, otherwise the reason why not. */
 function decisionClaimer(prepare: Prepare): (decision: DecisionRow) => "decided" | "stepped" | undefined {
   const step = instanceWriter(prepare);
   const decide = prepare(DECIDE);
@@ -90,7 +90,7 @@ function decisionClaimer(prepare: Prepare): (decision: DecisionRow) => "decided"
   };
 }
 
-/** Writes what else one decision causes. */
+/** Writes the timers, deliveries and emitted events of one decision. */
 function decisionWriter(prepare: Prepare): (decision: DecisionRow) => void {
   const append = appender(prepare);
   const addDelivery = deliveryWriter(prepare);
@@ -98,12 +98,12 @@ function decisionWriter(prepare: Prepare): (decision: DecisionRow) => void {
   const setTimer = prepare(SET_TIMER);
   const cancelDelivery = prepare(CANCEL_DELIVERY);
   return (decision) => {
-    // Cancelled before set: a state that is entered again cancels its timer and sets it anew.
+    // Cancelled before set: a state that is entered again cancels its timer and sets it again.
     for (const { machine, key, id } of decision.timersCancelled) cancelTimer.run(machine, key, id);
     for (const { machine, key, id, step, dueAtMs, causedBy } of decision.timersSet) {
       setTimer.run(machine, key, id, step, dueAtMs, causedBy);
     }
-    // Added before cancelled: a call may be made and given up by two signals of one event.
+    // Added before cancelled: two signals of one event may start a call and cancel it.
     for (const delivery of decision.deliveries) addDelivery(delivery);
     for (const id of decision.cancelled) cancelDelivery.run(decision.decidedAtMs, id);
     for (const emitted of decision.emitted) append(emitted);
@@ -116,8 +116,8 @@ function instanceWriter(prepare: Prepare): (row: InstanceRow) => boolean {
   return (row) => {
     const { definition, version, status, updatedAtMs, body, machine, key } = row;
     const values = [definition, version, status, updatedAtMs, body, machine, key];
-    const written = version === 1 ? create.run(...values) : step.run(...values, version - 1);
-    return written.changes === 1;
+    const result = version === 1 ? create.run(...values) : step.run(...values, version - 1);
+    return result.changes === 1;
   };
 }
 

@@ -1,4 +1,4 @@
-/** The log: events appended once, and claimed in order by who may decide them. Synchronous; runs inside the caller's transaction. */
+/** The log: events are appended once, and claimed in order by the node that holds the lane. Synchronous; runs inside the caller's transaction. */
 import type { Appended, ClaimOptions } from "../../ports/log.ts";
 import { type EventRow, NO_FENCE, type StoredEventRow } from "../rows.ts";
 import { EVENT, type Prepare } from "./prepare.ts";
@@ -118,8 +118,8 @@ function claimer(prepare: Prepare) {
 }
 
 /**
- * The fence with which the node holds the lane, if it does. It takes one that is free, and one whose lease has ended if there is something
- * to decide. A lease is written anew only when half of it is over: an idle store is not written to.
+ * The fence of the node when it holds the lane. It takes a free lane, and one whose lease has ended if there are events to decide. A lease
+ * is renewed when half of it is over and there are events, so that an idle store is not written.
  */
 function laneHolder(prepare: Prepare) {
   const laneHolder = prepare<{ owner: string | null; fence: number; untilMs: number }>(LANE_HOLDER);

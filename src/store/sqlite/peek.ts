@@ -1,24 +1,24 @@
-/** A look at the newest events of a store's file, for those who must not touch it: nothing is created, migrated or written. */
+/** Reads the newest events of a store's file; creates, migrates and writes nothing. */
 import SqliteDatabase, { type Database } from "better-sqlite3";
 import type { Event } from "../../model.ts";
 import { eventOf } from "../rows.ts";
-import { MIGRATIONS } from "./schema.ts";
+import { SCHEMA_MIGRATIONS } from "./schema.ts";
 
-export interface Peek {
-  /** Which event types are wanted. */
+export interface PeekOptions {
+  /** Selects event types. */
   wants(type: string): boolean;
-  /** Of each type at most. */
+  /** Most events of each type. */
   perType: number;
-  /** Of all payloads together; the types share them evenly. */
+  /** Most bytes of all payloads; each type gets an equal part. */
   bytes: number;
 }
 
-/** More types than a team has; the others are not looked at. */
+/** More types than a team has; further ones are left out. */
 const TYPES_MAX = 500;
-/** Who looks does not wait for who works. */
+/** Short, because a reader must not wait for a running server. */
 const BUSY_MS = 500;
 
-/** From one entry of the index to the next, instead of through all events. */
+/** Jumps from one type to the next in the index, instead of reading all events. */
 const TYPES = `
   with recursive found (type) as (
     select min(type) from events
@@ -36,33 +36,33 @@ const NEWEST = `
   limit ?`;
 
 /** Newest first within a type. None when there is no file, or it cannot be read, or another version of the program wrote it. */
-export function peekEvents(path: string, peek: Peek): Event[] {
+export function peekEvents(path: string, peek: PeekOptions): Event[] {
   let db: Database | undefined;
   try {
-    // A connection that may only read would leave -wal and -shm files behind; this one takes them along, and is told not to write. What a
-    // crash left in the -wal file may get where the next opening would put it.
+    // A read-only connection would leave -wal and -shm files behind, so this one may write but has query_only. A checkpoint of a -wal file
+    // that a crash left is allowed.
     db = new SqliteDatabase(path, { fileMustExist: true, timeout: BUSY_MS });
     db.pragma("query_only = on");
-    if (db.pragma("user_version", { simple: true }) !== MIGRATIONS.length) return [];
-    return newest(db, peek);
+    if (db.pragma("user_version", { simple: true }) !== SCHEMA_MIGRATIONS.length) return [];
+    return newestEvents(db, peek);
   } catch {
-    // What a look would have told is not worth an error; the commands that need the store tell what is wrong with it.
+    // Without these events checking goes on; commands that need the store report its errors.
     return [];
   } finally {
     db?.close();
   }
 }
 
-function newest(db: Database, { wants, perType, bytes }: Peek): Event[] {
+function newestEvents(db: Database, { wants, perType, bytes }: PeekOptions): Event[] {
   const types = db.prepare<[], { type: string }>(TYPES).all();
-  const wanted = types.filter(({ type }) => wants(type));
+  const selectedTypes = types.filter(({ type }) => wants(type));
   const ofType = db.prepare<[string, number], { envelope: string; data: string }>(NEWEST);
-  return wanted.flatMap(({ type }) => {
-    let left = bytes / wanted.length;
+  return selectedTypes.flatMap(({ type }) => {
+    let remainingBytes = bytes / selectedTypes.length;
     const events: Event[] = [];
     for (const row of ofType.iterate(type, perType)) {
-      left -= row.envelope.length + row.data.length;
-      if (left < 0) break;
+      remainingBytes -= row.envelope.length + row.data.length;
+      if (remainingBytes < 0) break;
       events.push(eventOf(row));
     }
     return events;

@@ -1,11 +1,11 @@
-/** Statements, prepared once each; and what several files share: columns, the conditions of a listing and its window. */
+/** Prepared statements, and the columns, terms and windows that several files share. */
 import type { Database, Statement } from "better-sqlite3";
 import { column } from "../rows.ts";
 
-/** Rows looked at in one call: a rare filter over a long log must not keep writers waiting. Reading so many takes milliseconds. */
+/** Rows read in one request: a rare filter over a long log must not keep writers waiting. They take milliseconds. */
 export const WINDOW = 4_000;
 
-/** What a window held, and where the next one begins; no floor = there is no next one. */
+/** The rows of a window, and `floor`, where the next one begins; absent = the last window. */
 export interface Window<Row, Position = number> {
   rows: Row[];
   floor?: Position;
@@ -25,25 +25,25 @@ export const EVENT = `
 
 export type Prepare = <Row>(sql: string) => Statement<unknown[], Row>;
 
-/** The same text gives the same statement. */
-export function preparer(db: Database): Prepare {
-  const prepared = new Map<string, Statement>();
+/** Prepares each SQL text once. */
+export function createPrepare(db: Database): Prepare {
+  const bySql = new Map<string, Statement>();
   return <Row>(sql: string) => {
-    const statement = prepared.get(sql) ?? db.prepare(sql);
-    prepared.set(sql, statement);
+    const statement = bySql.get(sql) ?? db.prepare(sql);
+    bySql.set(sql, statement);
     return statement as Statement<unknown[], Row>;
   };
 }
 
-export type Condition = readonly [sql: string, ...values: (string | number)[]];
+export type WhereTerm = readonly [sql: string, ...values: (string | number)[]];
 
-/** The condition that a column holds this text; none when no text is asked for. */
-export function equal(name: string, text: string | undefined): Condition[] {
+/** The term that the column equals the text; none for undefined. */
+export function equal(name: string, text: string | undefined): WhereTerm[] {
   return text === undefined ? [] : [[`${name} = ?`, column(text)]];
 }
 
-/** All of these, joined with `and`, and what they bind. */
-export function where(conditions: readonly Condition[]): { clause: string; values: (string | number)[] } {
+/** The terms joined with `and`, and their values. */
+export function where(conditions: readonly WhereTerm[]): { clause: string; values: (string | number)[] } {
   return {
     clause: conditions.map(([sql]) => sql).join("\n          and "),
     values: conditions.flatMap(([, ...values]) => values),

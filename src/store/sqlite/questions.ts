@@ -1,4 +1,4 @@
-/** Listings, counts and the walk through the log. Synchronous; reads inside the caller's transaction. */
+/** Listings, counts and scanning the log. Synchronous; reads inside the caller's transaction. */
 import type { Timer } from "../../model.ts";
 import type { DeliveryFilter, EventFilter, InstanceFilter } from "../../ports/questions.ts";
 import {
@@ -10,12 +10,12 @@ import {
   type StoredEventRow,
 } from "../rows.ts";
 import {
-  type Condition,
   DELIVERY_COLUMNS,
   EVENT,
   equal,
   INSTANCE_COLUMNS,
   type Prepare,
+  type WhereTerm,
   WINDOW,
   type Window,
   where,
@@ -59,8 +59,8 @@ const SUBJECT_FLOOR = `
   limit 1 offset ${WINDOW - 1}`;
 
 /**
- * How much of a window the instances fill that were changed in the same moment, and where the window ends. Asked apart from all others,
- * because SQLite would walk through those of the moment that came before.
+ * Number of the instances in a window that were changed at the same time, and the end of the window. A query of its own, because a
+ * combined one would read all instances that were changed at that time.
  */
 const SAME_MOMENT = `
   select count(*) as instances, min(n) as n
@@ -101,7 +101,7 @@ export type InstancePosition = readonly [updatedAtMs: number, n: number];
 const TOP: InstancePosition = [Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER];
 const BOTTOM: InstancePosition = [Number.MIN_SAFE_INTEGER, 0];
 
-/** Of a listing, `before` is where the window ends; its `floor` is where the next one ends, absent when there is none. */
+/** In a listing `before` is the upper end of the window, and `floor` that of the next one. */
 export function questionTables(prepare: Prepare) {
   const event = prepare<StoredEventRow>(EVENT);
   const delivery = prepare<DeliveryRow>(DELIVERY);
@@ -161,7 +161,7 @@ function deliveryLister(prepare: Prepare) {
     const { clause, values } = where([
       ["n < ?", top],
       ["n >= ?", bottom],
-      // Written out, not bound: only so does SQLite see that its partial index fits.
+      // A literal, because SQLite uses a partial index only for literals.
       ...(filter.status === "dead" ? [["status = 'dead'"] as const] : equal("status", filter.status)),
       ...equal("event", filter.event),
       ...equal("action", filter.action),
@@ -192,19 +192,19 @@ function instanceLister(prepare: Prepare) {
       : [[["(updated_at_ms, n) < (?, ?)", ...top] as const]]) {
       const filters = [...equal("machine", machine), ...equal("status", status), ...equal("key", key)];
       const { clause, values } = where([...range, ...filters]);
-      const found = prepare<InstanceRow & { n: number }>(`
+      const matchingRows = prepare<InstanceRow & { n: number }>(`
         select n, ${INSTANCE_COLUMNS}
         from instances
         where ${clause}
         order by updated_at_ms desc, n desc
         limit ?`).all(...values, limit - rows.length);
-      rows.push(...found);
+      rows.push(...matchingRows);
     }
     return floor === undefined ? { rows } : { rows, floor };
   };
 }
 
-/** Where a window that begins under `top` ends; undefined when it holds all the rest. */
+/** The lower end of the window below `top`; undefined = it reaches the last row. */
 function instanceWindow(prepare: Prepare): (top: InstancePosition) => InstancePosition | undefined {
   const sameMoment = prepare<{ instances: number; n: number }>(SAME_MOMENT);
   const earlierFloor = prepare<{ updatedAtMs: number; n: number }>(EARLIER_FLOOR);
@@ -216,8 +216,8 @@ function instanceWindow(prepare: Prepare): (top: InstancePosition) => InstancePo
   };
 }
 
-/** The window in parts that are each one range of the index: what changed in the moment of `top`, between, and in the moment of `floor`. */
-function instanceRanges(top: InstancePosition, floor: InstancePosition = BOTTOM): Condition[][] {
+/** The window as up to three ranges of the index: at the time of `top`, between, and at the time of `floor`. */
+function instanceRanges(top: InstancePosition, floor: InstancePosition = BOTTOM): WhereTerm[][] {
   const [topMs, topN] = top;
   const [floorMs, floorN] = floor;
   if (topMs === floorMs)
@@ -244,7 +244,7 @@ function instanceRanges(top: InstancePosition, floor: InstancePosition = BOTTOM)
   ];
 }
 
-/** One window's part of the counts: reading every instance at once would keep writers waiting. */
+/** The counts of one window: reading every instance at once would keep writers waiting. */
 function stateCounter(prepare: Prepare) {
   const lastInstance = prepare<{ n: number }>(LAST_INSTANCE);
   const countsByState = prepare<StateCountRow>(COUNTS_BY_STATE);
@@ -256,7 +256,7 @@ function stateCounter(prepare: Prepare) {
   };
 }
 
-function conditions(filter: EventFilter): Condition[] {
+function conditions(filter: EventFilter): WhereTerm[] {
   const { source, repo, subject, sinceMs, untilMs } = filter;
   return [
     ...(filter.type === undefined ? [] : [ofType(filter.type)]),
@@ -270,19 +270,19 @@ function conditions(filter: EventFilter): Condition[] {
   ];
 }
 
-function ofType(type: string): Condition {
+function ofType(type: string): WhereTerm {
   if (!type.endsWith("*")) return ["type = ?", column(type)];
   const prefix = type.slice(0, -1);
   return ["type >= ? and type < ?", prefix, `${prefix}\u{10ffff}`];
 }
 
-function ofRule(rule: string): Condition {
-  // The text is looked at first: reading the JSON of every trace would cost ten times as much.
+function ofRule(rule: string): WhereTerm {
+  // `instr` is tested first: reading the JSON of every trace would cost ten times as much.
   const matched = "exists (select 1 from json_each(trace, '$.matched') where value ->> 'rule' = ?)";
   return [`instr(trace, ?) > 0 and ${matched}`, JSON.stringify(rule), rule];
 }
 
-function ofOutcome(outcome: NonNullable<EventFilter["outcome"]>): Condition {
+function ofOutcome(outcome: NonNullable<EventFilter["outcome"]>): WhereTerm {
   if (outcome === "undecided") return ["decided_at_ms is null"];
   return outcome === "problem" ? ["problem = 1"] : ["outcome = ?", outcome];
 }

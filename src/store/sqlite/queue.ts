@@ -1,15 +1,15 @@
-/** What waits for its time: timers and deliveries. Synchronous; runs inside the caller's transaction. */
+/** Timers and deliveries until they are due. Synchronous; runs inside the caller's transaction. */
 import type { Timer } from "../../model.ts";
 import type { LeaseOptions, LeaseOrder, Settled } from "../../ports/queue.ts";
 import type { DeliveryRow, EventRow, SettlementRow } from "../rows.ts";
 import { appender } from "./log.ts";
 import { DELIVERY_COLUMNS, type Prepare } from "./prepare.ts";
 
-/** Pending deliveries lie in two indexes: each of the two conditions is the one of an index. */
+/** Pending deliveries are in two indexes; each condition is that of one index. */
 const UNTRIED = "status = 'pending' and attempts = '[]'";
 const TRIED = "status = 'pending' and attempts <> '[]'";
 
-/** Skips from connection to connection along the index, however many deliveries wait behind each. */
+/** Jumps from connection to connection in the index, however many deliveries each one has. */
 const waitingConnections = (condition: string) => `
   with recursive waiting (connection) as (
     select min(connection)
@@ -71,7 +71,7 @@ const SETTLE = `
     and lease = ?
     and status = 'pending'`;
 
-/** A lease that is settled is nobody's any more. */
+/** Ends a lease by raising its number. */
 const END_LEASE = `
   update deliveries
   set lease = lease + 1
@@ -83,7 +83,7 @@ const ADD_ATTEMPT = `
   set attempts = json_insert(attempts, '$[#]', json(?))
   where id = ?`;
 
-/** A fresh allowance: earlier attempts and the last error stay to be read, and no longer count. */
+/** The delivery starts again: earlier attempts and the last error stay readable and no longer count. */
 const RETRY = `
   update deliveries
   set status = 'pending', next_at_ms = ?, wake_at_ms = ?, settled_at_ms = null, result = null, lease = lease + 1,
@@ -150,13 +150,13 @@ function waitingIn(prepare: Prepare, condition: string) {
   };
 }
 
-/** Asked many times a second: costs as much as there is due, not as much as there waits. */
+/** Runs many times a second: its cost grows with the due deliveries, not with all pending ones. */
 function leaser(prepare: Prepare) {
   const tried = waitingIn(prepare, TRIED);
   const untried = waitingIn(prepare, UNTRIED);
   const lease = prepare<DeliveryRow & { lease: number }>(LEASE);
 
-  /** What is due of one connection, and in which indexes it may take more. */
+  /** The due deliveries of one connection, and the indexes from which it may take more. */
   const dueOf = (connection: string, nowMs: number, { left, order }: { left: number; order: LeaseOrder }) => {
     const { triedRoom = left, untriedFirst, newestFirst } = order;
     const fresh = (limit: number) => untried.due(connection, { nowMs, limit, isReversed: newestFirst !== undefined });

@@ -1,6 +1,6 @@
 /**
- * What has had its time goes, one window of rows per call, so that what senders wait for comes in between. A walk passes deliveries, events
- * and, if asked for, dedupe keys. Rows are older the further in front they stand, so that it ends at the first window that is young.
+ * Removes old rows, one window per request, so that requests of senders run in between. A walk goes through deliveries, events and, if
+ * `keys` is set, dedupe keys. Rows are ordered by age, so that the walk ends at the first window that is young enough.
  * Synchronous; runs inside the caller's transaction.
  */
 import { eventIdFrom } from "../../model/event.ts";
@@ -28,7 +28,7 @@ const EVENTS_WINDOW = `
   order by seq
   limit 1 offset ?`;
 
-/** Payloads go with their events. What still waits, or may be retried, keeps its event. */
+/** The payload of an event is removed with it. An event with a pending or dead delivery stays. */
 const DROP_EVENTS = `
   delete from events
   where seq > ?
@@ -49,7 +49,7 @@ const KEYS_WINDOW = `
   order by key
   limit 1 offset ?`;
 
-/** Keys are walked by themselves, because an index by event would cost every event. Only events in front of the young are looked up. */
+/** Keys have a walk of their own, because an index by event would slow every append. Events are looked up only up to `walkedSeq`. */
 const DROP_KEYS = `
   delete from dedupe
   where key > ?
@@ -67,7 +67,7 @@ const DROP_KEYS = `
       )
     )`;
 
-/** Behind every text that a key can be. */
+/** Greater than every key. */
 const LAST_KEY = "\u{10ffff}";
 
 export function retentionTables(prepare: Prepare) {
@@ -77,7 +77,7 @@ export function retentionTables(prepare: Prepare) {
     keys: keysWalk(prepare),
   };
   return {
-    /** Looks at no more than `limit` rows. */
+    /** Reads no more than `limit` rows. */
     purge(before: PurgeBefore, limit: number, from: PurgePosition = { walk: "deliveries", after: 0 }): Purged {
       return walks[from.walk](before, limit, from);
     },
@@ -92,7 +92,7 @@ function deliveriesWalk(prepare: Prepare): Walk {
   return ({ nowMs, deliveriesMs }, limit, { after }) => {
     const end = endOf.get(after, limit - 1);
     const gone = drop.run(after, end?.last ?? Number.MAX_SAFE_INTEGER, deliveriesMs).changes;
-    // A delivery is younger than its event, whose id begins with its time. One of the future tells nothing: a clock was wrong.
+    // A delivery is younger than its event, whose id begins with its time. An id of the future does not count: a clock was wrong.
     const isOver = end === undefined || (end.event >= eventIdFrom(deliveriesMs) && end.event <= eventIdFrom(nowMs));
     return { gone, next: isOver ? { walk: "events", after: 0 } : { walk: "deliveries", after: end.last } };
   };

@@ -1,26 +1,26 @@
-/** Which calls come first when several wait for the thread. */
-import type { Call, Method } from "./database.ts";
+/** The order of the requests that wait for the thread. */
+import type { Method, StoreRequest } from "./database.ts";
 
-/** One transaction holds no more calls than this: the first of them must not wait for ever. */
+/** One transaction holds no more calls than this: the first of them must not wait too long. */
 const BATCH_MAX = 512;
 
-/** Windows of long work. */
+/** Requests that read or remove a window of rows. */
 const LONG: ReadonlySet<Method> = new Set(["purge", "events", "deliveries", "instanceList", "countsByState", "scan"]);
 
 /**
- * Runs calls in batches until none is left, whatever arrives meanwhile included. Long work is done one call at a time, and all that waits is
- * done between two of them: a sender never waits for more than one window of it, and it is not put off for ever either.
+ * Runs requests in batches until none is left, those that arrive meanwhile included. Long requests run one at a time, and the urgent ones
+ * that wait run between two of them: a sender waits for at most one window, and long requests are never put off for ever.
  */
-export function scheduler(run: (calls: readonly Call[]) => void) {
-  return (first: readonly Call[], arrived: () => readonly Call[]): void => {
-    const urgent: Call[] = [];
-    const long: Call[] = [];
+export function createScheduler(run: (calls: readonly StoreRequest[]) => void) {
+  return (first: readonly StoreRequest[], arrived: () => readonly StoreRequest[]): void => {
+    const urgent: StoreRequest[] = [];
+    const long: StoreRequest[] = [];
     let isTurnOfLong = false;
-    const nextBatch = (): Call[] => {
+    const nextBatch = (): StoreRequest[] => {
       if (long.length > 0 && (isTurnOfLong || urgent.length === 0)) return long.splice(0, 1);
       return urgent.splice(0, BATCH_MAX);
     };
-    const add = (call: Call) => (LONG.has(call.method) ? long : urgent).push(call);
+    const add = (call: StoreRequest) => (LONG.has(call.method) ? long : urgent).push(call);
     first.forEach(add);
     for (;;) {
       arrived().forEach(add);

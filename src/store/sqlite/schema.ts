@@ -1,14 +1,14 @@
-/** The tables of an SQLite store, and how a file of any earlier version gets them. */
+/** The tables of an SQLite store, and the migration of files of earlier versions. */
 import type { Database } from "better-sqlite3";
 import { SignalboxError } from "../../errors.ts";
 
 /**
  * Appended, never edited: a file at version n has run the first n of these. What is queried has a column, the rest is JSON text.
- * `events` stays narrow, because deciding an event rewrites its row; the payload lies in a table of its own and is written once.
+ * `events` stays narrow, because deciding an event rewrites its row; the payload is in a table of its own and is written once.
  * `deliveries.wake_at_ms` is when a delivery may be leased again: its next attempt, or the end of its lease. `deliveries.lease` grows with
- * every lease and with its end, so that only the current holder's number fits.
+ * every lease and with its end, so that only the current holder's number is equal.
  */
-export const MIGRATIONS: readonly string[] = [
+export const SCHEMA_MIGRATIONS: readonly string[] = [
   `
   create table events (
     seq integer primary key autoincrement,
@@ -191,7 +191,7 @@ export const MIGRATIONS: readonly string[] = [
   insert into pings (n)
   values (0);
   `,
-  // A key that is remembered by time outlives its event, and then has to know the id by itself.
+  // A key with a time may outlive its event, and then needs the id of the event.
   `
   alter table dedupe add column while_kept integer;
   alter table dedupe add column id text;
@@ -204,8 +204,8 @@ export const MIGRATIONS: readonly string[] = [
   `,
 ];
 
-/** Runs what the file has not run yet, all of it or nothing, one process at a time. SB0702 when the file is ahead of the migrations. */
-export function migrate(db: Database, migrations = MIGRATIONS): void {
+/** Runs the migrations that the file has not run, in one transaction, one process at a time. SB0702 when the file is of a newer version. */
+export function migrateSchema(db: Database, migrations = SCHEMA_MIGRATIONS): void {
   db.exec("begin immediate");
   try {
     const version = Number(db.pragma("user_version", { simple: true }));

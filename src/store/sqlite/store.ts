@@ -1,4 +1,4 @@
-/** The store that needs nothing installed: one SQLite file, owned by a thread. Many calls share one fsync, each is durable on return. */
+/** The store in one SQLite file, owned by a thread. Many requests share one fsync; each is durable when it resolves. */
 import type { AuditEntry, Refusal, Token } from "../../model.ts";
 import type { Books } from "../../ports/books.ts";
 import type { Log } from "../../ports/log.ts";
@@ -38,7 +38,7 @@ export async function sqliteStore(options: { path: string }): Promise<Store> {
   return storeOver(ask, close);
 }
 
-/** The ports over whatever performs the calls. */
+/** The ports of a store over a function that performs requests. */
 export function storeOver(ask: Ask, close: () => Promise<void>): Store {
   return { ...log(ask), ...queue(ask), ...books(ask), ...questions(ask), close };
 }
@@ -47,7 +47,7 @@ function log(ask: Ask): Log {
   return {
     append: async (events, mark) =>
       ask("append", events.map(eventRow), mark && { source: column(mark.source), value: JSON.stringify(mark.value) }),
-    mark: async (source) => parsed(await ask("mark", column(source))),
+    mark: async (source) => jsonOf(await ask("mark", column(source))),
     async claim(node, { held = [], ...options }) {
       const { fence, ids, events } = await ask("claim", node, { ...options, held: [...held] });
       return { lane: LANE, fence, ids, events: events.map(eventOf) };
@@ -91,9 +91,9 @@ function books(ask: Ask): Books {
         "saveDefinitions",
         definitions.map(({ hash, machine, definition }) => ({ hash, machine, definition: JSON.stringify(definition) })),
       ),
-    definition: async (hash) => parsed(await ask("definition", hash)),
+    definition: async (hash) => jsonOf(await ask("definition", hash)),
     savePolicy: async (revision, files, nowMs) => ask("savePolicy", revision, JSON.stringify(files), nowMs),
-    policy: async (revision) => parsed(await ask("policy", revision)),
+    policy: async (revision) => jsonOf(await ask("policy", revision)),
     tokens: async () => (await ask("tokens")).map((body): Token => JSON.parse(body)),
     addToken: async (row) => ask("addToken", row.name, JSON.stringify(row)),
     touchToken: async ({ name, hash }, usedAtMs) => ask("touchToken", name, hash, usedAtMs),
@@ -113,7 +113,7 @@ function questions(ask: Ask): Questions {
     },
     async events(filter, page) {
       const [start] = positionOf(page.cursor) ?? [];
-      const { items, ...rest } = await gather(
+      const { items, ...rest } = await readPage(
         page,
         start,
         (before, limit) => ask("events", filter, before, limit),
@@ -128,7 +128,7 @@ function questions(ask: Ask): Questions {
     },
     async deliveries(filter, page) {
       const [start] = positionOf(page.cursor) ?? [];
-      const { items, ...rest } = await gather(
+      const { items, ...rest } = await readPage(
         page,
         start,
         (before, limit) => ask("deliveries", filter, before, limit),
@@ -139,7 +139,7 @@ function questions(ask: Ask): Questions {
     async instanceList(filter, page) {
       const [updatedAtMs, below = 0] = positionOf(page.cursor) ?? [];
       const start = updatedAtMs === undefined ? undefined : ([updatedAtMs, below] as const);
-      const { items, ...rest } = await gather(
+      const { items, ...rest } = await readPage(
         page,
         start,
         (before: InstancePosition | undefined, limit) => ask("instanceList", filter, before, limit),
@@ -165,7 +165,7 @@ function questions(ask: Ask): Questions {
   };
 }
 
-function parsed(text: string | undefined) {
+function jsonOf(text: string | undefined) {
   return text === undefined ? undefined : JSON.parse(text);
 }
 
@@ -173,16 +173,16 @@ function parsed(text: string | undefined) {
 const PAGE_WINDOWS_MAX = 50;
 
 /** Window by window until the page is full, enough was looked at, or nobody waits any more; other calls get their turn in between. */
-async function gather<Row, Position extends number | readonly number[]>(
+async function readPage<Row, Position extends number | readonly number[]>(
   page: Page,
   start: Position | undefined,
-  look: (before: Position | undefined, limit: number) => Promise<Window<Row, Position>>,
+  readWindow: (before: Position | undefined, limit: number) => Promise<Window<Row, Position>>,
   positionOfRow: (row: Row) => readonly number[],
 ): Promise<Paged<Row>> {
   const all: Row[] = [];
   let before = start;
   for (let windows = 0; windows < PAGE_WINDOWS_MAX && !page.signal?.aborted; windows++) {
-    const { rows, floor } = await look(before, page.limit + 1 - all.length);
+    const { rows, floor } = await readWindow(before, page.limit + 1 - all.length);
     all.push(...rows);
     if (floor === undefined || all.length > page.limit) return pageOf(all, page.limit, positionOfRow);
     before = floor;

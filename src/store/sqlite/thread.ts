@@ -1,20 +1,20 @@
-/** The thread that owns the file, seen from outside: calls go in together, and answers come back to who asked. */
+/** The thread that owns the file, as the main thread uses it: requests are sent together, responses resolve their promises. */
 import { Worker } from "node:worker_threads";
 import { SignalboxError } from "../../errors.ts";
 import { CODE, CODE_EXTENSION } from "../../package.ts";
-import type { Ask, Call } from "./database.ts";
+import type { Ask, StoreRequest } from "./database.ts";
 import type { FromWorker, ToWorker } from "./worker.ts";
 
-interface Pending {
+interface PendingRequest {
   resolve(value: unknown): void;
   reject(error: SignalboxError): void;
 }
 
-/** The calls of one turn of the event loop cross together; the thread writes whatever has gathered in one transaction. */
+/** The requests of one turn of the event loop are sent together; the thread performs all that wait in one transaction. */
 export async function startThread(path: string): Promise<{ ask: Ask; close(): Promise<void> }> {
   const worker = workerFor(path);
-  const pending = new Map<number, Pending>();
-  let outgoing: Call[] = [];
+  const pending = new Map<number, PendingRequest>();
+  let outgoing: StoreRequest[] = [];
   let lastId = 0;
   let ended: SignalboxError | undefined;
   let closing: Promise<void> | undefined;
@@ -37,7 +37,7 @@ export async function startThread(path: string): Promise<{ ask: Ask; close(): Pr
     });
   });
   worker.on("error", (cause) => end(failure("The store's thread has crashed", cause)));
-  await opened(worker, path);
+  await whenOpened(worker, path);
   worker.on("message", (message: FromWorker) => {
     if (message.kind !== "answers") return;
     for (const answer of message.answers) {
@@ -52,7 +52,7 @@ export async function startThread(path: string): Promise<{ ask: Ask; close(): Pr
       new Promise((resolve, reject) => {
         if (ended !== undefined) return reject(ended);
         lastId += 1;
-        pending.set(lastId, { resolve: resolve as Pending["resolve"], reject });
+        pending.set(lastId, { resolve: resolve as PendingRequest["resolve"], reject });
         if (outgoing.length === 0) setImmediate(send);
         outgoing.push({ id: lastId, method, args });
       }),
@@ -70,7 +70,7 @@ export async function startThread(path: string): Promise<{ ask: Ask; close(): Pr
   };
 }
 
-/** The compiled thread beside the compiled store; from sources, one that can read TypeScript. */
+/** Starts the compiled worker, or in a source tree one that reads TypeScript. */
 function workerFor(path: string): Worker {
   const options = { workerData: { path } };
   if (CODE_EXTENSION !== ".ts") return new Worker(new URL("store/sqlite/worker.js", CODE), options);
@@ -81,7 +81,7 @@ function workerFor(path: string): Worker {
   return new Worker(start, { ...options, eval: true, execArgv: [] });
 }
 
-function opened(worker: Worker, path: string): Promise<void> {
+function whenOpened(worker: Worker, path: string): Promise<void> {
   return new Promise((resolve, reject) => {
     const fail = (code: "SB0701" | "SB0702", message: string, cause?: unknown) =>
       reject(new SignalboxError(code, `Cannot open the store ${path}: ${message}`, { cause }));

@@ -1,4 +1,4 @@
-/** Answers about deliveries. */
+/** Handlers for deliveries. */
 import type { DELIVERY_ENDPOINTS } from "../../api/deliveries.ts";
 import { type HandlersOf, pageOf } from "./endpoint.ts";
 

@@ -1,4 +1,4 @@
-/** How an endpoint is answered: what its handler is given, and the check of a request against its schemas before. */
+/** Handlers of endpoints: their requests and responses, and the check of a request against the schemas. */
 import { type TSchema, Type } from "typebox";
 import type { BodyOf, Endpoint, Endpoints, ParamsOf, QueryOf, ResultOf } from "../../api/endpoint.ts";
 import { namesIn } from "../../api/endpoint.ts";
@@ -10,14 +10,14 @@ import type { Page } from "../../ports/questions.ts";
 import { allows, type Principal } from "../access.ts";
 import { type PayloadView, payloadView } from "./payload.ts";
 
-/** What handlers work with. */
+/** The collaborators of handlers. */
 export interface EndpointDeps {
   operations: Operations;
   /** The OpenAPI document. */
   document(): object;
 }
 
-/** A request that was let in and fits its schemas. */
+/** A request that is authorised and valid for its schemas. */
 export interface EndpointRequest<E extends Endpoint = Endpoint> {
   params: ParamsOf<E>;
   query: QueryOf<E>;
@@ -38,12 +38,12 @@ export interface EndpointResponse<E extends Endpoint = Endpoint> {
 /** Rejects with SignalboxError. */
 type Handler<E extends Endpoint, Deps> = (request: EndpointRequest<E>, deps: Deps) => Promise<EndpointResponse<E>>;
 
-/** One handler per endpoint of the table: the compiler misses none. */
+/** One handler per endpoint of the table. */
 export type HandlersOf<Table extends Endpoints, Deps = EndpointDeps> = {
   readonly [Id in keyof Table]: Handler<Table[Id], Deps>;
 };
 
-/** As it came: whether it fits the endpoint's schemas is not known. */
+/** A request that is not checked against the schemas yet. */
 export interface RawEndpointRequest {
   params: Readonly<Record<string, string>>;
   query: Readonly<Record<string, unknown>>;
@@ -57,10 +57,10 @@ export interface Responder {
   respond(request: RawEndpointRequest): Promise<{ status: number; body: unknown }>;
 }
 
-/** Rejects with SB0907 and every place when a request does not fit, otherwise as the handler does. */
+/** Rejects with SB0907 and all diagnostics when the request is invalid, otherwise as the handler does. */
 export function createResponders<Id extends string, Deps>(
   endpoints: Readonly<Record<Id, Endpoint>>,
-  // Each is typed where it is written, as HandlersOf its table: comparing all of them again costs the compiler seconds.
+  // Each handler has its type where it is written, by HandlersOf: checking all of them again costs the compiler seconds.
   handlers: Readonly<Record<Id, unknown>>,
   deps: Deps,
 ): Record<Id, Responder> {
@@ -69,7 +69,7 @@ export function createResponders<Id extends string, Deps>(
     const [usualStatus = 200] = Object.keys(endpoint.responses).map(Number);
     let check: ((request: RawEndpointRequest) => Diagnostic[]) | undefined;
     const respond: Responder["respond"] = async (request) => {
-      // Compiled when it is first asked, because a start should not wait for all of them.
+      // Compiled at the first request, so that a start does not wait for all schemas.
       check ??= requestChecker(endpoint);
       const problems = check(request);
       if (problems.length > 0) {

@@ -1,4 +1,4 @@
-/** Answers about the engine itself. */
+/** Handlers for the engine itself. */
 import type { ENGINE_ENDPOINTS, PROBE_ENDPOINTS } from "../../api/engine.ts";
 import { SignalboxError } from "../../errors.ts";
 import type { MetricsText } from "../metrics.ts";

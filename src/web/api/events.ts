@@ -1,4 +1,4 @@
-/** Answers about events. */
+/** Handlers for events. */
 import type { EVENT_ENDPOINTS } from "../../api/events.ts";
 import { SignalboxError } from "../../errors.ts";
 import type { EventFilter } from "../../ports/questions.ts";
@@ -25,7 +25,7 @@ export const eventHandlers: HandlersOf<typeof EVENT_ENDPOINTS> = {
   redeliverEvent: async ({ params, principal }, { operations }) => ({
     body: await operations.redeliver(params.id, principal),
   }),
-  // Nothing is withheld: it is the payload of the one who asks.
+  // Nothing is withheld: the payload comes from the client itself.
   decide: async ({ body }, { operations }) => ({ body: await operations.decide(body.event) }),
   async listRefusals({ query, view }, { operations }) {
     const refusals = await operations.refusals(pageOf(query).limit);

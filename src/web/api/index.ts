@@ -1,4 +1,4 @@
-/** What answers each endpoint, and a client that asks without a socket. */
+/** The responder of each endpoint, and a client without a socket. */
 import { type ApiClient, createClient } from "../../api/client.ts";
 import { PROBE_ENDPOINTS } from "../../api/engine.ts";
 import { API_ENDPOINTS, type ApiTable } from "../../api/index.ts";
@@ -22,11 +22,11 @@ export function apiResponders(deps: EndpointDeps): Readonly<Record<keyof ApiTabl
   return createResponders(API_ENDPOINTS, HANDLERS, deps);
 }
 
-/** As one who is on this machine. Requests are checked and answered as the listener does. */
+/** A client with the rights of this machine. Requests are checked as by the listener. */
 export function localClient(operations: Operations, apiVersion: string): ApiClient {
   const responders = apiResponders({ operations, document: () => openApiDocument(apiVersion) });
   return createClient(async (id, { params = {}, query = {}, body }) => {
-    const given = Object.fromEntries(Object.entries(query).filter(([, value]) => value !== undefined));
-    return (await responders[id].respond({ params, query: given, body, principal: LOCAL_PRINCIPAL })).body;
+    const definedQuery = Object.fromEntries(Object.entries(query).filter(([, value]) => value !== undefined));
+    return (await responders[id].respond({ params, query: definedQuery, body, principal: LOCAL_PRINCIPAL })).body;
   });
 }

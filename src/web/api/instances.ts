@@ -1,4 +1,4 @@
-/** Answers about instances, and events given to one by hand. */
+/** Handlers for instances, and for signals by hand. */
 import type { INSTANCE_ENDPOINTS } from "../../api/instances.ts";
 import { type HandlersOf, pageOf } from "./endpoint.ts";
 

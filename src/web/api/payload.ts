@@ -1,4 +1,4 @@
-/** What a principal without the scope payload:read sees instead of what senders wrote and providers answered. */
+/** Removes payloads of senders and responses of providers for principals without the scope payload:read. */
 import type { EventView } from "../../api/events.ts";
 import type {
   ConditionNode,
@@ -15,7 +15,7 @@ import type {
 const REDACTED: JsonObject = { redacted: true };
 const WITHHELD = "(redacted)";
 
-/** The nouns as the API answers them, with payloads or without. */
+/** The nouns as the API returns them, with payloads or without. */
 export interface PayloadView {
   /** Nothing is withheld. */
   isWhole: boolean;
@@ -63,7 +63,7 @@ const REDACTING: PayloadView = {
     return {
       ...explanation,
       event: withoutData(explanation.event),
-      rules: explanation.rules.map((rule) => ({ ...rule, tree: condition(rule.tree) })),
+      rules: explanation.rules.map((rule) => ({ ...rule, tree: redactedCondition(rule.tree) })),
       deliveries: explanation.deliveries.map(REDACTING.delivery),
       ...(decided ? { decided: { ...decided, trace: withoutLogs(decided.trace) } } : {}),
       ...(changes ? { changes: { ...changes, rules: changes.rules.map(withoutParams) } } : {}),
@@ -79,19 +79,19 @@ function withoutLogs({ logs, ...trace }: TraceView): TraceView {
 
 /** Parameters are rendered from payloads. */
 function withoutParams({ was, now, ...change }: RuleChange): RuleChange {
-  const quieter = ({ effects, ...end }: RuleChange["was"]) => ({
+  const withoutEffectParams = ({ effects, ...end }: RuleChange["was"]) => ({
     ...end,
     effects: effects.map((effect) => ("params" in effect ? { ...effect, params: REDACTED } : effect)),
   });
-  return { ...change, was: quieter(was), now: quieter(now) };
+  return { ...change, was: withoutEffectParams(was), now: withoutEffectParams(now) };
 }
 
-/** Keeps what the rule wants, and what was found in the envelope; takes what was found in the payload, and hints that quote it. */
-function condition({ got, hint, children, ...node }: ConditionNode): ConditionNode {
+/** Keeps the expected value, and the actual one of the envelope; removes the actual value of the payload, and hints that quote it. */
+function redactedCondition({ got, hint, children, ...node }: ConditionNode): ConditionNode {
   const isEnvelope = node.path !== undefined && !/^(event\.)?data\b/.test(node.path);
   return {
     ...node,
-    ...(children ? { children: children.map(condition) } : {}),
+    ...(children ? { children: children.map(redactedCondition) } : {}),
     ...(got === undefined ? {} : { got: isEnvelope ? got : WITHHELD }),
     ...(hint !== undefined && isEnvelope ? { hint } : {}),
   };
