@@ -82,7 +82,10 @@ export const SourceKeys = Type.Object({
     }),
   ),
   dedupe: Type.Optional(
-    Type.String({ description: "How long an equal body counts as the same event, such as 10m; 0s = never" }),
+    Type.String({
+      description:
+        "How long an equal body counts as the same event, such as 10m; 0s = never; default 7d for what carries a time or number of its own",
+    }),
   ),
 });
 

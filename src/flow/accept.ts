@@ -7,8 +7,8 @@ import type { Log } from "../ports/log.ts";
 import type { Observer } from "../ports/observe.ts";
 import type { EventDraft } from "../ports/provider.ts";
 
-/** Senders retry within minutes; an equal body later is another event, unless the provider sets another window. */
-const BODY_WINDOW_MS = 5 * 60_000;
+/** Longer than any sender repeats a delivery by itself or by hand: GitHub keeps them for three days. */
+const REMEMBERED_MS = 7 * 24 * 3_600_000;
 
 export interface AcceptDeps {
   store: Pick<Log, "append">;
@@ -21,15 +21,13 @@ export interface AcceptDeps {
 /** The source that the drafts come from. */
 export interface EventOrigin {
   name: string;
-  /** How long an equal body is the same event; absent = the provider's or the product's default. 0 = never. */
+  /** How long an equal body is the same event; absent = the default, where the draft lets it count. 0 = never. */
   dedupeWindowMs?: number;
 }
 
 export interface AcceptOptions {
   /** The webhook request that carried all of the drafts. Absent = each draft is a message of its own, as from a feed. */
   request?: { id: string; bodyHash: string; atMs: number };
-  /** The provider's own window for equal bodies. */
-  bodyWindowMs?: number;
   /** How far a feed has been read; stored in the transaction of the append. */
   mark?: Json;
 }
@@ -67,15 +65,18 @@ interface DraftPosition extends AcceptOptions {
 }
 
 function newEvent({ name, dedupeWindowMs }: EventOrigin, draft: EventDraft, position: DraftPosition): NewEvent {
-  const { request, bodyWindowMs = BODY_WINDOW_MS, nowMs, index } = position;
-  const { dataText, time, ...attributes } = draft;
+  const { request, nowMs, index } = position;
+  const { dataText, time, bodyCounts, provenUntilMs = 0, ...attributes } = draft;
   const bodyHash = request?.bodyHash ?? hash("sha256", dataText ?? JSON.stringify(draft.data));
   const place = request ? index : 0;
-  const windowMs = dedupeWindowMs ?? bodyWindowMs;
+  const windowMs = dedupeWindowMs ?? (bodyCounts === "if-asked" ? 0 : REMEMBERED_MS);
   // A feed's message id comes from an authenticated connection, so an equal body under another id is another event.
-  const isNamed = request === undefined && draft.delivery !== undefined;
+  const isNamed = bodyCounts === "never" || (request === undefined && draft.delivery !== undefined);
   const keys: DedupeKey[] = [];
-  if (draft.delivery) keys.push({ key: `id:${name}:${draft.delivery}#${place}` });
+  if (draft.delivery) {
+    const untilMs = Math.max(nowMs + REMEMBERED_MS, provenUntilMs);
+    keys.push({ key: `id:${name}:${draft.delivery}#${place}`, untilMs, whileKept: true });
+  }
   if (windowMs > 0 && !isNamed) keys.push({ key: `body:${name}:${bodyHash}#${place}`, untilMs: nowMs + windowMs });
   const receivedAt = new Date(nowMs).toISOString();
   const event: Event = {

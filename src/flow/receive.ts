@@ -98,12 +98,11 @@ async function receive(deps: ReceiverDeps & { refuse: Refuse }, incoming: Incomi
   if (normalised.kind === "malformed") return await refuse({ code: "SB0506", detail: normalised.detail });
   const { answer: response } = normalised;
   if (normalised.kind === "answer") return { kind: "answered", response: normalised.answer };
-  const { events, bodyWindowMs } = normalised;
+  const { events } = normalised;
   const origin = { ...configured, name: config.name };
   const requestInfo = { id: requestId, bodyHash: hash("sha256", request.body), atMs };
-  const window = bodyWindowMs === undefined ? {} : { bodyWindowMs };
   try {
-    const accepted = await deps.accept(origin, events, { request: requestInfo, ...window });
+    const accepted = await deps.accept(origin, events, { request: requestInfo });
     return { kind: "stored", ...accepted, ...(response ? { response } : {}) };
   } catch (error) {
     // A store that cannot write cannot record the refusal either.

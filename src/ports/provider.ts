@@ -76,6 +76,13 @@ export interface EventDraft extends Pick<Event, Attribute> {
   time?: string;
   /** The exact JSON text of data, when nothing was taken out of it. */
   dataText?: string;
+  /**
+   * Whether an equal body is the same event: "never" where `delivery` is proven by the signature, so that it decides alone; "if-asked" = only
+   * where the source's `dedupe` says so, for what carries no time or number of its own. Absent = within the window, beside `delivery`.
+   */
+  bodyCounts?: "never" | "if-asked";
+  /** Until then the request would be believed once more, so that its `delivery` is remembered at least as long. */
+  provenUntilMs?: number;
 }
 
 /** A verified request in our words; `malformed` is answered 400 and recorded; `answer` replaces 202 (pings, challenges). */
@@ -83,8 +90,6 @@ export type Normalised =
   | {
       kind: "events";
       events: EventDraft[];
-      /** How long an equal body counts as the same event; absent = the source's or product's default. 0 = never. */
-      bodyWindowMs?: number;
       answer?: { status: number; contentType?: string; body: string };
     }
   | { kind: "answer"; answer: { status: number; contentType?: string; body: string } }

@@ -65,7 +65,9 @@ describe("messages of a feed", () => {
     const { accept, clock, storedEvents } = intake();
     await accept(QUEUE, [draft(undefined)]);
     expect((await accept(QUEUE, [draft(undefined)])).isDuplicate).toBe(true);
-    clock.advance(10 * 60_000);
+    clock.advance(7 * 86_400_000);
+    expect((await accept(QUEUE, [draft(undefined)])).isDuplicate).toBe(true);
+    clock.advance(1);
     expect((await accept(QUEUE, [draft(undefined)])).isDuplicate).toBe(false);
     expect(storedEvents).toHaveLength(2);
   });

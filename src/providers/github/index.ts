@@ -9,13 +9,12 @@ import { FORM_TYPE, JSON_TYPE, mediaType, parseFormJson, parseJson, textAt, type
 import { sign, type Verifier, verifySignature } from "../kit/signature.ts";
 import { attributesOf } from "./attributes.ts";
 import { markdown } from "./markdown.ts";
+import { hasOwnTime } from "./own-time.ts";
 import { misfit } from "./payload-keys.ts";
 import { registration } from "./registration.ts";
 import { Connection, listOf, outcomeOfGithub, type Reach, resultOf, send } from "./rest.ts";
 import { GITHUB_EVENTS } from "./samples.ts";
 
-/** https://docs.github.com/en/webhooks/testing-and-troubleshooting-webhooks/redelivering-webhooks: deliveries are kept 3 days. */
-const BODY_WINDOW_MS = 3 * 24 * 3_600_000;
 /** https://docs.github.com/en/rest/repos/repos#create-a-repository-dispatch-event: what a caller may name an event. */
 const ACTION_CHARS_MAX = 100;
 /** https://docs.github.com/en/rest/commits/statuses */
@@ -68,11 +67,12 @@ function normalise(request: RawRequest, source: SourceConfig<Settings>): Normali
     type: action === "" ? `github.${event}` : `github.${event}.${action}`,
     ...(delivery && delivery.length <= 200 ? { delivery } : {}),
     ...attributesOf(data, source.ticketProjects),
+    ...(hasOwnTime(event, data) ? {} : { bodyCounts: "if-asked" as const }),
     data,
     ...(text === undefined ? {} : { dataText: text }),
   };
   const answer = { status: 200, contentType: "text/plain", body: "pong" };
-  return { kind: "events", events: [draft], bodyWindowMs: BODY_WINDOW_MS, ...(event === "ping" ? { answer } : {}) };
+  return { kind: "events", events: [draft], ...(event === "ping" ? { answer } : {}) };
 }
 
 /** In the form of a UUID, as GitHub's are; the same for the same request. */

@@ -5,6 +5,7 @@ import type { EventDraft, Normalised, Provider, RawRequest, SourceConfig } from 
 import {
   at,
   FORM_TYPE,
+  hasOwnMark,
   JSON_TYPE,
   mediaType,
   moment,
@@ -15,7 +16,7 @@ import {
   typePart,
 } from "../kit/body.ts";
 import { formFields } from "../kit/form.ts";
-import { sign, Verifier, verifySignature } from "../kit/signature.ts";
+import { sign, tokenIdentity, Verifier, verifySignature } from "../kit/signature.ts";
 import { ticketKeys } from "../kit/tickets.ts";
 import { Connection, request } from "./request.ts";
 
@@ -110,7 +111,7 @@ function normalise(request: RawRequest, source: SourceConfig<Settings>): Normali
   const { data, text } = parsed;
   const draft: EventDraft = {
     type: typeOf(settings.type, request, data),
-    ...present({ delivery: deliveryOf(settings, request, data) }),
+    ...identityOf(settings, request, data),
     ...attributesOf(settings, data, source.ticketProjects),
     data,
     ...(text === undefined ? {} : { dataText: text }),
@@ -140,14 +141,27 @@ function typeOf(type: Settings["type"], { headers }: RawRequest, data: JsonObjec
 }
 
 function idPlace({ id, verify }: Settings): Settings["id"] {
-  const isSigned = "message" in verify && verify.message.includes("header:webhook-id");
-  return id ?? (isSigned ? { header: "webhook-id" } : undefined);
+  return id ?? (isSigned(verify, "webhook-id") ? { header: "webhook-id" } : undefined);
 }
 
-function deliveryOf(settings: Settings, { headers }: RawRequest, data: JsonObject): string | undefined {
+function isSigned(verify: Verifier, header: string): boolean {
+  return "message" in verify && verify.message.includes(`header:${header}`);
+}
+
+/** What makes it the same event as an earlier one. An id that is signed, in a header or with the body, decides alone. */
+function identityOf(
+  settings: Settings,
+  { headers }: RawRequest,
+  data: JsonObject,
+): Pick<EventDraft, "delivery" | "bodyCounts" | "provenUntilMs"> {
+  const { verify } = settings;
   const from = idPlace(settings);
-  const value = from && ("header" in from ? headers[from.header] : valueAt(data, from.field));
-  return value !== undefined && value !== "" && String(value).length <= 200 ? String(value) : undefined;
+  const value = String((from && ("header" in from ? headers[from.header] : valueAt(data, from.field))) ?? "");
+  const delivery = value !== "" && value.length <= 200 ? { delivery: value } : {};
+  const isProven = from !== undefined && ("field" in from || isSigned(verify, from.header));
+  if (isProven && delivery.delivery !== undefined) return { ...delivery, bodyCounts: "never" };
+  if (verify.kind === "jwt-body-hash") return { ...tokenIdentity(verify, headers), bodyCounts: "never" };
+  return hasOwnMark(data) ? delivery : { ...delivery, bodyCounts: "if-asked" };
 }
 
 function attributesOf({ attributes = {}, statuses = {} }: Settings, data: JsonObject, projects?: readonly string[]) {

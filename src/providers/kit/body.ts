@@ -64,6 +64,34 @@ export function textAt(value: Json | undefined, ...path: readonly string[]): str
   return typeof found === "string" && found !== "" ? found : undefined;
 }
 
+/** Objects that say where it happened and who did it, not what. */
+const SURROUNDINGS = /^(account|actor|organization|project|repo|repository|sender|site|team|user)$/i;
+const OWN_ID = /^((build|delivery|deploy|deployment|event|job|message|request|run)[_-]?)?(id|uuid|guid)$/i;
+const DIGITS_OR_TIME = /^(\d+$|\d{4}-\d\d-\d\d[T ]\d\d:\d\d)/;
+
+/** Whether a body says what only this one event can say: a number, a time or an id, of something else than its surroundings. */
+export function hasOwnMark(data: JsonObject): boolean {
+  const rest: [key: string, value: Json | undefined][] = Object.entries(data);
+  for (let next = rest.pop(); next !== undefined; next = rest.pop()) {
+    const [key, value] = next;
+    if (isOwnMark(key, value)) return true;
+    // One by one: a list may be longer than a call has arguments.
+    for (const inner of entriesWithin(key, value)) rest.push(inner);
+  }
+  return false;
+}
+
+function isOwnMark(key: string, value: Json | undefined): boolean {
+  if (typeof value === "string") return value !== "" && (DIGITS_OR_TIME.test(value) || OWN_ID.test(key));
+  return typeof value === "number";
+}
+
+/** What lies in a list goes by the name of the list. */
+function entriesWithin(key: string, value: Json | undefined): [key: string, value: Json | undefined][] {
+  if (Array.isArray(value)) return value.map((item) => [key, item]);
+  return isObject(value) && !SURROUNDINGS.test(key) ? Object.entries(value) : [];
+}
+
 /** Drops the fields that are undefined, so that an absent attribute is an absent key. */
 export function present<T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as never;

@@ -4,7 +4,10 @@ import type { JsonObject } from "../../model.ts";
 import type { RawRequest, Verdict } from "../../ports/provider.ts";
 import { parseJson } from "./body.ts";
 import { canonical, freshness, hmacKey, publicKey, type Refused, refused, type Secret, sameSecret } from "./proof.ts";
-import type { JwtVerifier } from "./verifier.ts";
+import { type JwtVerifier, TOLERANCE_SECONDS } from "./verifier.ts";
+
+/** Longer ids are no sender's; such a token is known by its hash. */
+const ID_CHARS_MAX = 200;
 
 /** The algorithm is the configured one; what the token says of itself only has to agree. */
 export function verifyJwt(
@@ -37,6 +40,23 @@ export function verifyJwt(
   );
 }
 
+/**
+ * What makes a verified token the same as an earlier one, and until when it would be believed once more; that is not said where nothing in it
+ * ends.
+ */
+export function tokenIdentity(
+  { signatureHeader, toleranceSeconds = TOLERANCE_SECONDS }: JwtVerifier,
+  headers: RawRequest["headers"],
+): { delivery: string; provenUntilMs?: number } {
+  const token = headers[signatureHeader] ?? "";
+  const { jti, iat, exp } = objectOf(token.split(".")[1] ?? "") ?? {};
+  const isNamed = typeof jti === "string" && jti !== "" && jti.length <= ID_CHARS_MAX;
+  const delivery = isNamed ? jti : createHash("sha256").update(token).digest("hex");
+  const ends = [iat, exp].filter((time) => typeof time === "number");
+  if (ends.length === 0) return { delivery };
+  return { delivery, provenUntilMs: (Math.min(...ends) + toleranceSeconds + 1) * 1000 };
+}
+
 function isSigned({ alg }: JwtVerifier, message: string, signature: Buffer, secret: string): boolean {
   if (alg === "HS256") {
     const key = hmacKey("utf8", secret);
@@ -66,8 +86,8 @@ function timesRefused(verifier: JwtVerifier, claims: JsonObject, nowMs: number):
   if (expired?.reason === "timestamp_stale") return expired;
   const early = age(nbf);
   if (early?.reason === "timestamp_future") return early;
-  if (verifier.toleranceSeconds === undefined) return undefined;
-  return iat === undefined ? refused("timestamp_stale", "The token does not say when it was issued") : age(iat);
+  if (iat !== undefined || verifier.toleranceSeconds === undefined) return age(iat);
+  return refused("timestamp_stale", "The token does not say when it was issued");
 }
 
 function objectOf(part: string): JsonObject | undefined {

@@ -7,6 +7,7 @@ import { verifyJwt } from "./jwt.ts";
 import { canonical, freshness, hmacKey, publicKey, type Refused, refused, type Secret, sameSecret } from "./proof.ts";
 import type { IpVerifier, SignatureVerifier, Verifier } from "./verifier.ts";
 
+export { tokenIdentity } from "./jwt.ts";
 export { sign } from "./sign.ts";
 export { STANDARD_WEBHOOKS, Verifier } from "./verifier.ts";
 

@@ -82,7 +82,7 @@ export const JwtVerifier = Type.Object(
       Type.Integer({
         minimum: 0,
         maximum: 86_400,
-        description: `Leeway on exp and nbf, default ${TOLERANCE_SECONDS}; when given, iat is required and must be as young`,
+        description: `Leeway on exp and nbf, and how old and how early iat may be, default ${TOLERANCE_SECONDS}; when given, iat is required`,
       }),
     ),
   },
