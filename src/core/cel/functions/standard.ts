@@ -70,7 +70,7 @@ export function matchesRegex(run: Run, text: string, regex: Regex): boolean {
 function defineSizes(table: FunctionTable): void {
   for (const form of ["size(K): int", "K.size(): int"]) {
     define(table, form.replace("K", "string"), (run, a: string) => {
-      run.chargeChars(a.length);
+      run.chargeChars(a.length * 4);
       return BigInt(charCount(a));
     });
     define(table, form.replace("K", "bytes"), (_run, a: Uint8Array) => BigInt(a.length));
@@ -80,7 +80,7 @@ function defineSizes(table: FunctionTable): void {
 }
 
 /** Characters, not halves of them. */
-export function charCount(text: string): number {
+function charCount(text: string): number {
   let count = text.length;
   for (let i = 0; i < text.length - 1; i++) {
     const unit = text.charCodeAt(i);
