@@ -24,7 +24,7 @@ const data: JsonObject = {
   wide: Array.from({ length: 1_000 }, (_, i) => ({ a: { b: { c: [i, "x".repeat(100)] } } })),
   deep: nestedLists(100_000),
   deepToo: nestedLists(100_000),
-  pattern: "((a{1,30}){1,30})",
+  pattern: "(a{1,30}){1,3}",
 };
 const copy = JSON.parse(JSON.stringify({ wide: data.wide })) as JsonObject;
 
@@ -128,7 +128,7 @@ describe("patterns that come from the payload", () => {
     expect(outcome("event.data.numbers.all(x, 'a'.matches(event.data.pattern))")).toContain("gives a value");
     expect(outcome("event.data.numbers.all(x, !'b'.matches(event.data.pattern + string(x)))")).toContain(STEPS);
   });
-  test.each(["(a", "(?=a)", "[[:", "\\"])("%j is answered", (pattern) => {
+  test.each(["(a", "(?=a)", "(){1000}{1000}{1000}{1000}", "[[:", "\\"])("%j is answered", (pattern) => {
     const compiled = compileExpression("'a'.matches(event.data.p)");
     if (!compiled.ok) throw new Error(compiled.diagnostic.message);
     const result = compiled.expression.evaluate({ event: { data: { p: pattern } } });

@@ -63,7 +63,7 @@ const NEW_ZONE_STEPS = 500;
 /** CEL's `matches` is RE2, which is linear; JavaScript's engine is not, and the text comes from outside. */
 export function matchesRegex(run: Run, text: string, regex: Regex): boolean {
   if (!regex.ok) throw new CelError(regex.detail);
-  run.charge((text.length * regex.size) / 8);
+  run.charge(((text.length + 1) * regex.size) / 8);
   return regex.test(text);
 }
 
