@@ -130,6 +130,8 @@ describe("timers", () => {
     expect(set("P3D")).toEqual([{ id: "ack", dueAtMs: T0 + 3 * 24 * 60 * MINUTE }]);
     expect(set({ cel: 'context.level == 0 ? "15m" : "30m"' })).toEqual([{ id: "ack", dueAtMs: T0 + 30 * MINUTE }]);
     expect(set({ cel: "context.level * 1500" })).toEqual([{ id: "ack", dueAtMs: T0 + 1500 }]);
+    const difference = "timestamp('2026-01-05T10:00:00Z') - timestamp('2026-01-05T09:00:00.250Z')";
+    expect(set({ cel: difference })).toEqual([{ id: "ack", dueAtMs: T0 + 3_599_750 }]);
     const run = of("1m");
     run.send("START");
     expect(run.fire("ack").transition.to).toBe("b");

@@ -9,8 +9,8 @@ export const STEPS_MAX = 2_000_000;
 export const TEXT_CHARS_MAX = LIMITS.renderedBytes;
 /** How many characters that are read or copied count as one step. */
 const CHARS_PER_STEP = 64;
-/** A repetition is written out when a pattern is compiled, so a character of it can be many instructions. */
-const STEPS_PER_PATTERN_CHAR = 64;
+/** Reading one character of a pattern takes the time of so many ordinary steps. */
+const STEPS_PER_PATTERN_CHAR = 16;
 /** Deeper than any payload of a sender, and far from the end of the stack. */
 export const VALUE_DEPTH_MAX = 500;
 

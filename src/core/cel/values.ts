@@ -157,7 +157,7 @@ type MapKey = string | bigint | boolean;
 const isMapKey = (key: CelValue): boolean => ["string", "int", "uint", "bool"].includes(kindOf(key));
 
 /** What a key is looked up by, undefined for a value that no map has as a key. */
-function mapKey(key: CelValue): MapKey | undefined {
+export function mapKey(key: CelValue): MapKey | undefined {
   if (typeof key === "string" || typeof key === "bigint" || typeof key === "boolean") return key;
   if (typeof key === "number") return Number.isInteger(key) ? BigInt(key) : undefined;
   return key instanceof Uint ? key.value : undefined;

@@ -1,7 +1,7 @@
 /** The lists and sets extensions. */
 import type { Run } from "../budget.ts";
 import { compare, isEqual } from "../compare.ts";
-import { CelError, CelList, type CelValue, type ListValue, NONE, Optional, typeName } from "../values.ts";
+import { CelError, CelList, type CelValue, type ListValue, mapKey, NONE, Optional, typeName } from "../values.ts";
 import { define, type FunctionTable } from "./table.ts";
 
 export function defineLists(table: FunctionTable): void {
@@ -41,17 +41,17 @@ function flattened(run: Run, list: ListValue, depth: bigint): CelValue[] {
   });
 }
 
-/** Texts, whole numbers and bools by hash, anything else by comparing each with each. */
+/** What has a key is told apart by it, anything else by comparing each with each. */
 function distinct(run: Run, list: ListValue): CelValue[] {
-  const simple = new Set<CelValue>();
+  const keys = new Set<unknown>();
   const result: CelValue[] = [];
   const others: CelValue[] = [];
   for (const item of list.items) {
     run.charge(1);
-    const isSimple = typeof item === "string" || typeof item === "boolean";
-    if (isSimple ? simple.has(item) : others.some((other) => isEqual(run, item, other))) continue;
-    if (isSimple) simple.add(item);
-    else others.push(item);
+    const key = mapKey(item);
+    if (key === undefined ? others.some((other) => isEqual(run, item, other)) : keys.has(key)) continue;
+    if (key === undefined) others.push(item);
+    else keys.add(key);
     result.push(item);
   }
   return result;

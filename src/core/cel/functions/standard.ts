@@ -63,14 +63,14 @@ const NEW_ZONE_STEPS = 500;
 /** CEL's `matches` is RE2, which is linear; JavaScript's engine is not, and the text comes from outside. */
 export function matchesRegex(run: Run, text: string, regex: Regex): boolean {
   if (!regex.ok) throw new CelError(regex.detail);
-  run.charge((text.length * regex.size) / 8);
+  run.charge(((text.length + 1) * regex.size) / 8);
   return regex.test(text);
 }
 
 function defineSizes(table: FunctionTable): void {
   for (const form of ["size(K): int", "K.size(): int"]) {
     define(table, form.replace("K", "string"), (run, a: string) => {
-      run.chargeChars(a.length);
+      run.chargeChars(a.length * 4);
       return BigInt(charCount(a));
     });
     define(table, form.replace("K", "bytes"), (_run, a: Uint8Array) => BigInt(a.length));
@@ -80,7 +80,7 @@ function defineSizes(table: FunctionTable): void {
 }
 
 /** Characters, not halves of them. */
-export function charCount(text: string): number {
+function charCount(text: string): number {
   let count = text.length;
   for (let i = 0; i < text.length - 1; i++) {
     const unit = text.charCodeAt(i);
