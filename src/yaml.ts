@@ -19,7 +19,7 @@ import {
 } from "yaml";
 import { type Diagnostic, newDiagnostic, type Path } from "./errors.ts";
 import { type Json, type JsonObject, LIMITS } from "./model.ts";
-import { forbiddenCharacter, type Mistake, syntaxMistake, unquotedTemplate } from "./yaml/words.ts";
+import { forbiddenCharacter, type Mistake, syntaxMistake, unquotedTemplate, wordAt } from "./yaml/words.ts";
 
 /** Values after aliases are followed. Nobody writes more; a few lines of nested aliases make billions. */
 const VALUES_MAX = 1_000_000;
@@ -100,7 +100,9 @@ function compose(file: string, text: string): Pick<YamlFile, "value" | "diagnost
   });
   const early = forbiddenCharacter(text) ?? tooDeep(tokens);
   if (early !== undefined) return unreadable([early]);
-  const documents = [...new Composer({ version: "1.2", uniqueKeys: false }).compose(tokens, true, text.length)];
+  // The tags of YAML 1.1 would give bytes, dates and sets, which are no JSON.
+  const options = { version: "1.2", uniqueKeys: false, resolveKnownTags: false } as const;
+  const documents = [...new Composer(options).compose(tokens, true, text.length)];
   const document = documents[0];
   if (document === undefined) return { value: null, diagnostics: [], syntax: nothing };
   const mistake = firstMistake(text, documents);
@@ -233,7 +235,8 @@ function readNode(node: Node | null, pass: JsonPass): JsonPart {
 
 function readAlias(node: Node, name: string, pass: JsonPass): JsonPart {
   const anchor = pass.anchors.get(name);
-  if (anchor === undefined) return addMistake(pass, node, `No anchor "&${name}" stands before this alias`);
+  const unknown = `No anchor "&${name}" stands before this alias; a text that starts with * must be quoted`;
+  if (anchor === undefined) return addMistake(pass, node, unknown);
   if (anchor.part === undefined) return addMistake(pass, node, `The alias "*${name}" stands inside what it names`);
   pass.targets.set(node, anchor.node);
   return anchor.part;
@@ -261,6 +264,8 @@ function readMapping(map: YAMLMap, pass: JsonPass): JsonPart {
   let height = 0;
   for (const { key: keyNode, value } of map.items as Pair<Node, Node | null>[]) {
     const key = keyText(keyNode, pass);
+    if (isScalar(keyNode) && isAnchored(keyNode))
+      pass.anchors.set(keyNode.anchor, { node: keyNode, part: readScalar(keyNode, pass) });
     const part = readNode(value, pass);
     size += part.size;
     height = Math.max(height, part.height);
@@ -369,12 +374,6 @@ function rangeOf(text: string, lines: LineCounter, start: number, end: number): 
     col: Math.max(col, 1),
     endCol: Math.max(col, 1) + Math.max(rest.trimEnd().length, 1),
   };
-}
-
-/** The variable, template or word that begins there, or one character. */
-export function wordAt(text: string, start: number): string {
-  const match = /^(?:\$\{[^}\n]*\}?|\{\{[^}\n]*\}{0,3}|[\w.$-]+|)/.exec(text.slice(start, start + 200))?.[0];
-  return match === undefined || match === "" ? " " : match;
 }
 
 /** Where in the file the character of a string value stands: its rank among what is not white space, which folding keeps. */

@@ -1,5 +1,5 @@
 /** The helpers a template may call. Each takes checked values and gives a value; all are pure. */
-import type { Json } from "../model.ts";
+import { type Json, LIMITS } from "../model.ts";
 import { urlEncode } from "./escape.ts";
 
 /** A value on its way into text; `own` = it is the author's or already safe, and is not escaped. */
@@ -18,6 +18,8 @@ export interface Helper {
   max: number;
   /** Its first value may be missing. */
   lenient?: boolean;
+  /** It reads lists and objects to the bottom, and is charged for that. */
+  readsAll?: boolean;
   apply(values: readonly Valued[]): Valued;
 }
 
@@ -35,9 +37,9 @@ export const HELPERS: Readonly<Record<string, Helper>> = {
     apply: ([value]) => ({ value: urlEncode(textOf(value, "urlencode")), own: true }),
   },
   truncate: { form: "{{truncate path 80}}", min: 2, max: 2, apply: truncate },
-  join: { form: '{{join list ", "}}', min: 1, max: 2, apply: join },
+  join: { form: '{{join list ", "}}', min: 1, max: 2, readsAll: true, apply: join },
   first: { form: "{{first list}}", min: 1, max: 1, apply: first },
-  json: { form: "{{json path}}", min: 1, max: 2, apply: json },
+  json: { form: "{{json path}}", min: 1, max: 2, readsAll: true, apply: json },
   date: { form: '{{date path "YYYY-MM-DD"}}', min: 1, max: 2, apply: date },
   eq: {
     form: '{{#if (eq path "text")}}',
@@ -92,7 +94,18 @@ export function joined(list: readonly Json[], separator: string): string {
   const nested = list.find((item) => typeof item === "object" && item !== null);
   if (nested !== undefined)
     throw new HelperFailure("the list holds objects or lists, write {{json path}} or {{#each path}}");
-  return list.map((item) => (item === null ? "" : String(item))).join(separator);
+  let text = "";
+  list.forEach((item, i) => {
+    text = limited(text + (i === 0 ? "" : separator) + (item === null ? "" : String(item)));
+  });
+  return text;
+}
+
+/** Refuses a text while it grows, before there is no room for it. */
+function limited(text: string): string {
+  if (text.length > LIMITS.renderedBytes)
+    throw new HelperFailure(`The text is longer than ${LIMITS.renderedBytes} bytes`);
+  return text;
 }
 
 function first([list]: readonly Valued[]): Valued {
@@ -101,8 +114,23 @@ function first([list]: readonly Valued[]): Valued {
 }
 
 function json([value, indent]: readonly Valued[]): Valued {
-  const spaces = typeof indent?.value === "number" ? indent.value : 0;
-  return data(JSON.stringify(value?.value ?? null, null, spaces));
+  const spaces = typeof indent?.value === "number" ? Math.min(Math.max(Math.trunc(indent.value), 0), 10) : 0;
+  return data(written(value?.value ?? null, " ".repeat(spaces), ""));
+}
+
+/** What JSON.stringify gives, with the limit held at every level: deep lists with wide indentation would fill the memory. */
+function written(value: Json, indent: string, before: string): string {
+  if (typeof value !== "object" || value === null) return JSON.stringify(value);
+  const [open, close] = Array.isArray(value) ? "[]" : "{}";
+  const inside = before + indent;
+  const colon = indent === "" ? ":" : ": ";
+  let text = "";
+  for (const [key, member] of Object.entries(value)) {
+    const name = Array.isArray(value) ? "" : JSON.stringify(key) + colon;
+    const line = indent === "" ? "" : `\n${inside}`;
+    text = limited(`${text}${text === "" ? "" : ","}${line}${name}${written(member, indent, inside)}`);
+  }
+  return text === "" ? `${open}${close}` : `${open}${text}${indent === "" ? "" : `\n${before}`}${close}`;
 }
 
 const DATE_PARTS: Readonly<Record<string, [start: number, end: number]>> = {

@@ -9,7 +9,8 @@ import { type Json, type JsonObject, LIMITS } from "../model.ts";
 import { type Escapes, wellFormed } from "./escape.ts";
 import { compileExpression, type Scope } from "./expr.ts";
 import { type Slot, slotBelow, slotOf } from "./slot.ts";
-import { RenderFailure, type TemplatePass } from "./template/reading.ts";
+import { charge, sizeProblem } from "./template/bounds.ts";
+import { type RenderBudget, RenderFailure, type TemplatePass } from "./template/reading.ts";
 import type { ProgramNode } from "./template/syntax.ts";
 import { asText, type Output, readTemplate, type Template } from "./template/template.ts";
 
@@ -39,10 +40,14 @@ export interface CompileOptions {
   escapes?: Escapes | undefined;
 }
 
+/** A value is copied faster than text is made. */
+const VALUES_PER_STEP = 16;
+
 /** What is shared by one rendering. */
 interface Run {
   scope: Scope;
   bytes: number;
+  budget: RenderBudget;
 }
 
 type Part = (run: Run) => Json;
@@ -66,7 +71,7 @@ export function compileValue(
 
 function renderPart(part: Part, scope: Scope): Rendered {
   try {
-    return { ok: true, value: part({ scope, bytes: 0 }) };
+    return { ok: true, value: part({ scope, bytes: 0, budget: { steps: 0 } }) };
   } catch (error) {
     if (error instanceof PartFailure) return { ok: false, detail: error.message, path: [...error.path] };
     throw error;
@@ -112,11 +117,12 @@ function celPart(source: unknown, slot: Slot, path: Path, pass: RenderPass): Par
   }
   const { expression } = compiled;
   for (const read of expression.reads) pass.reads.add(read);
-  return (run) => {
-    const result = expression.evaluate(run.scope);
-    if (!result.ok) throw new PartFailure(result.detail, path);
-    return escapeValue(result.value, slot, run, path);
-  };
+  return (run) =>
+    guarded(path, () => {
+      const result = expression.evaluate(run.scope);
+      if (!result.ok) throw new PartFailure(result.detail, path);
+      return escapeValue(result.value, slot, run, path);
+    });
 }
 
 function filePart(name: unknown, slot: Slot, path: Path, pass: RenderPass): Part {
@@ -140,9 +146,9 @@ function textPart(source: string, slot: Slot, path: Path, pass: RenderPass, file
     guarded(path, () => {
       template ??= readText(source, { templates, diagnostics: [], reads: new Set() }, file).template;
       if (template?.lone !== undefined && !slot.text)
-        return escapeLone(template.lone(run.scope), source, slot, run, path);
-      const out: Output = { text: "", left: LIMITS.renderedBytes, steps: 0, escape: slot.escape };
-      template?.write(run.scope, out);
+        return escapeLone(template.lone(run.scope, run.budget), source, slot, run, path);
+      const out: Output = { text: "", left: LIMITS.renderedBytes, escape: slot.escape };
+      template?.write(run.scope, run.budget, out);
       return counted(wellFormed(out.text), run, path);
     });
 }
@@ -157,6 +163,7 @@ function readText(
     const diagnostic = file === undefined ? parsed.diagnostic : inTemplate(parsed.diagnostic, file);
     return { diagnostics: [diagnostic] };
   }
+  const partials = new Map<string, ReturnType<TemplatePass["partial"]>>();
   const templatePass: TemplatePass = {
     source,
     diagnostics,
@@ -164,8 +171,11 @@ function readText(
     nodes: 0,
     inside: file === undefined ? [] : [file],
     partialNames: [...templates.keys()],
-    partial: (name) => partialOf(name, templates, diagnostics),
-    ...(file === undefined ? {} : { calledAt: 0 }),
+    partial(name) {
+      if (!partials.has(name)) partials.set(name, partialOf(name, templates, diagnostics));
+      return partials.get(name);
+    },
+    ...(file === undefined ? {} : { calledAt: () => 0 }),
   };
   return { template: readTemplate(parsed.program, templatePass), diagnostics };
 }
@@ -195,6 +205,7 @@ function escapeLone(
 
 /** Escapes every text inside for its place. What needs no change is not copied. */
 function escapeValue(value: Json, slot: Slot, run: Run, path: Path): Json {
+  charge(run.budget, 1 / VALUES_PER_STEP);
   if (typeof value === "string") return counted(slot.escape(value), run, path);
   if (typeof value !== "object" || value === null) return value;
   if (Array.isArray(value)) return value.map((member, i) => escapeValue(member, slotBelow(slot, i), run, path));
@@ -218,6 +229,8 @@ function counted(text: string, run: Run, path: Path): string {
 type Parsed = { ok: true; program: ProgramNode } | { ok: false; diagnostic: Diagnostic };
 
 function parse(source: string): Parsed {
+  const problem = sizeProblem(source);
+  if (problem !== undefined) return { ok: false, diagnostic: syntax(problem.message, problem.offset) };
   try {
     return { ok: true, program: Handlebars.parse(source) as unknown as ProgramNode };
   } catch (error) {

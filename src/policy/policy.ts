@@ -10,7 +10,8 @@ import { type ActionForm, compileValue } from "../core/render.ts";
 import { type Diagnostic, nearest, newDiagnostic, newWarning, type Path } from "../errors.ts";
 import { Rule } from "../model/rule.ts";
 import { type Json, type JsonObject, LIMITS } from "../model.ts";
-import { placed, readYaml, wordAt, type YamlFile } from "../yaml.ts";
+import { wordAt } from "../yaml/words.ts";
+import { placed, readYaml, type YamlFile } from "../yaml.ts";
 import { isMachineFile, isRuleFile, isTemplateFile, type PolicyFiles } from "./files.ts";
 
 export { type PolicyFiles, readPolicyFiles } from "./files.ts";

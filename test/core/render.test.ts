@@ -33,6 +33,7 @@ const templates = new Map([
   ["pool", "{{> loop}}"],
   ["broken", "line\n{{#if}}"],
   ["unknown", "line\n{{evnt.title}}"],
+  ["two", "- A\n- b\n"],
 ]);
 
 function compile(value: unknown, options: CompileOptions = {}) {
@@ -76,6 +77,8 @@ describe("values", () => {
     [{ template: "footer" }, "by Ann"],
     ["{{> footer}}!", "by Ann!"],
     ["{{#each event.data.commits}}{{> item}}{{/each}}", "a;b;"],
+    // A partial that stands alone on its line gives its indentation to every line, as in Handlebars.
+    ["X\n  {{> two}}\nY", "X\n  - A\n  - b\nY"],
     ["\\{{event.number}}", "{{event.number}}"],
     ["a{{!-- not shown --}}b", "ab"],
   ])("%j gives %j", (value, expected) => {

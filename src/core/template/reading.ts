@@ -6,11 +6,17 @@ import type { Loc, ProgramNode } from "./syntax.ts";
 /** Why a rendering ended, in a sentence. Thrown and caught inside core/render only. */
 export class RenderFailure extends Error {}
 
+/** What one rendering has cost so far. */
+export interface RenderBudget {
+  steps: number;
+}
+
 /** The place a template looks from: `each` and `with` push one. */
 export interface Frame {
   value: unknown;
   parent: Frame | undefined;
   names: Readonly<Record<string, unknown>>;
+  budget: RenderBudget;
 }
 
 /** The value, or undefined when it is missing and that is allowed; throws RenderFailure otherwise. */
@@ -30,7 +36,7 @@ export interface TemplatePass {
   /** Template files that are being read, outermost first. */
   inside: readonly string[];
   /** Where in the outermost text the innermost file was named. */
-  calledAt?: number;
+  calledAt?: () => number;
 }
 
 /** Static counterpart of a frame: the dotted path it stands for, when known, and the names that block parameters give. */
@@ -41,14 +47,18 @@ export interface Level {
   names: ReadonlyMap<string, string | undefined>;
 }
 
+/** Finding the place of one takes a walk over the text, and nobody reads more. */
+const DIAGNOSTICS_MAX = 100;
+
 /** Adds a diagnostic: at its offset in the text, or by line when it lies in a template file. */
 export function addDiagnostic(pass: TemplatePass, loc: Loc, message: string, suggestion?: string): void {
+  if (pass.diagnostics.length >= DIAGNOSTICS_MAX) return;
   const file = pass.inside.at(-1);
   pass.diagnostics.push(
     file === undefined
       ? newDiagnostic("SB0106", message, { offset: offsetOf(pass.source, loc), suggestion })
       : newDiagnostic("SB0106", `In template "${file}", line ${loc.start.line}: ${message}`, {
-          offset: pass.calledAt ?? 0,
+          offset: pass.calledAt?.() ?? 0,
           suggestion,
           template: file,
         }),

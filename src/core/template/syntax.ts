@@ -35,6 +35,8 @@ export interface BlockNode extends Omit<CallNode, "type"> {
 }
 export interface PartialNode {
   type: "PartialStatement";
+  /** What stands before it when it stands alone on its line. */
+  indent?: string;
   name: ExpressionNode;
   params: ExpressionNode[];
   hash?: object;

@@ -5,6 +5,7 @@
 import { nearest } from "../../errors.ts";
 import { type Json, LIMITS } from "../../model.ts";
 import { HELPERS, type Helper, HelperFailure, joined, kindOf, type Valued } from "../helpers.ts";
+import { charge, chargeChars, chargeWhole } from "./bounds.ts";
 import { readPath, staticPath } from "./paths.ts";
 import {
   addDiagnostic,
@@ -13,6 +14,7 @@ import {
   MISSING,
   offsetOf,
   type ReadValue,
+  type RenderBudget,
   RenderFailure,
   type TemplatePass,
 } from "./reading.ts";
@@ -27,26 +29,26 @@ import type {
   StatementNode,
 } from "./syntax.ts";
 
-/** One rendering: where text goes and what it may cost. */
+/** Where text goes. */
 export interface Output {
   text: string;
   /** UTF-16 units that may still be written; the exact count of bytes follows at the end. */
   left: number;
-  steps: number;
   escape(text: string): string;
 }
 
 export interface Template {
-  write(scope: object, out: Output): void;
+  write(scope: object, budget: RenderBudget, out: Output): void;
   /** When the template is nothing but one {{…}}: its value with its type. */
-  lone: ((scope: object) => Valued) | undefined;
+  lone: ((scope: object, budget: RenderBudget) => Valued) | undefined;
 }
 
 type Write = (frame: Frame, out: Output) => void;
 
-const STEPS_MAX = 500_000;
 const NODES_MAX = 10_000;
 const PARTIALS_DEEP_MAX = 10;
+
+const TOO_LONG = `The text is longer than ${LIMITS.renderedBytes} bytes`;
 
 const ROOT_LEVEL: Level = { path: "", root: true, parent: undefined, names: new Map() };
 
@@ -58,10 +60,10 @@ export function readTemplate(program: ProgramNode, pass: TemplatePass): Template
     only?.type === "MustacheStatement" && more.length === 0
       ? readExpression(only, ROOT_LEVEL, { ...pass, diagnostics: [] }, false)
       : undefined;
-  const frame = (scope: object): Frame => ({ value: scope, parent: undefined, names: {} });
+  const frame = (value: object, budget: RenderBudget): Frame => ({ value, parent: undefined, names: {}, budget });
   return {
-    write: (scope, out) => write(frame(scope), out),
-    lone: lone && ((scope) => lone(frame(scope))),
+    write: (scope, budget, out) => write(frame(scope, budget), out),
+    lone: lone && ((scope, budget) => lone(frame(scope, budget))),
   };
 }
 
@@ -70,19 +72,24 @@ export function readTemplate(program: ProgramNode, pass: TemplatePass): Template
 function readProgram(program: ProgramNode | undefined, level: Level, pass: TemplatePass): Write {
   const writes = (program?.body ?? []).map((statement) => readStatement(statement, level, pass));
   return (frame, out) => {
+    charge(frame.budget, writes.length);
     for (const write of writes) write(frame, out);
   };
 }
 
 const NOTHING: Write = () => undefined;
 
-function readStatement(statement: StatementNode, level: Level, pass: TemplatePass): Write {
+function isTooMany(node: StatementNode | ExpressionNode, pass: TemplatePass): boolean {
   pass.nodes += 1;
-  if (pass.nodes === NODES_MAX) addDiagnostic(pass, statement.loc, `A template has at most ${NODES_MAX} parts`);
-  if (pass.nodes >= NODES_MAX) return NOTHING;
+  if (pass.nodes === NODES_MAX) addDiagnostic(pass, node.loc, `A template has at most ${NODES_MAX} parts`);
+  return pass.nodes >= NODES_MAX;
+}
+
+function readStatement(statement: StatementNode, level: Level, pass: TemplatePass): Write {
+  if (isTooMany(statement, pass)) return NOTHING;
   switch (statement.type) {
     case "ContentStatement":
-      return (_, out) => put(out, statement.value);
+      return ({ budget }, out) => put(out, statement.value, budget);
     case "CommentStatement":
       return NOTHING;
     case "MustacheStatement":
@@ -99,11 +106,10 @@ function readStatement(statement: StatementNode, level: Level, pass: TemplatePas
   }
 }
 
-function put(out: Output, text: string): void {
-  out.steps += 1;
+function put(out: Output, text: string, budget: RenderBudget): void {
+  chargeChars(budget, text.length);
   out.left -= text.length;
-  if (out.left < 0) throw new RenderFailure(`The text is longer than ${LIMITS.renderedBytes} bytes`);
-  if (out.steps > STEPS_MAX) throw new RenderFailure("The template repeats too often");
+  if (out.left < 0) throw new RenderFailure(TOO_LONG);
   out.text += text;
 }
 
@@ -120,8 +126,9 @@ function readMustache(node: MustacheNode, level: Level, pass: TemplatePass): Wri
   const name = nameOf(node);
   return (frame, out) => {
     const { value, own } = read(frame);
+    chargeWhole(frame.budget, value);
     const text = asText(value, name);
-    put(out, own ? text : out.escape(text));
+    put(out, own ? text : out.escape(text), frame.budget);
   };
 }
 
@@ -200,7 +207,7 @@ function writeWith(read: ReadValue, then: Write, otherwise: Write, names: readon
   return (frame, out) => {
     const { value } = read(frame);
     if (!isTruthy(value)) return otherwise(frame, out);
-    then({ value, parent: frame, names: named(names, [value]) }, out);
+    then({ value, parent: frame, names: named(names, [value]), budget: frame.budget }, out);
   };
 }
 
@@ -210,9 +217,10 @@ function writeEach(read: ReadValue, then: Write, otherwise: Write, names: readon
     const entries = entriesOf(value);
     if (entries.length === 0) return otherwise(frame, out);
     entries.forEach(([key, member], index) => {
-      put(out, "");
+      charge(frame.budget, 1);
       const data = { "@index": index, "@key": key, "@first": index === 0, "@last": index === entries.length - 1 };
-      then({ value: member, parent: frame, names: { ...data, ...named(names, [member, key]) } }, out);
+      const inside = { ...data, ...named(names, [member, key]) };
+      then({ value: member, parent: frame, names: inside, budget: frame.budget }, out);
     });
   };
 }
@@ -247,11 +255,22 @@ function readPartial(node: PartialNode, level: Level, pass: TemplatePass): Write
     if (last !== undefined) last.code = "SB0204";
     return NOTHING;
   }
-  const calledAt = pass.calledAt ?? offsetOf(pass.source, node.loc);
+  const calledAt = pass.calledAt ?? (() => offsetOf(pass.source, node.loc));
   const inner: TemplatePass = { ...pass, source: partial.source, inside: [...pass.inside, name], calledAt };
   const write = readProgram(partial.program, level, inner);
   pass.nodes = inner.nodes;
-  return write;
+  const { indent = "" } = node;
+  return indent === "" ? write : (frame, out) => writeIndented(write, indent, frame, out);
+}
+
+/** As Handlebars has it: a partial that stands alone on its line gives its indentation to every line of its text. */
+function writeIndented(write: Write, indent: string, frame: Frame, out: Output): void {
+  const inner: Output = { ...out, text: "" };
+  write(frame, inner);
+  const ends = inner.text.endsWith("\n") ? inner.text.length - 1 : inner.text.length;
+  const lines = inner.text.slice(0, ends).split("\n");
+  if (inner.text.length + lines.length * indent.length > out.left) throw new RenderFailure(TOO_LONG);
+  if (inner.text !== "") put(out, indent + lines.join(`\n${indent}`) + inner.text.slice(ends), frame.budget);
 }
 
 // ---------------------------------------------------------------- expressions
@@ -263,6 +282,7 @@ function readExpression(
   pass: TemplatePass,
   lenient: boolean,
 ): ReadValue {
+  if (node.type !== "MustacheStatement" && isTooMany(node, pass)) return () => MISSING;
   switch (node.type) {
     case "PathExpression":
       return readPath(node, level, pass, lenient);
@@ -322,6 +342,10 @@ function readHelper(
     const values = reads.map((read) => read(frame));
     // Under {{#if}} a helper of something missing is as missing as that.
     if (lenient && helper.lenient !== true && values.some(({ value }) => value === undefined)) return MISSING;
+    for (const { value } of values) {
+      if (helper.readsAll === true) chargeWhole(frame.budget, value);
+      else chargeChars(frame.budget, typeof value === "string" ? value.length : 0);
+    }
     return trying(() => helper.apply(values));
   };
 }
