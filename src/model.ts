@@ -5,6 +5,7 @@ export type * from "./model/delivery.ts";
 export { actionName, actionParts } from "./model/delivery.ts";
 export type * from "./model/event.ts";
 export type * from "./model/explanation.ts";
+export { cutText } from "./model/graphemes.ts";
 export type * from "./model/instance.ts";
 export { instanceAddress } from "./model/instance.ts";
 export type * from "./model/json.ts";

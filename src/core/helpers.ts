@@ -1,5 +1,5 @@
 /** The helpers a template may call. Each takes checked values and gives a value; all are pure. */
-import { type Json, LIMITS } from "../model.ts";
+import { cutText, type Json, LIMITS } from "../model.ts";
 import { urlEncode } from "./escape.ts";
 
 /** A value on its way into text; `own` = it is the author's or already safe, and is not escaped. */
@@ -78,15 +78,13 @@ function truncate([value, limit]: readonly Valued[]): Valued {
   const max = limit?.value;
   if (typeof max !== "number" || !Number.isInteger(max) || max < 1)
     throw new HelperFailure("truncate needs a whole number of characters, at least 1");
-  const chars = [...textOf(value, "truncate")];
-  const own = value?.own ?? false;
-  if (chars.length <= max) return { value: chars.join(""), own };
-  return { value: `${chars.slice(0, max - 1).join("")}…`, own };
+  return { value: cutText(textOf(value, "truncate"), max), own: value?.own ?? false };
 }
 
 function join([list, separator]: readonly Valued[]): Valued {
   if (!Array.isArray(list?.value)) throw new HelperFailure(`join needs a list, not ${kindOf(list?.value)}`);
-  return data(joined(list.value, separator === undefined ? ", " : textOf(separator, "join")));
+  const own = list.own && (separator?.own ?? true);
+  return { value: joined(list.value, separator === undefined ? ", " : textOf(separator, "join")), own };
 }
 
 /** The scalars of a list as text; anything deeper needs the json helper. */
@@ -110,12 +108,12 @@ function limited(text: string): string {
 
 function first([list]: readonly Valued[]): Valued {
   if (!Array.isArray(list?.value)) throw new HelperFailure(`first needs a list, not ${kindOf(list?.value)}`);
-  return data(list.value[0]);
+  return { value: list.value[0], own: list.own };
 }
 
 function json([value, indent]: readonly Valued[]): Valued {
   const spaces = typeof indent?.value === "number" ? Math.min(Math.max(Math.trunc(indent.value), 0), 10) : 0;
-  return data(written(value?.value ?? null, " ".repeat(spaces), ""));
+  return { value: written(value?.value ?? null, " ".repeat(spaces), ""), own: value?.own ?? false };
 }
 
 /** What JSON.stringify gives, with the limit held at every level: deep lists with wide indentation would fill the memory. */

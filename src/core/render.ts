@@ -7,7 +7,7 @@ import type { TSchema } from "typebox";
 import { type Diagnostic, nearest, newDiagnostic, type Path } from "../errors.ts";
 import { type Json, type JsonObject, LIMITS } from "../model.ts";
 import { type Escapes, wellFormed } from "./escape.ts";
-import { compileExpression, type Scope } from "./expr.ts";
+import { compileExpression, SCOPE_NAMES, type Scope } from "./expr.ts";
 import { type Slot, slotBelow, slotOf } from "./slot.ts";
 import { charge, sizeProblem } from "./template/bounds.ts";
 import { type RenderBudget, RenderFailure, type TemplatePass } from "./template/reading.ts";
@@ -117,12 +117,24 @@ function celPart(source: unknown, slot: Slot, path: Path, pass: RenderPass): Par
   }
   const { expression } = compiled;
   for (const read of expression.reads) pass.reads.add(read);
+  const written = ownSlot(source, slot);
   return (run) =>
     guarded(path, () => {
       const result = expression.evaluate(run.scope);
       if (!result.ok) throw new PartFailure(result.detail, path);
-      return escapeValue(result.value, slot, run, path);
+      return escapeValue(result.value, written, run, path);
     });
+}
+
+/** An expression that names nothing but vars gives the author's own words. */
+function ownSlot(source: unknown, slot: Slot): Slot {
+  const outside = SCOPE_NAMES.filter((name) => name !== "vars").join("|");
+  return new RegExp(`\\b(?:${outside})\\b`).test(String(source)) ? slot : unescaped(slot);
+}
+
+/** The place, for what needs no escaping: the author's own text. */
+function unescaped(slot: Slot): Slot {
+  return { ...slot, escape: wellFormed, schemas: [] };
 }
 
 function filePart(name: unknown, slot: Slot, path: Path, pass: RenderPass): Part {
@@ -200,7 +212,7 @@ function escapeLone(
   path: Path,
 ): Json {
   if (value === undefined || value === null) return asText(value, source.slice(2, -2).trim());
-  return escapeValue(value, own ? { ...slot, escape: wellFormed } : slot, run, path);
+  return escapeValue(value, own ? unescaped(slot) : slot, run, path);
 }
 
 /** Escapes every text inside for its place. What needs no change is not copied. */

@@ -266,6 +266,19 @@ describe("request", () => {
     expect((await request.perform({ path: "/" }, context)).kind).toBe("retry");
   });
 
+  test.each([
+    ...[301, 400, 401, 403, 404, 409, 422, 429, 500, 501, 503].map((status) => [{}, status, "retry"] as const),
+    [{}, 410, "rejected"],
+    [{}, 204, "done"],
+    [{ expect: [404] }, 404, "done"],
+    [{ expect: [202] }, 200, "rejected"],
+  ] as const)("a request that is signed as Standard Webhooks, %j, answered %i: %s", async (params, status, kind) => {
+    const { context } = await outside({ sign: { secret: WHSEC } }, { status, body: "" });
+    const { expect: expected } = params as { expect?: readonly number[] };
+    const outcome = await request.perform({ path: "/", ...(expected ? { expect: [...expected] } : {}) }, context);
+    expect(outcome.kind).toBe(kind);
+  });
+
   describe("takes no credential elsewhere", () => {
     test.each([
       ["another host", { url: "http://127.0.0.2/x" }],

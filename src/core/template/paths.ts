@@ -29,11 +29,17 @@ export function readPath(node: PathNode, level: Level, pass: TemplatePass, lenie
   const parts = parameter !== undefined ? rest : node.data ? rest : node.parts;
   const steps = parameter ?? (node.data ? Number.POSITIVE_INFINITY : node.depth);
   const named = parameter === undefined ? undefined : head;
+  const own = isOwn(path);
   return (frame) => {
     const start = frameAt(frame, steps);
     const value = named === undefined ? start.value : start.names[named];
-    return { value: walk(value, parts, node.original, lenient) as Json | undefined, own: false };
+    return { value: walk(value, parts, node.original, lenient) as Json | undefined, own };
   };
+}
+
+/** Whoever writes the policy writes its vars as well. */
+function isOwn(path: string | undefined): boolean {
+  return path !== undefined && /^vars(\.|$)/.test(path);
 }
 
 const DATA = ["index", "key", "first", "last"];

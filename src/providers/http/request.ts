@@ -3,7 +3,7 @@ import { type Static, Type } from "typebox";
 import type { Json, JsonObject, Outcome } from "../../model.ts";
 import type { HttpRequest, HttpResult } from "../../ports/network.ts";
 import type { Action, ActionContext } from "../../ports/provider.ts";
-import { cut, outcomeOf } from "../kit/answer.ts";
+import { type AnswerClass, cut, outcomeOf } from "../kit/answer.ts";
 import { FORM_TYPE, JSON_TYPE, parseJson } from "../kit/body.ts";
 import { secret } from "../kit/connection.ts";
 import { STANDARD_WEBHOOKS, sign } from "../kit/signature.ts";
@@ -26,7 +26,10 @@ export const Connection = Type.Object(
     sign: Type.Optional(
       Type.Object(
         { secret: secret("whsec_ and base64") },
-        { additionalProperties: false, description: "Sign requests as Standard Webhooks" },
+        {
+          additionalProperties: false,
+          description: "Sign requests as Standard Webhooks; what is answered neither 2xx nor 410 is then sent again",
+        },
       ),
     ),
   },
@@ -101,16 +104,23 @@ export const request: Action<Params, Connection> = {
     if ("kind" in built) return built;
     const answer = await context.network.http.request(built);
     const { expect } = params;
+    const isSigned = context.connection.settings.sign !== undefined;
     const outcome = outcomeOf(answer, {
       nowMs: context.nowMs,
       target: context.connection.name,
       // A receiver of Standard Webhooks knows a repeated webhook-id; of others only the method tells.
-      repeatable: context.connection.settings.sign !== undefined || REPEATABLE.includes(built.method),
+      repeatable: isSigned || REPEATABLE.includes(built.method),
+      ...(isSigned ? { classify: ({ status }) => webhookClass(status, expect) } : {}),
       ...(expect ? { ok: (status: number) => expect.includes(status) } : {}),
     });
     return outcome.kind === "done" ? { ...outcome, result: resultOf(answer) } : outcome;
   },
 };
+
+/** https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md: all but success and 410 is sent again. */
+function webhookClass(status: number, expect: Params["expect"]): AnswerClass | undefined {
+  return expect?.includes(status) || status < 300 || status === 410 ? undefined : "retry";
+}
 
 function targetOf({ url, path, query = {} }: Params, { url: base }: Connection): URL | Outcome {
   if (url !== undefined && path !== undefined) return rejected("Only one of url and path can be called");

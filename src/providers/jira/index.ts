@@ -50,7 +50,9 @@ const TransitionParams = Type.Object(
     issue: IssueKey,
     to: Type.String({ minLength: 1, description: "Name or id of the status the issue shall be in" }),
     via: Type.Optional(
-      Type.String({ minLength: 1, description: "Name of the transition, when several lead to the status" }),
+      Type.String({
+        description: "Name or id of the transition, needed when several lead to the status; empty text is none",
+      }),
     ),
     fields: Type.Optional(
       Type.Record(Type.String(), Type.Unknown(), {
@@ -166,10 +168,12 @@ async function nextOffer(walk: Walk, issue: Issue, context: JiraContext): Promis
 async function choose(at: Offers & { walk: Walk; issue: Issue }, context: JiraContext): Promise<Next> {
   const { offers, fresh, issue, walk } = at;
   const { params, left, names } = walk;
-  const leads = ({ to, name }: Edge) => isStatus(to, params.to) && (!params.via || isSame(name, params.via));
+  const leads = (edge: Edge | Offer) => isStatus(edge.to, params.to) && (!params.via || isVia(edge, params.via));
   const hopsAllowed = params.hops === true || params.through ? HOPS_MAX : Number(params.hops || 1);
   const hopsMax = hopsAllowed - names.length;
   const direct = hopsMax > 0 ? offers.filter(leads) : [];
+  const [, second] = direct;
+  if (second) return { ok: false, outcome: rejected(ambiguity(issue, params, direct)) };
   const known = direct.length > 0 ? direct : hopsMax > 1 ? named(offers, params.through ?? [], issue, left) : [];
   const ways = known.length > 0 ? known : await planWay(issue, offers, { leads, hopsMax, left }, context);
   const offer = ways.find((way) => missing(way, params).length === 0);
@@ -177,6 +181,18 @@ async function choose(at: Offers & { walk: Walk; issue: Issue }, context: JiraCo
   const [way] = ways;
   const needs = way && `${issue.key}: "${way.name}" needs ${missing(way, params).join(", ")}`;
   return { ok: false, outcome: rejected(needs ?? noWay(issue, params, offers)) };
+}
+
+/** What was seen of other issues has no ids: its transitions are known by name only. */
+function isVia(edge: Edge | Offer, via: string): boolean {
+  return isSame(edge.name, via) || ("id" in edge && edge.id === via);
+}
+
+/** Several transitions differ in what they do beside the move, and only people know which is meant. */
+function ambiguity({ key, status }: Issue, { to, via }: TransitionParams, offers: readonly Offer[]): string {
+  const choices = offers.map(({ name, id }) => `"${name}" (${id})`).join(", ");
+  const remedy = via ? "name its id as via" : "name one of them, or its id, as via";
+  return `${key} can go from "${status.name}" to "${to}" by several transitions: ${choices}; ${remedy}`;
 }
 
 /** The transitions to the statuses that were put on the way and lie ahead, the one nearest to the target first. */

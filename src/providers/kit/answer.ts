@@ -1,5 +1,5 @@
 /** What an answer means for a delivery: one table for every provider, with the vendor's own options before it. */
-import type { Failure, Json, Outcome } from "../../model.ts";
+import { cutText, type Failure, type Json, type Outcome } from "../../model.ts";
 import type { HttpResponse, NoResponse } from "../../ports/network.ts";
 import { at, parseJson } from "./body.ts";
 
@@ -95,12 +95,9 @@ function codeFor(kind: AnswerClass, answer: Exchange): { code?: string } {
   return { code: kind };
 }
 
-/** The text, at most so many characters long, never ending in half a character. */
+/** The text, at most so many code units long, which is how vendors count; it never ends in a part of what is seen as one character. */
 export function cut(text: string, charsMax: number): string {
-  if (text.length <= charsMax) return text;
-  const end = charsMax - 1;
-  const splits = /[\ud800-\udbff]/.test(text.charAt(end - 1));
-  return `${text.slice(0, splits ? end - 1 : end)}…`;
+  return cutText(text, charsMax, ({ length }) => length);
 }
 
 /** How long the provider asks us to wait, if it says so in any of the forms in use. */

@@ -4,7 +4,7 @@ import { type Static, Type } from "typebox";
 import type { Failure, Json, JsonObject, Outcome } from "../../model.ts";
 import type { HttpResponse } from "../../ports/network.ts";
 import type { Action, ActionContext, Provider } from "../../ports/provider.ts";
-import { type AnswerClass, outcomeOf, unsure } from "../kit/answer.ts";
+import { type AnswerClass, cut, outcomeOf, unsure } from "../kit/answer.ts";
 import { at, parseJson } from "../kit/body.ts";
 import { secret } from "../kit/connection.ts";
 
@@ -254,9 +254,7 @@ function message({ text: full, blocks: list }: { text: string; blocks?: Record<s
 
 /** The text, cut between characters and never inside an escape such as `&amp;`. */
 function fitted(full: string): string {
-  if (full.length <= TEXT_CHARS_MAX) return full;
-  const start = full.slice(0, TEXT_CHARS_MAX - 1).replace(/[\ud800-\udbff]$/, "");
-  return `${start.replace(/&[a-z]{0,4}$/, "")}…`;
+  return full.length <= TEXT_CHARS_MAX ? full : cut(full, TEXT_CHARS_MAX).replace(/&[a-z]{0,4}…$/, "…");
 }
 
 const ENTITIES: Readonly<Record<string, string>> = { "&": "&amp;", "<": "&lt;", ">": "&gt;" };
