@@ -11,6 +11,7 @@ import {
   type Timer,
 } from "../model.ts";
 import { eventId } from "./ids.ts";
+import type { MissedTicks } from "./schedule.ts";
 
 const SOURCE = "signalbox";
 
@@ -98,6 +99,28 @@ export function scheduleEvent(schedule: { id: string; data: JsonObject }, atMs: 
     time: new Date(atMs).toISOString(),
     receivedAt: new Date(nowMs).toISOString(),
     data: schedule.data,
+  };
+  return { event, keys: [{ key: cause }] };
+}
+
+/** What a schedule did not do while nothing ran. Its key depends on the first missed tick, so that several nodes record it once. */
+export function missedEvent(id: string, { count, isCut, firstMs, lastMs }: MissedTicks, nowMs: number): NewEvent {
+  const cause = `missed:${id}:${firstMs}`;
+  const time = new Date(nowMs).toISOString();
+  const event: Event = {
+    id: eventId(nowMs, cause),
+    type: "schedule.missed",
+    source: SOURCE,
+    subject: id,
+    time,
+    receivedAt: time,
+    data: {
+      schedule: id,
+      count,
+      ...(isCut ? { more: true } : {}),
+      first: new Date(firstMs).toISOString(),
+      last: new Date(lastMs).toISOString(),
+    },
   };
   return { event, keys: [{ key: cause }] };
 }

@@ -2,6 +2,7 @@
  * The only wiring of the arrows. The engine runs them in loops; tests and rehearsals pump them by hand on a clock of their own. Whatever
  * one arrow leaves for another to do wakes that other, in both ways of running.
  */
+import type { Schedule } from "../core/schedule.ts";
 import type { Decision } from "../model.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Observer } from "../ports/observe.ts";
@@ -13,7 +14,7 @@ import { type ConfiguredFeed, startFeeds } from "./feed.ts";
 import { createWakeUp, type Loop, type Round, startLoop } from "./loop.ts";
 import { createPurge } from "./purge.ts";
 import { createReceiver, type Receiver, type ReceiverDeps } from "./receive.ts";
-import { fireTimers, type Schedule, startSchedules, type TickDeps } from "./tick.ts";
+import { fireTimers, startSchedules, type TickDeps } from "./tick.ts";
 
 /** More than a burst of events needs; what is not at rest by then causes itself. */
 const SETTLE_ROUNDS_MAX = 1_000;

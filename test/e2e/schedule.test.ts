@@ -1,5 +1,6 @@
 /** What happens by the clock: schedules tick once however many engines there are, and timers survive a restart. */
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
+import { systemClock } from "../../src/clock.ts";
 import { startSchedules } from "../../src/flow/tick.ts";
 import type { Event, Timer } from "../../src/model.ts";
 import type { Observation } from "../../src/ports/observe.ts";
@@ -59,8 +60,7 @@ describe("a schedule", () => {
     const store = memoryStore();
     const faults: string[] = [];
     const observe = (one: Observation) => void (one.kind === "fault" && faults.push(`${one.where}: ${one.message}`));
-    const clock = { now: Date.now, monotonic: () => 0, sleep: async () => {} };
-    const stop = startSchedules([{ id: "beat", cron, data: {} }], { store, clock, observe, stored() {} });
+    const stop = startSchedules([{ id: "beat", cron, data: {} }], { store, clock: systemClock, observe, stored() {} });
     return { faults, stop, ticks: async () => (await store.counts()).events };
   }
 
