@@ -245,11 +245,11 @@ describe("what was missed while nothing ran", () => {
       const stop = startSchedules(schedules, { store, clock, observe, stored() {} });
       await quiet();
       for (const endMs = clock.now() + forMs; clock.now() < endMs; ) {
-        clock.wind(Math.min(600_000, endMs - clock.now()));
+        clock.advance(Math.min(600_000, endMs - clock.now()));
         await quiet();
       }
       const stopped = stop();
-      clock.wind(0);
+      clock.advance(0);
       await stopped;
       return (await events()).slice(before);
     };
@@ -266,7 +266,7 @@ describe("what was missed while nothing ran", () => {
   test("three days without an engine are recorded as one event, and nothing runs late", async () => {
     const { run, clock, faults } = log();
     await run([NIGHTLY]);
-    clock.wind(3 * DAY_MS);
+    clock.advance(3 * DAY_MS);
     const missed = {
       schedule: "nightly",
       count: 3,
@@ -284,7 +284,7 @@ describe("what was missed while nothing ran", () => {
     const { run, clock } = log();
     const schedule: Schedule = { ...NIGHTLY, catchUp: "last" };
     await run([schedule]);
-    clock.wind(3 * DAY_MS);
+    clock.advance(3 * DAY_MS);
     expect((await run([schedule])).map(({ type, time }) => [type, time])).toEqual([
       ["schedule.missed", "2026-06-04T08:30"],
       ["cron.nightly", "2026-06-04T03:00"],
@@ -296,7 +296,7 @@ describe("what was missed while nothing ran", () => {
     const { run, clock, faults } = log();
     const schedule: Schedule = { ...NIGHTLY, cron: "31 8 * * *" };
     await run([schedule]);
-    clock.wind(100_000);
+    clock.advance(100_000);
     expect((await run([schedule])).map(({ type, time }) => [type, time])).toEqual([
       ["cron.nightly", "2026-06-01T08:31"],
     ]);
@@ -306,18 +306,18 @@ describe("what was missed while nothing ran", () => {
   test("a schedule that was changed or left out meanwhile has missed nothing", async () => {
     const { run, clock } = log();
     await run([NIGHTLY]);
-    clock.wind(DAY_MS);
+    clock.advance(DAY_MS);
     expect(await run([{ ...NIGHTLY, cron: "0 4 * * *" }])).toEqual([]);
-    clock.wind(DAY_MS);
+    clock.advance(DAY_MS);
     await run([]);
-    clock.wind(DAY_MS);
+    clock.advance(DAY_MS);
     expect(await run([{ ...NIGHTLY, cron: "0 4 * * *" }])).toEqual([]);
   });
 
   test("two engines on one log record it once", async () => {
     const { run, clock } = log();
     await run([NIGHTLY]);
-    clock.wind(DAY_MS);
+    clock.advance(DAY_MS);
     const both = await Promise.all([run([NIGHTLY]), run([NIGHTLY])]);
     expect(both[0]).toHaveLength(1);
     expect(both[1]).toEqual(both[0]);
@@ -327,7 +327,7 @@ describe("what was missed while nothing ran", () => {
     const { run, clock } = log();
     const schedule: Schedule = { ...NIGHTLY, cron: "* * * * * *" };
     await run([schedule]);
-    clock.wind(5 * 366 * DAY_MS);
+    clock.advance(5 * 366 * DAY_MS);
     const [missed] = await run([schedule]);
     expect(missed?.data).toMatchObject({ count: 1_000, more: true, first: "2026-06-01T08:30:01.000Z" });
   });
@@ -337,7 +337,7 @@ describe("what was missed while nothing ran", () => {
     const hourly: Schedule = { ...NIGHTLY, cron: "0 * * * *" };
     const far = await run([hourly], 2 * 3_600_000);
     expect(far.map(({ time }) => time)).toEqual(["2026-06-01T09:00", "2026-06-01T10:00"]);
-    clock.wind(-2 * 3_600_000);
+    clock.advance(-2 * 3_600_000);
     const again = await run([hourly], 3 * 3_600_000);
     expect(again.map(({ type, time }) => [type, time])).toEqual([["cron.nightly", "2026-06-01T11:00"]]);
   });
