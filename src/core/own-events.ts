@@ -15,6 +15,13 @@ import type { MissedTicks } from "./schedule.ts";
 
 const SOURCE = "signalbox";
 
+/** Who does something, when, and with what request: two requests are two events. */
+interface ByHand {
+  who: string;
+  nowMs: number;
+  requestId: string;
+}
+
 /** The event that tells the log what became of a settled delivery. Only for those whose outcome enters the log. */
 export function outcomeEvent(delivery: Delivery): NewEvent {
   const atMs = delivery.settledAtMs ?? delivery.nextAtMs;
@@ -63,6 +70,29 @@ export function timerEvent(timer: Timer, nowMs: number): NewEvent {
     data: { machine, key, timer: id, lateMs: nowMs - dueAtMs },
   };
   return { event, keys: [{ key: cause }] };
+}
+
+/** A timer that somebody fires before its time. Its instance takes it as if it were due. */
+export function timerFiredByHand(timer: Timer, reason: string, by: ByHand): NewEvent {
+  const { event, keys } = timerEvent({ ...timer, dueAtMs: by.nowMs }, by.nowMs);
+  return { event: { ...event, actor: by.who, data: { ...event.data, reason } }, keys };
+}
+
+/** A timer that somebody took away. It is addressed to nobody: the instance stays where it is. */
+export function timerCancelled({ machine, key, id, dueAtMs, causedBy }: Timer, reason: string, by: ByHand): NewEvent {
+  const time = new Date(by.nowMs).toISOString();
+  const event: Event = {
+    id: eventId(by.nowMs, `cancel:${machine}/${key}/${id}/${by.requestId}`),
+    type: "timer.cancelled",
+    source: SOURCE,
+    subject: `${machine}/${key}`,
+    time,
+    receivedAt: time,
+    actor: by.who,
+    causedBy,
+    data: { machine, key, timer: id, due: new Date(dueAtMs).toISOString(), reason },
+  };
+  return { event, keys: [] };
 }
 
 /** An event that a step emits, one link further down the chain of causes. */
@@ -129,7 +159,7 @@ export function missedEvent(id: string, { count, isCut, firstMs, lastMs }: Misse
 export function handSignal(
   to: InstanceKey,
   signal: { event: string; data?: JsonObject; reason: string },
-  by: { who: string; nowMs: number; requestId: string },
+  by: ByHand,
 ): NewEvent {
   const time = new Date(by.nowMs).toISOString();
   const event: Event = {
@@ -153,7 +183,7 @@ export const MIGRATION = "instance.migrated";
 export function migrationEvent(
   { machine, key }: InstanceKey,
   { definition, timers }: { definition: string; timers: readonly SetTimer[] },
-  by: { who: string; nowMs: number; requestId: string },
+  by: ByHand,
 ): NewEvent {
   const cause = `migrate:${machine}/${key}/${definition}/${by.requestId}`;
   const time = new Date(by.nowMs).toISOString();

@@ -11,6 +11,8 @@ import type { Queue } from "../ports/queue.ts";
 import { createWakeUp, type Round, startLoop } from "./loop.ts";
 
 const BATCH = 200;
+/** How far the clocks of two nodes may differ. */
+const SKEW_MS_MAX = 60_000;
 
 export interface TickDeps {
   store: Pick<Log, "append" | "mark"> & Pick<Queue, "timersDue" | "fire">;
@@ -100,10 +102,12 @@ async function lookAfter(one: Watched, nowMs: number, deps: TickDeps): Promise<n
   const { schedule, cron, meaning } = one;
   const { id, catchUp = "none" } = schedule;
   const source = markName(id);
-  const markedMs = markedUntil(await deps.store.mark(source), meaning);
-  if (markedMs === undefined) await deps.store.append([], { source, value: { meaning, atMs: nowMs } });
-  // A mark of the future was made before the clock stepped back; that a tick happens twice is prevented by its key.
-  const afterMs = Math.min(markedMs ?? nowMs, nowMs);
+  let afterMs = markedUntil(await deps.store.mark(source), meaning);
+  // A mark of the future was made before the clock stepped back. That a tick happens twice is prevented by its key.
+  if (afterMs === undefined || afterMs > nowMs + SKEW_MS_MAX) {
+    await deps.store.append([], { source, value: { meaning, atMs: nowMs } });
+    afterMs = nowMs;
+  }
   const due = dueTicks(cron, catchUp, afterMs, nowMs);
   if (due !== undefined) {
     const { lastMs, happens, missed } = due;

@@ -7,6 +7,7 @@ import { startSchedules } from "../../src/flow/tick.ts";
 import type { Observation } from "../../src/ports/observe.ts";
 import { virtualClock } from "../../src/rehearsal/clock.ts";
 import { memoryStore } from "../../src/store/memory.ts";
+import { setClock } from "../support/clock.ts";
 
 const DAY_MS = 86_400_000;
 
@@ -330,6 +331,29 @@ describe("what was missed while nothing ran", () => {
     clock.advance(5 * 366 * DAY_MS);
     const [missed] = await run([schedule]);
     expect(missed?.data).toMatchObject({ count: 1_000, more: true, first: "2026-06-01T08:30:01.000Z" });
+  });
+
+  test("a clock that is set back while it runs stops no schedule: it ticks when the new time has come", async () => {
+    const store = memoryStore();
+    const clock = setClock();
+    const cron = "*/10 * * * *";
+    const stop = startSchedules([{ ...NIGHTLY, cron }], { store, clock, observe() {}, stored() {} });
+    const minutes = async (count: number) => {
+      for (let second = 0; second < count * 60; second++) {
+        clock.advance(1_000);
+        await new Promise(setImmediate);
+      }
+    };
+    await minutes(10);
+    clock.set(-86_400_000);
+    await minutes(11);
+    expect((await store.scan(0, 10)).map(({ event: { time } }) => time.slice(0, 16))).toEqual([
+      "2026-01-05T09:10",
+      "2026-01-04T09:20",
+    ]);
+    const stopped = stop();
+    clock.advance(1_000);
+    await stopped;
   });
 
   test("a clock that steps back repeats no tick, and the schedule goes on at once when the time is new", async () => {
