@@ -150,7 +150,7 @@ async function openParts(
       return migrations.length > 0 ? { ...report, migrations } : report;
     };
     const operations = createOperations({
-      ...{ store, clock, policy, compile, definition, reload },
+      ...{ store, clock, policy, compile, definition, reload, schedules: config.schedules },
       requestId: randomUUID,
       newToken: () => `sbx_${randomBytes(24).toString("base64url")}`,
       policyAt: (revision) => running.at(revision),

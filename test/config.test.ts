@@ -470,7 +470,9 @@ describe("schedules", () => {
     ["5-1 * * * *", false],
     ["1,,2 * * * *", false],
     ["* * * *", false],
-    ["@daily", false],
+    ["@daily", true],
+    ["@reboot", false],
+    ["0 0 31 4 *", false],
     ["a b c d e", false],
   ])("cron %s is taken: %s", async (cron, taken) => {
     expect(await codes(`schedules: { x: { cron: ${JSON.stringify(cron)} } }`)).toEqual(taken ? [] : ["SB0102"]);

@@ -93,7 +93,6 @@ const DOORS: Record<string, readonly string[]> = {
   // The request handlers of the API know its types.
   express: ["web/admin.ts", "web/access.ts"],
   "prom-client": ["web/metrics.ts"],
-  "node-cron": ["flow/tick.ts"],
   undici: ["network/http.ts"],
   pino: ["log.ts"],
   commander: ["cli/program.ts"],

@@ -3,6 +3,7 @@ import { DELIVERY_ENDPOINTS } from "./deliveries.ts";
 import { ENGINE_ENDPOINTS, PROBE_ENDPOINTS } from "./engine.ts";
 import { EVENT_ENDPOINTS } from "./events.ts";
 import { INSTANCE_ENDPOINTS } from "./instances.ts";
+import { TIMER_ENDPOINTS } from "./timers.ts";
 
 /** The endpoints under /api/v1. */
 export const API_ENDPOINTS = {
@@ -10,6 +11,7 @@ export const API_ENDPOINTS = {
   ...EVENT_ENDPOINTS,
   ...DELIVERY_ENDPOINTS,
   ...INSTANCE_ENDPOINTS,
+  ...TIMER_ENDPOINTS,
 };
 
 /** All endpoints of the admin listener. */

@@ -4,6 +4,7 @@ import { dirname, join, resolve } from "node:path";
 import type { TSchema } from "typebox";
 import { validatorFor } from "../core/check.ts";
 import type { ActionForm } from "../core/render.ts";
+import type { Schedule } from "../core/schedule.ts";
 import { type Diagnostic, newDiagnostic } from "../errors.ts";
 import type { Json, JsonObject } from "../model.ts";
 import type { Provider } from "../ports/provider.ts";
@@ -14,7 +15,6 @@ import {
   connectionsOf,
   durationMs,
   nameDiagnostics,
-  type ScheduleConfig,
   type SourceEntry,
   schedulesOf,
   sourcesOf,
@@ -38,7 +38,7 @@ const FILE_BYTES_MAX = 1024 * 1024;
 const HOUR_MS = 3_600_000;
 
 export type LogLevel = (typeof LOG_LEVELS)[number];
-export type { CacheConfig, ConnectionEntry, Origin, ScheduleConfig, SourceEntry, StoreConfig };
+export type { CacheConfig, ConnectionEntry, Origin, SourceEntry, StoreConfig };
 
 export interface Config {
   /** The folder of the file, absolute: rules/ and statemachines/ lie here. */
@@ -49,7 +49,7 @@ export interface Config {
   cache: CacheConfig;
   sources: SourceEntry[];
   connections: ConnectionEntry[];
-  schedules: ScheduleConfig[];
+  schedules: Schedule[];
   vars: JsonObject;
   retention: { eventsMs: number; deliveriesMs: number };
   /** `local`: an admin listener on loopback asks for no token. */

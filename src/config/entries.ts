@@ -1,12 +1,13 @@
 /** Sources, connections and schedules of a checked file, with the checks that a schema cannot express. */
 
+import { cronProblem, isTimezone } from "../core/cron.ts";
 import { formatDuration, parseDuration } from "../core/duration.ts";
 import { addressBits, cidr } from "../core/match/address.ts";
+import type { Schedule } from "../core/schedule.ts";
 import { type Diagnostic, nearest, newDiagnostic, type Path } from "../errors.ts";
 import type { Json, JsonObject } from "../model.ts";
 import { LIMITS } from "../model.ts";
 import type { ConnectionConfig, Provider, Source, SourceConfig } from "../ports/provider.ts";
-import { cronProblem, isTimezone } from "./cron.ts";
 import { type ConfigFile, entriesOf, fieldOf, keysOf, NAME_PATTERN, parseBytes } from "./file.ts";
 
 const DAY_MS = 86_400_000;
@@ -34,13 +35,6 @@ export interface ConnectionEntry {
   concurrency: number;
   /** Absent = as many as concurrency allows. */
   ratePerSecond?: number;
-}
-
-export interface ScheduleConfig {
-  id: string;
-  cron: string;
-  timezone?: string;
-  data: JsonObject;
 }
 
 type Providers = ReadonlyMap<string, Provider>;
@@ -141,9 +135,9 @@ export function connectionsOf(file: ConfigFile, providers: Providers): Connectio
   });
 }
 
-export function schedulesOf(file: ConfigFile): ParsedEntries<ScheduleConfig> {
+export function schedulesOf(file: ConfigFile): ParsedEntries<Schedule> {
   const diagnostics: Diagnostic[] = [];
-  const items = Object.entries(file.schedules ?? {}).map(([id, { cron, timezone, data }]) => {
+  const items = Object.entries(file.schedules ?? {}).map(([id, { cron, timezone, catchUp, data }]) => {
     const cronMistake = cronProblem(cron);
     if (cronMistake !== undefined)
       diagnostics.push(newDiagnostic("SB0102", cronMistake, { path: ["schedules", id, "cron"] }));
@@ -151,8 +145,10 @@ export function schedulesOf(file: ConfigFile): ParsedEntries<ScheduleConfig> {
       const message = `"${timezone}" is not a known time zone; write a name such as Europe/Berlin`;
       diagnostics.push(newDiagnostic("SB0102", message, { path: ["schedules", id, "timezone"] }));
     }
-    const schedule: ScheduleConfig = { id, cron, data: (data ?? {}) as JsonObject };
-    return timezone === undefined ? schedule : { ...schedule, timezone };
+    const schedule: Schedule = { id, cron, data: (data ?? {}) as JsonObject };
+    if (timezone !== undefined) schedule.timezone = timezone;
+    if (catchUp !== undefined) schedule.catchUp = catchUp;
+    return schedule;
   });
   return { items, diagnostics };
 }

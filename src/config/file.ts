@@ -1,5 +1,6 @@
 /** The form of signalbox.yaml: every knob with meaning, unit, default and limit. Published as schema/signalbox.json. */
 import { type Static, type TSchema, Type } from "typebox";
+import { CATCH_UP } from "../core/schedule.ts";
 import type { Provider } from "../ports/provider.ts";
 
 export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal"] as const;
@@ -109,8 +110,16 @@ export const ConnectionKeys = Type.Object({
 
 const Schedule = Type.Object(
   {
-    cron: Type.String({ description: "Minute, hour, day, month, weekday; six fields start with seconds" }),
+    cron: Type.String({
+      description: "Minute, hour, day, month, weekday; six fields start with seconds; or a name such as @daily",
+    }),
     timezone: Type.Optional(Type.String({ description: "IANA name such as Europe/Berlin; absent = UTC" })),
+    catchUp: Type.Optional(
+      Type.Enum([...CATCH_UP], {
+        description:
+          "What happens for ticks that were missed while nothing ran: none of them, or the last one; absent = none",
+      }),
+    ),
     data: Type.Optional(
       Type.Record(Type.String(), Type.Unknown(), { description: "Payload of the event cron.<name>" }),
     ),

@@ -11,8 +11,16 @@ import {
   type Timer,
 } from "../model.ts";
 import { eventId } from "./ids.ts";
+import type { MissedTicks } from "./schedule.ts";
 
 const SOURCE = "signalbox";
+
+/** Who does something, when, and with what request: two requests are two events. */
+interface ByHand {
+  who: string;
+  nowMs: number;
+  requestId: string;
+}
 
 /** The event that tells the log what became of a settled delivery. Only for those whose outcome enters the log. */
 export function outcomeEvent(delivery: Delivery): NewEvent {
@@ -64,6 +72,29 @@ export function timerEvent(timer: Timer, nowMs: number): NewEvent {
   return { event, keys: [{ key: cause }] };
 }
 
+/** A timer that somebody fires before its time. Its instance takes it as if it were due. */
+export function timerFiredByHand(timer: Timer, reason: string, by: ByHand): NewEvent {
+  const { event, keys } = timerEvent({ ...timer, dueAtMs: by.nowMs }, by.nowMs);
+  return { event: { ...event, actor: by.who, data: { ...event.data, reason } }, keys };
+}
+
+/** A timer that somebody took away. It is addressed to nobody: the instance stays where it is. */
+export function timerCancelled({ machine, key, id, dueAtMs, causedBy }: Timer, reason: string, by: ByHand): NewEvent {
+  const time = new Date(by.nowMs).toISOString();
+  const event: Event = {
+    id: eventId(by.nowMs, `cancel:${machine}/${key}/${id}/${by.requestId}`),
+    type: "timer.cancelled",
+    source: SOURCE,
+    subject: `${machine}/${key}`,
+    time,
+    receivedAt: time,
+    actor: by.who,
+    causedBy,
+    data: { machine, key, timer: id, due: new Date(dueAtMs).toISOString(), reason },
+  };
+  return { event, keys: [] };
+}
+
 /** An event that a step emits, one link further down the chain of causes. */
 export function emittedEvent(
   event: Event,
@@ -102,11 +133,33 @@ export function scheduleEvent(schedule: { id: string; data: JsonObject }, atMs: 
   return { event, keys: [{ key: cause }] };
 }
 
+/** What a schedule did not do while nothing ran. Its key depends on the first missed tick, so that several nodes record it once. */
+export function missedEvent(id: string, { count, isCut, firstMs, lastMs }: MissedTicks, nowMs: number): NewEvent {
+  const cause = `missed:${id}:${firstMs}`;
+  const time = new Date(nowMs).toISOString();
+  const event: Event = {
+    id: eventId(nowMs, cause),
+    type: "schedule.missed",
+    source: SOURCE,
+    subject: id,
+    time,
+    receivedAt: time,
+    data: {
+      schedule: id,
+      count,
+      ...(isCut ? { more: true } : {}),
+      first: new Date(firstMs).toISOString(),
+      last: new Date(lastMs).toISOString(),
+    },
+  };
+  return { event, keys: [{ key: cause }] };
+}
+
 /** A signal given by hand, past the rules. Two equal ones are two signals. */
 export function handSignal(
   to: InstanceKey,
   signal: { event: string; data?: JsonObject; reason: string },
-  by: { who: string; nowMs: number; requestId: string },
+  by: ByHand,
 ): NewEvent {
   const time = new Date(by.nowMs).toISOString();
   const event: Event = {
@@ -130,7 +183,7 @@ export const MIGRATION = "instance.migrated";
 export function migrationEvent(
   { machine, key }: InstanceKey,
   { definition, timers }: { definition: string; timers: readonly SetTimer[] },
-  by: { who: string; nowMs: number; requestId: string },
+  by: ByHand,
 ): NewEvent {
   const cause = `migrate:${machine}/${key}/${definition}/${by.requestId}`;
   const time = new Date(by.nowMs).toISOString();

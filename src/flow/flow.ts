@@ -2,6 +2,7 @@
  * The only wiring of the arrows. The engine runs them in loops; tests and rehearsals run them by `settle` on a virtual clock. An arrow that
  * leaves work for another one wakes it, in both cases.
  */
+import type { Schedule } from "../core/schedule.ts";
 import type { Decision } from "../model.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Observer } from "../ports/observe.ts";
@@ -13,7 +14,7 @@ import { type ConfiguredFeed, startFeeds } from "./feed.ts";
 import { createWakeUp, type Loop, type Round, startLoop } from "./loop.ts";
 import { createPurge } from "./purge.ts";
 import { createReceiver, type Receiver, type ReceiverDeps } from "./receive.ts";
-import { fireTimers, type Schedule, startSchedules, type TickDeps } from "./tick.ts";
+import { fireTimers, startSchedules, type TickDeps } from "./tick.ts";
 
 /** More rounds than a burst of events needs; after them the events cause each other without end. */
 const SETTLE_ROUNDS_MAX = 1_000;

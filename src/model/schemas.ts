@@ -327,7 +327,7 @@ export const RefusalSchema = closed("Refusal", {
 export const AuditSchema = closed("Audit", {
   atMs: milliseconds("When it was done"),
   who: text("A token's name, or `local`"),
-  what: text("retry, redeliver, signal, migrate, reload, token.create, token.revoke"),
+  what: text("retry, redeliver, signal, timer.fire, timer.cancel, migrate, reload, token.create, token.revoke"),
   target: text(),
   reason: optional(text()),
   detail: optional(json("What it was about")),

@@ -4,6 +4,7 @@ import { changedRules, type Decided, type LoadedPolicy } from "../core/compare.t
 import type { CompiledMachine } from "../core/machine/file/compile.ts";
 import { explainEvent } from "../core/match/rule-set.ts";
 import { handSignal, redelivered } from "../core/own-events.ts";
+import type { Schedule } from "../core/schedule.ts";
 import { messageOf, SignalboxError } from "../errors.ts";
 import { currentEvent } from "../model/earlier.ts";
 import type { AuditEntry, Delivery, Explanation, Json, Token, Trace } from "../model.ts";
@@ -12,6 +13,7 @@ import type { EventRecord } from "../ports/questions.ts";
 import type { Store } from "../ports/store.ts";
 import { type MigrationDeps, migrationOperations } from "./migrations.ts";
 import type { Actor, Operations, PolicyReport, StatusReport } from "./operations.ts";
+import { timerOperations } from "./timers.ts";
 import { deliveryView, eventView, traceView } from "./views.ts";
 
 const TOKEN_TOUCH_EVERY_MS = 60_000;
@@ -34,6 +36,7 @@ export interface OperateDeps {
   report(): PolicyReport;
   reload(): Promise<PolicyReport>;
   describe(): Omit<StatusReport, "counts" | "policy">;
+  schedules: readonly Schedule[];
   /** New work may be due. */
   wake(): void;
 }
@@ -113,6 +116,7 @@ export function createOperations(deps: OperateDeps): Operations {
     },
     ...instanceOperations(deps, audit),
     ...migrationOperations(migrationDeps),
+    ...timerOperations({ ...deps, audit }),
     refusals: (limit) => store.refusals(limit),
     audits: (limit) => store.audits(limit),
     policy: async () => deps.report(),

@@ -2,7 +2,18 @@
 import type { PolicyReport, StatusReport } from "../api/engine.ts";
 import type { EventDetail, EventView } from "../api/events.ts";
 import type { InstanceDetail, MigrationReport } from "../api/instances.ts";
-import type { AuditEntry, DeliveryView, Event, Explanation, Instance, JsonObject, Refusal, Token } from "../model.ts";
+import type { ScheduleView } from "../api/timers.ts";
+import type {
+  AuditEntry,
+  DeliveryView,
+  Event,
+  Explanation,
+  Instance,
+  JsonObject,
+  Refusal,
+  Timer,
+  Token,
+} from "../model.ts";
 import type { DeliveryFilter, EventFilter, Page, Paged } from "../ports/questions.ts";
 
 export type { EventDetail, EventView, InstanceDetail, MigrationReport, PolicyReport, StatusReport };
@@ -10,6 +21,13 @@ export type { EventDetail, EventView, InstanceDetail, MigrationReport, PolicyRep
 /** Who did it, for the audit log: a token's name, or `local`. */
 export interface Actor {
   who: string;
+}
+
+/** A timer of an instance. */
+export interface TimerAddress {
+  machine: string;
+  key: string;
+  timer: string;
 }
 
 /** Rejects with SignalboxError: SB0905 unknown thing, SB0906 impossible in this state, SB0907 bad request. */
@@ -47,6 +65,12 @@ export interface Operations {
   planMigration(machine: string, options: { definition?: JsonObject; cursor?: string }): Promise<MigrationReport>;
   /** Migrates those that can, by events of the log; audited. A page at a time; the report counts the events. */
   migrate(machine: string, options: { cursor?: string }, actor: Actor): Promise<MigrationReport>;
+  /** Those that fire next first, at most `limit`. */
+  timers(limit: number): Promise<readonly Timer[]>;
+  /** Fires a timer before its time, or takes it away; audited. SB0906 when it fired meanwhile. */
+  fireTimer(timer: TimerAddress, reason: string, actor: Actor): Promise<{ id: string }>;
+  cancelTimer(timer: TimerAddress, reason: string, actor: Actor): Promise<{ id: string }>;
+  schedules(): Promise<readonly ScheduleView[]>;
   refusals(limit: number): Promise<readonly Refusal[]>;
   /** What was done by hand, newest first. */
   audits(limit: number): Promise<readonly AuditEntry[]>;

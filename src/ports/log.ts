@@ -7,7 +7,7 @@ export interface Appended {
   duplicate: boolean;
 }
 
-/** How far a source that is read from has been read; only its provider knows what the value means. */
+/** How far a source that is read from has been read, or a schedule looked after; only who wrote it knows what the value means. */
 export interface Mark {
   source: string;
   value: Json;

@@ -1,5 +1,6 @@
 /** What happens by the clock: schedules tick once however many engines there are, and timers survive a restart. */
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
+import { systemClock } from "../../src/clock.ts";
 import { startSchedules } from "../../src/flow/tick.ts";
 import type { Event, Timer } from "../../src/model.ts";
 import type { Observation } from "../../src/ports/observe.ts";
@@ -59,8 +60,7 @@ describe("a schedule", () => {
     const store = memoryStore();
     const faults: string[] = [];
     const observe = (one: Observation) => void (one.kind === "fault" && faults.push(`${one.where}: ${one.message}`));
-    const clock = { now: Date.now, monotonic: () => 0, sleep: async () => {} };
-    const stop = startSchedules([{ id: "beat", cron, data: {} }], { store, clock, observe, stored() {} });
+    const stop = startSchedules([{ id: "beat", cron, data: {} }], { store, clock: systemClock, observe, stored() {} });
     return { faults, stop, ticks: async () => (await store.counts()).events };
   }
 
@@ -100,13 +100,9 @@ describe("a schedule", () => {
   });
 });
 
-test("a timer that was armed before a restart fires after it, once", async () => {
-  const clock = woundClock();
-  const first = await startEngine(
-    {
-      "signalbox.yaml": config(),
-      "rules/start.yaml": `[{ id: start, event: github.ping, send: { machine: alarm, key: "{{event.data.hook_id}}", event: START } }]`,
-      "statemachines/alarm.yaml": `
+const ALARM = {
+  "rules/start.yaml": `[{ id: start, event: github.ping, send: { machine: alarm, key: "{{event.data.hook_id}}", event: START } }]`,
+  "statemachines/alarm.yaml": `
 id: alarm
 startOn: [START]
 context: { hook: "{{event.data.hook_id}}" }
@@ -117,6 +113,14 @@ states:
     entry: [{ sink.request: { method: POST, json: { rung: "{{context.hook}}" } } }]
     on: { START: armed }
 `,
+};
+
+test("a timer that was armed before a restart fires after it, once", async () => {
+  const clock = woundClock();
+  const first = await startEngine(
+    {
+      "signalbox.yaml": config(),
+      ...ALARM,
     },
     ENV,
     { clock },
@@ -147,4 +151,60 @@ states:
   expect((await again.api<{ timers: Timer[] }>("/api/v1/instances/alarm/7")).body.timers).toEqual([]);
   await Promise.all([again.stop(), other.stop()]);
   expect(rung()).toEqual([{ rung: 7 }]);
+});
+
+describe("timers and schedules in the hand", () => {
+  test("timers are listed by when they fire; one is fired now, one never, and both are told of", async () => {
+    const engine = await startEngine({ "signalbox.yaml": config(), ...ALARM }, ENV, { clock: woundClock() });
+    const timers = async () => (await engine.api<{ items: Timer[] }>("/api/v1/timers")).body.items;
+    for (const id of [21, 22])
+      await engine.post("github", signedByGithub("ping", `{"zen":"z","hook_id":${id}}`, { id: `ping-${id}` }));
+    await engine.quiet();
+    expect((await timers()).map(({ machine, key }) => `${machine}/${key}`).sort()).toEqual(["alarm/21", "alarm/22"]);
+    const [{ id } = { id: "" }] = await timers();
+    const paths = [21, 22].map((key) => `/api/v1/timers/alarm/${key}/${encodeURIComponent(id)}`);
+
+    expect(await engine.api(`${paths[0]}/fire`, { reason: "now" })).toMatchObject({ status: 202 });
+    expect(await engine.api(`${paths[1]}/cancel`, { reason: "never" })).toMatchObject({ status: 202 });
+    await engine.quiet();
+    expect(await timers()).toEqual([]);
+    expect(bodies().filter(({ rung }) => rung === 21 || rung === 22)).toEqual([{ rung: 21 }]);
+    for (const [key, state] of Object.entries({ 21: "rung", 22: "armed" }))
+      expect((await engine.api(`/api/v1/instances/alarm/${key}`)).body).toMatchObject({ instance: { state } });
+
+    expect(await engine.api(`${paths[0]}/fire`, { reason: "again" })).toMatchObject({ status: 404 });
+    expect(await engine.api(`${paths[1]}/fire`, {})).toMatchObject({ status: 400 });
+    const { body: log } = await engine.api<{ items: { event: Event }[] }>("/api/v1/events?type=timer.*");
+    expect(log.items.map(({ event: { type, subject, actor } }) => [type, subject, actor]).sort()).toEqual([
+      ["timer.cancelled", "alarm/22", "local"],
+      ["timer.due", "alarm/21", "local"],
+    ]);
+    const { body: audit } = await engine.api<{ items: object[] }>("/api/v1/audit");
+    expect(audit.items).toMatchObject([
+      { what: "timer.cancel", target: `alarm/22/${id}`, reason: "never" },
+      { what: "timer.fire", target: `alarm/21/${id}`, reason: "now" },
+    ]);
+    await engine.stop();
+  });
+
+  test("schedules are listed with when they tick next, in their own time zone", async () => {
+    const schedules = `schedules:
+  nightly: { cron: "30 2 * * *", timezone: Europe/Berlin, catchUp: last }
+  weekly: { cron: "@weekly" }`;
+    const clock = woundClock(Date.parse("2026-03-28T12:00:00Z"));
+    const engine = await startEngine({ "signalbox.yaml": config(schedules), ...ALARM }, ENV, { clock });
+    expect((await engine.api("/api/v1/schedules")).body).toEqual({
+      items: [
+        {
+          ...{ id: "nightly", cron: "30 2 * * *", timezone: "Europe/Berlin", catchUp: "last" },
+          nextAtMs: Date.parse("2026-03-29T01:30:00Z"),
+        },
+        {
+          ...{ id: "weekly", cron: "@weekly", timezone: "UTC", catchUp: "none" },
+          nextAtMs: Date.parse("2026-03-29T00:00:00Z"),
+        },
+      ],
+    });
+    await engine.stop();
+  });
 });

@@ -40,6 +40,10 @@ const CALLS: { [Id in keyof typeof API_ENDPOINTS]: (api: ApiClient) => Promise<u
   getInstance: (api) => api.getInstance({ params: { machine, key } }),
   signalInstance: (api) =>
     api.signalInstance({ params: { machine, key }, body: { event: "PUSH", data: { a: [1, null] }, reason: "stuck" } }),
+  listTimers: (api) => api.listTimers({ query: { limit: 5 } }),
+  fireTimer: (api) => api.fireTimer({ params: { machine, key, timer: "after 30m" }, body: { reason: "now" } }),
+  cancelTimer: (api) => api.cancelTimer({ params: { machine, key, timer: "after 30m" }, body: { reason: "never" } }),
+  listSchedules: (api) => api.listSchedules(),
   planMigration: (api) => api.planMigration({ params: { machine: "ticket" }, body: { definition: { id: "ticket" } } }),
   migrateInstances: (api) =>
     api.migrateInstances({ params: { machine: "ticket" }, body: { cursor: "1767603600000.7" } }),

@@ -46,6 +46,16 @@ export const GROUPS: Readonly<Record<string, readonly ListedCommand[]>> = {
       load: async () => (await import("./instances.ts")).instances,
     },
     {
+      name: "timers",
+      summary: "what machines wait for: list, fire, cancel",
+      load: async () => (await import("./timers.ts")).timers,
+    },
+    {
+      name: "schedules",
+      summary: "what happens by the clock, and when next: list",
+      load: async () => (await import("./schedules.ts")).schedules,
+    },
+    {
       name: "graph [machine]",
       summary: "a machine as a diagram: Mermaid, Graphviz, SVG or JSON",
       load: async () => (await import("./graph.ts")).graph,

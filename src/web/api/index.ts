@@ -10,8 +10,9 @@ import { createResponders, type EndpointDeps, type Responder } from "./endpoint.
 import { engineHandlers, type ProbeDeps, probeHandlers } from "./engine.ts";
 import { eventHandlers } from "./events.ts";
 import { instanceHandlers } from "./instances.ts";
+import { timerHandlers } from "./timers.ts";
 
-const HANDLERS = { ...engineHandlers, ...eventHandlers, ...deliveryHandlers, ...instanceHandlers };
+const HANDLERS = { ...engineHandlers, ...eventHandlers, ...deliveryHandlers, ...instanceHandlers, ...timerHandlers };
 
 export function probeResponders(deps: ProbeDeps): readonly Responder[] {
   return Object.values(createResponders(PROBE_ENDPOINTS, probeHandlers, deps));

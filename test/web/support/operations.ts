@@ -287,6 +287,22 @@ export function keptOperations(): KeptOperations {
       note(actor, "migrate", machine, at);
       return migrationReport(machine);
     },
+    timers: async (limit) =>
+      [{ machine: "ticket", key: "acme/web#1", id: "after 30m", step: 1, dueAtMs: AT_MS, causedBy: "evt_1" }].slice(
+        0,
+        limit,
+      ),
+    async fireTimer({ machine, key, timer }, reason, actor) {
+      note(actor, "timer.fire", `${machine} ${key} ${timer}`, reason);
+      return { id: "evt_fired" };
+    },
+    async cancelTimer({ machine, key, timer }, reason, actor) {
+      note(actor, "timer.cancel", `${machine} ${key} ${timer}`, reason);
+      return { id: "evt_cancelled" };
+    },
+    schedules: async () => [
+      { id: "nightly", cron: "@daily", timezone: "UTC", catchUp: "last" as const, nextAtMs: AT_MS },
+    ],
     refusals: async (limit) => [REFUSAL, REFUSAL, REFUSAL].slice(0, limit),
     audits: async (limit) => [{ atMs: AT_MS, who: "alice", what: "retry", target: "dlv_1" }].slice(0, limit),
     policy: async () => kept.report,

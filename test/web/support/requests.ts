@@ -39,6 +39,16 @@ export const EVERY: (ApiRequest & { status: number })[] = [
     ...{ method: "POST", path: `/api/v1/instances/${MACHINE}/${KEY}/signal`, status: 202 },
     body: { event: "PUSH", data: { a: 1 }, reason: "stuck" },
   },
+  { path: "/api/v1/timers", status: 200 },
+  {
+    ...{ method: "POST", path: `/api/v1/timers/${MACHINE}/${KEY}/after%2030m/fire`, status: 202 },
+    body: { reason: "now" },
+  },
+  {
+    ...{ method: "POST", path: `/api/v1/timers/${MACHINE}/${KEY}/after%2030m/cancel`, status: 202 },
+    body: { reason: "never" },
+  },
+  { path: "/api/v1/schedules", status: 200 },
   {
     ...{ method: "POST", path: "/api/v1/machines/ticket/migrations/plan", status: 200 },
     body: { definition: { id: "ticket" } },
