@@ -78,6 +78,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   };
   const parts = await openParts(options, observe);
   metrics.setCounts(() => parts.store.counts());
+  metrics.setDroppedLines(options.log.dropped);
   metrics.setPolicy(() => parts.operations.policy());
   const { config, operations } = parts;
   let running: Running | undefined;

@@ -1,5 +1,6 @@
 /** The log: one JSON object per line, or one readable line, and never a secret in either. The only door to pino. */
-import { destination as fileDescriptor, pino, stdSerializers, stdTimeFunctions } from "pino";
+import { pino, stdSerializers, stdTimeFunctions } from "pino";
+import { lineWriter } from "./log/lines.ts";
 import { createRedactor } from "./log/redact.ts";
 import type { Observation, Observer } from "./ports/observe.ts";
 
@@ -14,6 +15,8 @@ export interface Logger {
   error(message: string, fields?: LogFields): void;
   /** Writes at most one line for each observation. */
   observer: Observer;
+  /** Lines that could not be written. */
+  dropped(): number;
   /** The text without secrets and without credentials of a known form. */
   redact(text: string): string;
 }
@@ -24,7 +27,7 @@ export interface LoggerOptions {
   secrets: readonly string[];
   /** For people: `09:00:00 info  message key=value` (UTC) instead of JSON. */
   pretty: boolean;
-  /** Standard error when absent. */
+  /** Standard error when absent. What throws has dropped the line. */
   destination?: { write(line: string): unknown };
 }
 
@@ -33,11 +36,12 @@ const STORE_SLOW_MS = 1_000;
 
 export function createLogger(options: LoggerOptions): Logger {
   const redact = createRedactor(options.secrets);
-  const out = options.destination ?? fileDescriptor({ fd: 2, sync: true });
+  const out = countDrops(options.destination ?? lineWriter(), (fields) => {
+    return `${options.pretty ? readableLine(fields) : JSON.stringify(fields)}\n`;
+  });
   const write = (line: string) => {
     // The finished line is redacted, so that no field is missed; as data, so that the line stays JSON.
-    const fields = redact.value(JSON.parse(line)) as Record<string, unknown>;
-    out.write(`${options.pretty ? readableLine(fields) : JSON.stringify(fields)}\n`);
+    out.write(redact.value(JSON.parse(line)) as Record<string, unknown>);
   };
   const logger = pino(
     {
@@ -59,9 +63,35 @@ export function createLogger(options: LoggerOptions): Logger {
       const line = lineOf(observation);
       if (line && logger.isLevelEnabled(line.level)) log[line.level](line.message, line.fields);
     },
+    dropped: out.dropped,
     redact: redact.text,
   };
   return log;
+}
+
+/** A log that cannot be written must not end what it tells of: the lines are counted, and the first that gets through again says how many. */
+function countDrops(
+  destination: { write(line: string): unknown },
+  lineOf: (fields: Record<string, unknown>) => string,
+): { write(fields: Record<string, unknown>): void; dropped(): number } {
+  let dropped = 0;
+  let untold = 0;
+  return {
+    write(fields) {
+      try {
+        if (untold > 0) {
+          const message = "Lines of this log were dropped, they could not be written";
+          destination.write(lineOf({ level: "warn", time: fields.time, message, lines: untold }));
+          untold = 0;
+        }
+        destination.write(lineOf(fields));
+      } catch {
+        dropped += 1;
+        untold += 1;
+      }
+    },
+    dropped: () => dropped,
+  };
 }
 
 interface LogLine {

@@ -16,8 +16,11 @@ if (major < NODE_WANTED[0] || (major === NODE_WANTED[0] && minor < NODE_WANTED[1
 }
 
 // A reader that has seen enough, such as `head`, is no failure.
+let endsWithOutput = true;
 for (const stream of [process.stdout, process.stderr]) {
-  stream.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 70));
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    if (endsWithOutput) process.exit(error.code === "EPIPE" ? 0 : 70);
+  });
 }
 
 // V8 keeps what it compiled for the next start, where Node can (22.1). In the user's own folder: what lies there is run.
@@ -38,6 +41,10 @@ const shell: Shell = {
   tty: { in: process.stdin.isTTY === true, out: process.stdout.isTTY === true, err: process.stderr.isTTY === true },
   out: (text) => void process.stdout.write(text),
   err: (text) => void process.stderr.write(text),
+  errFd: 2,
+  ignoreClosedOutput() {
+    endsWithOutput = false;
+  },
   async readIn() {
     const chunks: Buffer[] = [];
     for await (const chunk of process.stdin) chunks.push(Buffer.from(chunk));

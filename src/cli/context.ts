@@ -110,12 +110,8 @@ export function createContext(shell: Shell, options: Options): Context {
       const { createLogger: createLog } = await import("../log.ts");
       const levelWithoutTrace = level === "trace" ? "debug" : level === "fatal" ? "error" : level;
       const selectedLevel = verbosity > 0 ? "debug" : isQuiet ? "error" : levelWithoutTrace;
-      return createLog({
-        level: selectedLevel,
-        secrets,
-        pretty: !json,
-        destination: { write: (line) => shell.err(line) },
-      });
+      const destination = shell.errFd === undefined ? { destination: { write: shell.err } } : {};
+      return createLog({ level: selectedLevel, secrets, pretty: !json, ...destination });
     },
   };
   return context;

@@ -13,6 +13,10 @@ export interface Shell {
   tty: { in: boolean; out: boolean; err: boolean };
   out(text: string): void;
   err(text: string): void;
+  /** The file descriptor of standard error, when it is one. */
+  errFd?: number;
+  /** From now on the process does not end because nobody reads what it writes. */
+  ignoreClosedOutput?(): void;
   /** Everything on standard input. */
   readIn(): Promise<string>;
   /** The next line typed by a person. */

@@ -19,6 +19,7 @@ export interface Metrics {
   text(): Promise<MetricsText>;
   setCounts(counts: () => Promise<StoreCounts>): void;
   setPolicy(policy: () => { rules: number } | Promise<{ rules: number }>): void;
+  setDroppedLines(dropped: () => number): void;
 }
 
 export interface MetricsOptions {
@@ -34,6 +35,7 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
   collectDefaultMetrics({ register: registry });
   let counts: (() => Promise<StoreCounts>) | undefined;
   let policy: (() => { rules: number } | Promise<{ rules: number }>) | undefined;
+  let dropped: (() => number) | undefined;
 
   const fault = (where: string) => (error: unknown) => {
     const message = error instanceof Error ? error.message : String(error);
@@ -46,6 +48,7 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
       // Inside `then`, so that a source that throws counts like one that rejects.
       current.counts(await Promise.resolve().then(counts).catch(fault("metrics counts")));
       current.policy(await Promise.resolve().then(policy).catch(fault("metrics policy")));
+      if (dropped) current.droppedLines(dropped());
       return { contentType: registry.contentType, body: await registry.metrics() };
     },
     setCounts(source) {
@@ -53,6 +56,9 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
     },
     setPolicy(source) {
       policy = source;
+    },
+    setDroppedLines(source) {
+      dropped = source;
     },
   };
 }
@@ -148,7 +154,9 @@ function currentMetrics(registry: Registry) {
   const timers = gauge("timers", "Timers that are armed");
   const deliveries = gauge("deliveries", "Deliveries kept, by status", "status");
   const rules = gauge("policy_rules", "Rules of the running policy");
+  const droppedLines = gauge("log_dropped_lines", "Lines of the log that could not be written");
   return {
+    droppedLines: (lines: number) => droppedLines.set(lines),
     counts(counts: StoreCounts | undefined): void {
       events.set(counts?.events ?? Number.NaN);
       instances.set(counts?.instances ?? Number.NaN);

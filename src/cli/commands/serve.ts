@@ -37,6 +37,7 @@ export const serve: CommandBody = {
     if (options.checkOnly === true) return await checkOnly(context);
     // First of all, so that a signal during the start is not lost.
     const stopping = stopSignal(context);
+    context.shell.ignoreClosedOutput?.();
     const log = await context.log(config.log, config.secrets);
     const changes = changesOf({ context, config, log });
     const engine = await withPolicyTexts(config, createEngine({ config, providers: await context.providers(), log }));

@@ -1,5 +1,5 @@
 /** One SQLite file and its requests: synchronous, many requests in one transaction. Without threads. */
-import { chmodSync, closeSync, mkdirSync, openSync } from "node:fs";
+import { chmodSync, closeSync, mkdirSync, openSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import SqliteDatabase, { type Database } from "better-sqlite3";
 import { bookTables } from "./books.ts";
@@ -80,7 +80,7 @@ export function openSqliteFile(path: string, { cacheKib = CACHE_KIB } = {}): Sql
     migrateSchema(db);
     db.exec(FREE_LANES);
     return {
-      run: batchRunner(db),
+      run: batchRunner(db, assertSameFile(path)),
       close() {
         db.pragma("wal_checkpoint(truncate)");
         db.close();
@@ -115,6 +115,23 @@ function makePrivate(file: string): void {
   }
 }
 
+/**
+ * Whoever deletes or replaces the files under a running process leaves it writing into what nobody can open again. Returns what throws once
+ * that has happened; a file that is put back is the same file.
+ */
+function assertSameFile(path: string): () => void {
+  const identityOf = (file: string) => {
+    const { dev, ino } = statSync(file, { throwIfNoEntry: false }) ?? {};
+    return `${dev} ${ino}`;
+  };
+  const files = [path, `${path}-wal`].map((file) => ({ file, identity: identityOf(file) }));
+  return () => {
+    const lost = files.find(({ file, identity }) => identityOf(file) !== identity);
+    if (lost)
+      throw new Error(`${lost.file} was deleted or replaced; put it back, or restart to begin with what is there`);
+  };
+}
+
 function createMethods(db: Database) {
   const prepare = createPrepare(db);
   return {
@@ -128,7 +145,7 @@ function createMethods(db: Database) {
 }
 
 /** Group commit: one transaction and one fsync for the whole batch, a savepoint for each call. */
-function batchRunner(db: Database): SqliteFile["run"] {
+function batchRunner(db: Database, assertWritten: () => void): SqliteFile["run"] {
   const methods = createMethods(db);
   const begin = { reading: db.prepare("begin"), writing: db.prepare("begin immediate") };
   const commit = db.prepare("commit");
@@ -156,9 +173,12 @@ function batchRunner(db: Database): SqliteFile["run"] {
 
   return (calls) => {
     try {
-      (calls.every(({ method }) => READS.has(method)) ? begin.reading : begin.writing).run();
+      const isReading = calls.every(({ method }) => READS.has(method));
+      (isReading ? begin.reading : begin.writing).run();
       const answers = calls.map(respond);
       commit.run();
+      // Only now: what was written while the file was still there is there.
+      if (!isReading) assertWritten();
       return answers;
     } catch (error) {
       if (db.inTransaction) rollback.run();
