@@ -1,4 +1,4 @@
-/** What every connection and action promises, whatever it speaks. */
+/** The promises of every connection and action, over any transport. */
 import { memoryCache } from "../cache/memory.ts";
 import { connectionSchema } from "../config/file.ts";
 import { validatorFor } from "../core/check.ts";
@@ -188,7 +188,7 @@ function guardClauses(bench: Bench): Clauses {
 interface Conditions {
   redact?: (text: string) => string;
   allowPrivate?: boolean;
-  /** The other side listens no more. */
+  /** The stand-in no longer listens. */
   isGone?: boolean;
 }
 

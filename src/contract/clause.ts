@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { Diagnostic } from "../errors.ts";
 
 export interface Clause {
-  /** What it is about: a provider, its source, its connection, or an action such as `slack.post`. */
+  /** Its subject: a provider, its source, its connection, or an action such as `slack.post`. */
   subject: string;
   text: string;
   /** Rejects with a sentence that says what is wrong. */

@@ -1,4 +1,4 @@
-/** What every provider promises, as clauses that can be run: by the test suite, and by `signalbox providers check` for a project's own. */
+/** The promises of every provider, as clauses that the test suite and `signalbox providers check` run. */
 import type { Provider } from "../ports/provider.ts";
 import type { StandIn } from "../sandbox/stand-in.ts";
 import { actionClauses, connectionClauses } from "./actions.ts";

@@ -1,11 +1,11 @@
-/** HTTP as the contract needs it: a server on loopback that confirms, refuses or breaks. */
+/** HTTP for the contract: a server on loopback that confirms, refuses or breaks. */
 
 import { type SandboxResponse, serve } from "../sandbox/http.ts";
 import type { Behaviour, HttpAnswers, Transport } from "../sandbox/stand-in.ts";
 
 const CONFIRMED: SandboxResponse = { status: 200, body: { ok: true } };
 
-/** `secret` stands in the path of addresses that are credentials themselves, such as incoming webhooks. */
+/** `secret` is in the path of addresses that are credentials themselves, such as incoming webhooks. */
 export function httpTransport(answers: HttpAnswers, secret: string): Transport<SandboxResponse> {
   const empty = (status: number, headers: Record<string, string> = {}): SandboxResponse => ({
     status,

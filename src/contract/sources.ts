@@ -1,4 +1,4 @@
-/** What every source promises: nothing unsigned gets in, and what gets in is of a documented type. */
+/** The promises of every source: unsigned requests are refused, and events have documented types. */
 import { memoryCache } from "../cache/memory.ts";
 import { validatorFor } from "../core/check.ts";
 import { STATUSES } from "../model.ts";

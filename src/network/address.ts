@@ -1,4 +1,4 @@
-/** Which network addresses belong to a list, and which are nobody's business from the outside. */
+/** Lists of network addresses, and private addresses. */
 import { BlockList, isIP } from "node:net";
 import type { RawRequest } from "../ports/provider.ts";
 
@@ -20,7 +20,7 @@ export function addressList(entries: readonly string[]): AddressList {
   return {
     has(address) {
       const version = isIP(address);
-      // An IPv4-mapped IPv6 address is judged by the IPv4 entries too: BlockList does that.
+      // BlockList checks an IPv4-mapped IPv6 address against IPv4 entries too.
       return version !== 0 && list.check(address, family(version));
     },
   };
@@ -53,7 +53,7 @@ const PRIVATE = addressList(
   ).split(" "),
 );
 
-/** Whether the address must not be called unless that is allowed. What is no address is private: unknown is refused. */
+/** Whether the address is private. True for a text that is no address, so that it is refused. */
 export function isPrivateAddress(address: string): boolean {
   const plain = address.split("%", 1)[0] ?? "";
   return isIP(plain) === 0 || PRIVATE.has(plain);

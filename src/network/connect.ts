@@ -1,4 +1,4 @@
-/** TCP and TLS to judged addresses. */
+/** TCP and TLS connections to checked addresses. */
 import { connect as connectTcp, isIP, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import type { Connected, SocketTarget } from "../ports/network.ts";
@@ -38,7 +38,7 @@ function opened(address: string, target: SocketTarget, signal: AbortSignal): Pro
     });
     socket.once(tls ? "secureConnect" : "connect", () => {
       clearTimeout(late);
-      // What the provider does not listen for must not end the process.
+      // An error event without a listener would end the process.
       socket.on("error", () => {});
       resolve(socket);
     });

@@ -1,9 +1,9 @@
-/** Names become judged addresses, and Node gets exactly those: a second answer of a hostile name server is never asked for. */
+/** Resolves names once, checks the addresses and passes exactly those to Node: a hostile name server cannot give another answer later. */
 import { type LookupAddress, lookup as lookupName } from "node:dns";
 import { isIP, type LookupFunction } from "node:net";
 import { isPrivateAddress } from "./address.ts";
 
-/** How names become addresses. */
+/** Resolves names. */
 export type Resolve = (
   name: string,
   answer: (error: Error | null, addresses: readonly LookupAddress[]) => void,
@@ -12,9 +12,9 @@ export type Resolve = (
 export interface AddressGuard {
   /** False for a private address where none may be called. */
   admits(address: string): boolean;
-  /** One private address among them refuses the name. */
+  /** Refuses the name when one of its addresses is private. */
   lookup: LookupFunction;
-  /** A judged address of a name, or the address itself. Rejects with a `code`. */
+  /** A checked address of a name, or the address itself. Rejects with a `code`. */
   address(host: string): Promise<string>;
 }
 
@@ -32,7 +32,7 @@ export function createGuard(allowPrivate: boolean, resolve: Resolve = resolveAll
     admits,
     lookup,
     async address(host) {
-      // An address is never looked up, so it is judged here.
+      // Node does not look up an address, so it is checked here.
       if (isIP(host) !== 0) {
         if (admits(host)) return host;
         throw failed("PRIVATE_ADDRESS");
@@ -44,7 +44,7 @@ export function createGuard(allowPrivate: boolean, resolve: Resolve = resolveAll
   };
 }
 
-/** An error with a code that callers decide by. */
+/** An error with a `code`. */
 export function failed(code: string): Error {
   return Object.assign(new Error(code), { code });
 }

@@ -1,11 +1,11 @@
-/** HTTP with limits: the only door to undici. What fails is a result of its own kind, never an exception. */
+/** HTTP with limits: the only door to undici. A failure is a result, never an exception. */
 import { isIP } from "node:net";
 import { Agent, type Dispatcher } from "undici";
 import type { HttpRequest, HttpResponse, HttpResult, NoResponse } from "../ports/network.ts";
 import { CONNECT_TIMEOUT_MS } from "./connect.ts";
 import { type AddressGuard, failed, privateAddressDetail } from "./guard.ts";
 
-/** Nothing a provider tells us is longer; what is, is cut. */
+/** Longest text of a response; a longer one is cut. */
 export const RESPONSE_BYTES_MAX = 1024 * 1024;
 const EXCHANGE_TIMEOUT_MS = 15_000;
 
@@ -75,7 +75,7 @@ function urlOf(text: string, guard: AddressGuard): URL | NoResponse {
     return never("BAD_URL", `The URL begins with "${url.protocol}", only http: and https: are called`);
   }
   if (url.username !== "" || url.password !== "") return never("BAD_URL", "The URL holds credentials");
-  // An address is never looked up, so it is judged here; URL has made one of its decimal, octal and hexadecimal spellings.
+  // Node does not look up an address, so it is checked here; URL has normalised decimal, octal and hexadecimal spellings.
   const host = url.hostname.replace(/^\[|\]$/g, "");
   return isIP(host) !== 0 && !guard.admits(host) ? privateAddress(url.host) : url;
 }
@@ -135,7 +135,7 @@ function dispatch(url: URL, { agent, request, options, signal }: Exchange): Prom
         },
       );
     } catch (error) {
-      // undici throws for what can never be sent: a method, header name or value that is none.
+      // undici throws for an invalid method, header name or value.
       resolve(never("BAD_REQUEST", error instanceof Error ? error.message : "The request cannot be sent"));
     }
   });
@@ -149,7 +149,7 @@ function joined(headers: Record<string, string | string[] | undefined>): Record<
   return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, [value ?? ""].flat().join(", ")]));
 }
 
-/** The path stays out of every detail: with some providers it is the credential. */
+/** The detail leaves out the path, which is the credential of some providers. */
 function failure(error: unknown, url: URL, progress: { isWritten: boolean; status: number | undefined }): NoResponse {
   const code = codeOf(error);
   if (code === "PRIVATE_ADDRESS") return privateAddress(url.host);

@@ -8,9 +8,9 @@ import { createHttp } from "./http.ts";
 export interface NetworkOptions {
   /** Whether private, loopback and link-local addresses may be called. */
   allowPrivate: boolean;
-  /** Takes credentials out of every text that leaves the network. */
+  /** Removes credentials from every text of results and errors. */
   redact: (text: string) => string;
-  /** What is longer is cut; default 1 MiB. */
+  /** Longest response; a longer one is cut; default 1 MiB. */
   responseBytesMax?: number;
   /** Node's own by default. */
   resolve?: Resolve;

@@ -1,12 +1,12 @@
-/** What is kept beside the log, and its upkeep. */
+/** Refusals, definitions, policies, tokens and audit, and purging of old rows. */
 import type { AuditEntry, Json, Refusal, Token } from "../model.ts";
 
-/** What was there before these times has had its time. */
+/** Rows before these times are removed. */
 export interface PurgeBefore {
   nowMs: number;
   eventsMs: number;
   deliveriesMs: number;
-  /** Whether keys are looked at as well: they lie in no order of time, so that all of them are. */
+  /** Whether the walk includes dedupe keys. They have no order of time, so that all of them are read. */
   keys: boolean;
 }
 
@@ -19,7 +19,7 @@ export interface PurgePosition {
 }
 
 export interface Purged {
-  /** How many events and deliveries went. */
+  /** Number of removed events and deliveries. */
   gone: number;
   /** Where to go on; absent = the walk is over. */
   next?: PurgePosition;
@@ -50,9 +50,9 @@ export interface Books {
   /** Writes, so that a disk which is full or read-only is noticed: rejects with SB0701. */
   ping(): Promise<void>;
   /**
-   * Drops what has had its time, oldest first: settled deliveries that ended before `deliveriesMs` (dead ones stay, somebody may still retry
-   * them); decided events received before `eventsMs` none of whose deliveries is pending or dead; keys that ended. One call looks at no more
-   * than `limit` rows, so that nobody waits for it. Instances, timers and definitions stay.
+   * Removes old rows, oldest first: settled deliveries that ended before `deliveriesMs` (dead ones stay, because they may be retried);
+   * decided events received before `eventsMs` without a pending or dead delivery; expired dedupe keys. One call reads no more than `limit`
+   * rows, so that other requests do not wait. Instances, timers and definitions stay.
    */
   purge(before: PurgeBefore, limit: number, from?: PurgePosition): Promise<Purged>;
 }

@@ -1,7 +1,7 @@
-/** What is told to metrics and log. */
+/** Observations for metrics and log. */
 import type { Outcome } from "../model.ts";
 
-/** Everything worth a metric or a log line, told once; metrics and log are two listeners. */
+/** An event for metrics and log; each is a listener. */
 export type Observation =
   | {
       kind: "received";

@@ -31,12 +31,12 @@ export type VerifyReason =
   /** The provider's own check threw. */
   | "verify_failed";
 
-/** Verified, or the reason why not. `keyUnavailable`-like reasons are our fault and answered 503. */
+/** Verified, or the reason why not. `key_unavailable` is a fault on our side: the response is 503. */
 export type Verdict =
   | { ok: true; scheme: string; secretIndex?: number }
   | { ok: false; reason: VerifyReason; detail?: string };
 
-/** One configured way in, with its secrets resolved. */
+/** One configured source, with its secrets resolved. */
 export interface SourceConfig<Settings = JsonObject> {
   name: string;
   provider: string;
@@ -53,7 +53,7 @@ export interface SourceContext {
   network: Network;
 }
 
-/** What a sender may say of an event. */
+/** The attributes that a source can set. */
 type Attribute =
   | "type"
   | "subject"
@@ -126,7 +126,7 @@ export interface Webhook<Settings = JsonObject> extends SourceCommon<Settings> {
 /** We consume a queue, poll, or follow a stream. */
 export interface Feed<Settings = JsonObject> extends SourceCommon<Settings> {
   kind: "feed";
-  /** Runs until the signal aborts. What it throws is a break: it is run again after a while, with the mark that was stored last. */
+  /** Runs until the signal aborts. What it throws is a break: it is run again after a pause, with the last stored mark. */
   run(context: FeedContext<Settings>): Promise<void>;
 }
 
@@ -148,7 +148,7 @@ export interface Sample {
   body: JsonObject;
 }
 
-/** One configured way out, with its secrets resolved. */
+/** One configured connection, with its secrets resolved. */
 export interface ConnectionConfig<Settings = JsonObject> {
   name: string;
   provider: string;
@@ -205,7 +205,7 @@ export interface Connection<Settings = JsonObject, Session = undefined> {
   test?(context: ConnectionContext<Settings> & { session: Session }): Promise<Outcome>;
   // biome-ignore lint/suspicious/noExplicitAny: each action's parameters are its own; the schema checks them at the door.
   actions: Readonly<Record<string, Action<any, Settings, Session>>>;
-  /** Markup of this system by name, for `escape` in parameters: text in, the same text without any power out. */
+  /** Markup of this system by name, for `escape` in parameters: the text with its markup escaped. */
   escapes?: Readonly<Record<string, (text: string) => string>>;
 }
 
@@ -243,7 +243,7 @@ export interface Provider {
   summary: string;
   /** Vendor's documentation. */
   docs?: string;
-  // biome-ignore lint/suspicious/noExplicitAny: each provider's settings type is its own; the schema checks it at the door.
+  // biome-ignore lint/suspicious/noExplicitAny: each provider's settings type is its own; the schema checks it.
   source?: Source<any>;
   // biome-ignore lint/suspicious/noExplicitAny: as above, and what its session is.
   connection?: Connection<any, any>;

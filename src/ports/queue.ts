@@ -1,4 +1,4 @@
-/** What waits for its time: timers, and deliveries with their leases. */
+/** Timers, and deliveries with their leases. */
 import type { Delivery, NewEvent, Timer } from "../model.ts";
 
 export interface DueTimers {

@@ -10,9 +10,9 @@ import type { StandIn } from "../sandbox/stand-in.ts";
 import { KIT } from "./kit/kit.ts";
 
 const SHIPPED = fileURLToPath(new URL("providers/", CODE));
-/** What shipped providers share; no provider. */
+/** The folder of parts that shipped providers share. */
 const KIT_FOLDER = "kit";
-/** The folder of a project that holds its own. */
+/** The folder of a project's own providers. */
 const PROJECT_FOLDER = "providers";
 const EXTENSIONS = /\.(?:[cm]?js|m?ts)$/;
 const NAME = /^[a-z][a-z0-9-]*$/;
@@ -20,10 +20,10 @@ const NAME = /^[a-z][a-z0-9-]*$/;
 const PARTS = ["stand-in", "starter"] as const;
 type Part = (typeof PARTS)[number];
 
-interface Found {
+interface ProviderFile {
   name: string;
   file: string;
-  /** Further parts that it brings, by name. */
+  /** Its further files, by part. */
   parts: Readonly<Record<Part, string | undefined>>;
 }
 
@@ -51,14 +51,14 @@ export async function loadProviders(project?: string): Promise<ReadonlyMap<strin
   return providers;
 }
 
-/** What stands in for the system of a provider; empty when it brings nothing. */
+/** The stand-in for the system of a provider; empty when the provider has none. */
 export async function loadStandIn(name: string, project?: string): Promise<StandIn> {
   const all = [...(await find(SHIPPED)), ...(await findOwn(project))];
   const entry = all.find((one) => one.name === name);
   return (entry && (await loadPart<StandIn>(entry, "stand-in"))) ?? {};
 }
 
-/** How a new project connects to the shipped providers; those that bring a starter. */
+/** The starters of shipped providers, by name. */
 export async function loadStarters(): Promise<ReadonlyMap<string, Starter>> {
   const starters = new Map<string, Starter>();
   for (const entry of await find(SHIPPED)) {
@@ -68,30 +68,30 @@ export async function loadStarters(): Promise<ReadonlyMap<string, Starter>> {
   return starters;
 }
 
-async function loadPart<T>({ parts }: Found, part: Part): Promise<T | undefined> {
+async function loadPart<T>({ parts }: ProviderFile, part: Part): Promise<T | undefined> {
   const file = parts[part];
   return file === undefined ? undefined : ((await import(pathToFileURL(file).href)) as { default: T }).default;
 }
 
-/** Names of the providers that the project brings itself. */
+/** Names of the project's own providers. */
 export async function ownProviders(project: string): Promise<string[]> {
   return (await findOwn(project)).map(({ name }) => name);
 }
 
-async function findOwn(project: string | undefined): Promise<Found[]> {
+async function findOwn(project: string | undefined): Promise<ProviderFile[]> {
   const folder = project === undefined ? undefined : join(project, PROJECT_FOLDER);
   return folder !== undefined && existsSync(folder) ? await find(folder) : [];
 }
 
 /** Files and folders in alphabetical order. A name with a second dot, such as gitea.test.js, is no provider. */
-async function find(folder: string): Promise<Found[]> {
+async function find(folder: string): Promise<ProviderFile[]> {
   const entries = await readdir(folder, { withFileTypes: true });
   const names = entries.map(({ name }) => name).toSorted();
   const fileIn = (path: string, files: readonly string[], base: string): string | undefined => {
     const file = files.find((one) => EXTENSIONS.test(one) && one.replace(EXTENSIONS, "") === base);
     return file === undefined ? undefined : join(path, file);
   };
-  const all = names.map(async (entry): Promise<Found[]> => {
+  const all = names.map(async (entry): Promise<ProviderFile[]> => {
     const path = join(folder, entry);
     if (entries.find(({ name }) => name === entry)?.isDirectory()) {
       if (folder === SHIPPED && entry === KIT_FOLDER) return [];
@@ -106,13 +106,13 @@ async function find(folder: string): Promise<Found[]> {
   return (await Promise.all(all)).flat();
 }
 
-function partsOf(fileOf: (part: Part) => string | undefined): Found["parts"] {
-  return Object.fromEntries(PARTS.map((part) => [part, fileOf(part)])) as Found["parts"];
+function partsOf(fileOf: (part: Part) => string | undefined): ProviderFile["parts"] {
+  return Object.fromEntries(PARTS.map((part) => [part, fileOf(part)])) as ProviderFile["parts"];
 }
 
 async function load(name: string, file: string): Promise<Provider> {
   const { default: exported } = (await import(pathToFileURL(file).href)) as { default?: unknown };
-  // A project cannot always import the kit: it is handed to a default export that asks for it.
+  // A project cannot always import the kit, so a default export that is a function gets it as argument.
   const provider: unknown = typeof exported === "function" ? exported(KIT) : exported;
   const problem = providerProblem(provider, name);
   if (problem !== undefined) throw new Error(problem);

@@ -1,7 +1,7 @@
-/** What a GitHub payload says in the attributes that mean the same for every provider. Pure; absent stays absent. */
+/** The common attributes of a GitHub payload. Pure; an absent field gives no attribute. */
 import { type Json, type JsonObject, LIMITS, type Status } from "../../model.ts";
 import type { EventDraft } from "../../ports/provider.ts";
-import { at, isObject, moment, present, textAt } from "../kit/body.ts";
+import { at, isObject, moment, textAt, withoutUndefined } from "../kit/body.ts";
 import { ticketKeys } from "../kit/tickets.ts";
 
 type Attributes = Omit<EventDraft, "type" | "data" | "dataText" | "delivery">;
@@ -15,7 +15,7 @@ interface Topic {
   status?: Status | undefined;
   time?: Json | undefined;
   number?: Json | undefined;
-  /** What follows the repository's name in the subject. */
+  /** The part of the subject after the repository's name. */
   subject?: string | undefined;
   branches?: (string | undefined)[];
   texts?: (string | undefined)[];
@@ -31,7 +31,7 @@ const STATUSES: Readonly<Record<string, Status>> = {
   cancelled: "cancelled",
   skipped: "skipped",
   neutral: "neutral",
-  // GitHub gave up on a check that did not end.
+  // GitHub ended a check that took too long.
   stale: "error",
   pending: "pending",
   queued: "pending",
@@ -51,7 +51,7 @@ export function attributesOf(data: JsonObject, projects: readonly string[] | und
   const repo = textAt(data, "repository", "full_name");
   const about = repo ?? textAt(data, "organization", "login");
   const tickets = ticketsOf(topic, projects);
-  return present({
+  return withoutUndefined({
     repo,
     branch: topic.branch,
     isDefaultBranch: isDefaultBranch(topic.branch, data),
@@ -69,22 +69,22 @@ export function attributesOf(data: JsonObject, projects: readonly string[] | und
 
 function ticketsOf({ title, branches = [], texts = [] }: Topic, projects: readonly string[] | undefined): string[] {
   const isText = (text: string | undefined): text is string => text !== undefined;
-  const found = [
+  const tickets = [
     ...ticketKeys([title].filter(isText), { projects }),
     ...ticketKeys(branches.filter(isText), { projects, branch: true }),
     ...ticketKeys(texts.filter(isText), { projects }),
   ];
-  return [...new Set(found)].slice(0, LIMITS.tickets);
+  return [...new Set(tickets)].slice(0, LIMITS.tickets);
 }
 
-/** Not every sender of the GitHub shape names the default branch: then it is one of the names in use. */
+/** Some senders with GitHub's format do not name the default branch: then it is one of the usual names. */
 function isDefaultBranch(branch: string | undefined, data: JsonObject): boolean | undefined {
   if (branch === undefined) return undefined;
   const name = textAt(data, "repository", "default_branch");
   return name === undefined ? branch === "main" || branch === "master" : branch === name;
 }
 
-/** Not every sender of the GitHub shape has the number at the top of a pull request. */
+/** Some senders with GitHub's format have no number at the top of a pull request. */
 function numberOf(own: Json | undefined, data: JsonObject): number | undefined {
   const numbers = [own, data.number, ...["pull_request", "issue", "discussion"].map((key) => at(data, key, "number"))];
   return numbers.find((number) => typeof number === "number" && Number.isSafeInteger(number)) as number | undefined;
@@ -108,7 +108,7 @@ function topicOf(data: JsonObject): Topic {
   return isObject(account) ? installation(data) : { status: statusOf(data.status), time: data.starred_at };
 }
 
-/** Objects that stand in events of many kinds. */
+/** Objects in events of many kinds. */
 const AROUND = new Set(["repository", "organization", "enterprise", "sender", "installation", "changes"]);
 
 const TOPICS: readonly (readonly [string, (value: JsonObject, data: JsonObject) => Topic])[] = [
@@ -130,7 +130,7 @@ const TOPICS: readonly (readonly [string, (value: JsonObject, data: JsonObject) 
 ];
 
 function pullRequest(pull: JsonObject, data: JsonObject): Topic {
-  // merge_commit_sha is there before and without a merge: only `merged` tells.
+  // merge_commit_sha is set without a merge too: only `merged` is reliable.
   const sha = pull.merged === true ? textAt(pull, "merge_commit_sha") : textAt(pull, "head", "sha");
   return said(data, {
     branch: textAt(pull, "base", "ref"),
@@ -385,7 +385,7 @@ function branchOf(ref: string): string | undefined {
   return ref.startsWith("refs/heads/") ? ref.slice("refs/heads/".length) : undefined;
 }
 
-/** A commit's hash; forty zeros mean that there is none. */
+/** A commit's hash; forty zeros mean none. */
 function shaOf(value: Json | undefined): string | undefined {
   return typeof value === "string" && /^[0-9a-f]{40}([0-9a-f]{24})?$/.test(value) && !/^0+$/.test(value)
     ? value

@@ -12,10 +12,10 @@ import { markdown } from "./markdown.ts";
 import { hasOwnTime } from "./own-time.ts";
 import { misfit } from "./payload-keys.ts";
 import { registration } from "./registration.ts";
-import { Connection, listOf, outcomeOfGithub, type Reach, resultOf, send } from "./rest.ts";
+import { GitHubConnection, listOf, outcomeOfGithub, type Reach, resultOf, send } from "./rest.ts";
 import { GITHUB_EVENTS } from "./samples.ts";
 
-/** https://docs.github.com/en/rest/repos/repos#create-a-repository-dispatch-event: what a caller may name an event. */
+/** https://docs.github.com/en/rest/repos/repos#create-a-repository-dispatch-event: names of events. */
 const ACTION_CHARS_MAX = 100;
 /** https://docs.github.com/en/rest/commits/statuses */
 const DESCRIPTION_CHARS_MAX = 140;
@@ -45,7 +45,7 @@ const Settings = Type.Object(
 );
 type Settings = Static<typeof Settings>;
 
-type Context = ActionContext<Connection>;
+type Context = ActionContext<GitHubConnection>;
 
 // ---------------------------------------------------------------- source
 
@@ -60,7 +60,7 @@ function normalise(request: RawRequest, source: SourceConfig<Settings>): Normali
   const wrong = misfit(event, data);
   if (wrong !== undefined) return { kind: "malformed", detail: `The payload is not that of "${event}": ${wrong}` };
 
-  // The action of a repository_dispatch is the caller's own word.
+  // The action of a repository_dispatch is chosen by the caller.
   const action = typePart(textAt(data, "action") ?? "").slice(0, ACTION_CHARS_MAX);
   const delivery = request.headers["x-github-delivery"];
   const draft = {
@@ -83,7 +83,7 @@ function deliveryId(body: string, nowMs: number): string {
 
 // ---------------------------------------------------------------- actions
 
-// Names of owners and repositories; ".." would climb out of the path.
+// Names of owners and repositories; ".." would change the path.
 const repo = Type.String({
   pattern: "^(?!\\.)[A-Za-z0-9_.-]+/(?!\\.{1,2}$)[A-Za-z0-9_.-]+$",
   maxLength: 200,
@@ -112,10 +112,10 @@ const StatusParams = Type.Object(
 );
 type StatusParams = Static<typeof StatusParams>;
 
-/** Of what was written. */
+/** Address of the status or comment. */
 const Written = Type.Object({ url: Type.Union([Type.String(), Type.Null()]) });
 
-const status: Action<StatusParams, Connection> = {
+const status: Action<StatusParams, GitHubConnection> = {
   summary: "Sets a commit status; the newest of a context counts",
   params: StatusParams,
   example: {
@@ -149,7 +149,7 @@ const CommentParams = Type.Object(
 );
 type CommentParams = Static<typeof CommentParams>;
 
-const comment: Action<CommentParams, Connection> = {
+const comment: Action<CommentParams, GitHubConnection> = {
   summary: "Comments on an issue or pull request, once",
   params: CommentParams,
   example: { repo: "acme/web", number: 412, body: "Released with **1.4.0**" },
@@ -167,8 +167,8 @@ const comment: Action<CommentParams, Connection> = {
       const answer = await send(reach(context), "GET", `/repos/${repo}/issues/${number}/comments?${query}`);
       const list = listOf(answer);
       if (!list) return unsure(unread(outcomeOfGithub(answer, context, { repeatable: true }), answer));
-      const found = list.find((one) => textAt(one, "body")?.includes(marker(context)));
-      if (found) return { kind: "done", result: resultOf(found), note: "An earlier attempt had been taken" };
+      const comment = list.find((one) => textAt(one, "body")?.includes(marker(context)));
+      if (comment) return { kind: "done", result: resultOf(comment), note: "An earlier attempt had been taken" };
       if (list.length < PAGE_SIZE) return undefined;
     }
     const message = `github: ${PROBE_PAGES_MAX * PAGE_SIZE} comments were read and more are left`;
@@ -185,7 +185,7 @@ function marker({ idempotencyKey }: Context): string {
   return `<!-- signalbox:${idempotencyKey} -->`;
 }
 
-/** An answer that confirms but cannot be read tells nothing about the comment. */
+/** The outcome of a response with 200 that cannot be read. */
 function unread(result: Outcome, answer: HttpResult): Outcome {
   if (result.kind !== "done") return result;
   const code = answer.kind === "answered" ? { status: answer.status } : {};
@@ -204,7 +204,7 @@ export default {
     contentTypes: [JSON_TYPE, FORM_TYPE],
     deliveryHeader: () => "x-github-delivery",
     verify(request: RawRequest, source: SourceConfig<Settings>, { nowMs }) {
-      // The newer signature is never passed over: an old one beside it would be a way down.
+      // The SHA-256 signature is always checked when present: otherwise an older one beside it would be a downgrade.
       const isOld = source.settings.legacySha1 === true && request.headers["x-hub-signature-256"] === undefined;
       return verifySignature(isOld ? SHA1 : SHA256, request, source.secrets, nowMs);
     },
@@ -218,5 +218,5 @@ export default {
       return { "x-github-delivery": delivery, ...sample.headers, ...signature };
     },
   },
-  connection: { settings: Connection, actions: { status, comment }, escapes: { markdown } },
+  connection: { settings: GitHubConnection, actions: { status, comment }, escapes: { markdown } },
 } satisfies Provider;

@@ -1,12 +1,12 @@
 /** Text from outside in GitHub's Markdown. */
 import { inertAddress } from "../kit/markup.ts";
 
-/** Shows nothing and separates: what follows is no longer recognised. */
+/** An invisible separator: GitHub does not recognise a mention or number after it. */
 const ZERO_WIDTH_SPACE = "\u200b";
 
 /**
- * GitHub's Markdown. Backslashes stop the markup of CommonMark; mentions, issue numbers and `GH-1` are found by GitHub in the finished
- * text, where only a character between helps. https://github.github.com/gfm/#backslash-escapes
+ * GitHub's Markdown. Backslashes stop the markup of CommonMark; GitHub finds mentions, issue numbers and `GH-1` in the rendered text,
+ * where only a separator prevents it. https://github.github.com/gfm/#backslash-escapes
  */
 export function markdown(text: string): string {
   const address = inertAddress(text);

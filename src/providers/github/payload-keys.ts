@@ -1,10 +1,10 @@
 /**
- * What a GitHub payload must look like to be the event that its header names. Only the body is signed: a captured body sent again
- * under another event name is caught here. https://docs.github.com/en/webhooks/webhook-events-and-payloads
+ * Whether a GitHub payload can be the event that its header names. Only the body is signed, so that a captured body could be sent again
+ * under another event name; this check refuses it. https://docs.github.com/en/webhooks/webhook-events-and-payloads
  */
 import type { Json, JsonObject } from "../../model.ts";
 
-/** Event → keys it must have | keys it may have. Keys that stand in every event are in COMMON. */
+/** Event → required keys | optional keys. Keys of every event are in COMMON. */
 const SHAPES: Readonly<Record<string, string>> = {
   branch_protection_rule: "rule",
   check_run: "check_run | requested_action",
@@ -98,12 +98,12 @@ const LISTS = new Set(["commits", "pages", "repositories_added", "repositories_r
 /** Present, but perhaps null or another thing than an object. */
 const ANY = new Set(["client_payload", "hook_id", "inputs", "starred_at"]);
 
-interface Shape {
+interface PayloadKeys {
   has: readonly string[];
   known: ReadonlySet<string>;
 }
 
-const shapes: ReadonlyMap<string, Shape> = new Map(
+const shapes: ReadonlyMap<string, PayloadKeys> = new Map(
   Object.entries(SHAPES).map(([event, text]) => {
     const [has = [], may = []] = text.split("|").map((keys) => keys.split(" ").filter((key) => key !== ""));
     // `workflow` is an object beside a run, and a file name in workflow_dispatch.
@@ -111,10 +111,10 @@ const shapes: ReadonlyMap<string, Shape> = new Map(
   }),
 );
 
-/** Keys that tell one event from another. */
+/** Keys that distinguish events. */
 const MARKS = new Set([...shapes.values()].flatMap(({ has }) => has).filter((key) => !COMMON.has(key)));
 
-/** Why the payload cannot be this event; undefined when it can. An event that is not known here may have any shape but a known one. */
+/** Why the payload cannot be this event; undefined when it can. An unknown event may have any keys except those of a known one. */
 export function misfit(event: string, data: JsonObject): string | undefined {
   const shape = shapes.get(event);
   if (shape) {
@@ -139,8 +139,8 @@ function isMark(key: string, data: Readonly<Record<string, Json>>): boolean {
   return MARKS.has(key) && (data[key] !== null || ANY.has(key));
 }
 
-/** All of its keys and none that it does not know: a future event brings a key of its own. */
-function isExactly({ has, known }: Shape, data: JsonObject): boolean {
+/** Whether the payload has all required keys and no unknown ones: a future event has a key of its own. */
+function isExactly({ has, known }: PayloadKeys, data: JsonObject): boolean {
   return (
     has.some((key) => MARKS.has(key)) &&
     has.every((key) => isAsWanted(key, data)) &&

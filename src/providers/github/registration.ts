@@ -2,17 +2,17 @@
 import type { Json, Outcome } from "../../model.ts";
 import type { ConnectionContext, Registration } from "../../ports/provider.ts";
 import { at, textAt } from "../kit/body.ts";
-import { type Connection, listOf, outcomeOfGithub, send } from "./rest.ts";
+import { type GitHubConnection, listOf, outcomeOfGithub, send } from "./rest.ts";
 
 /** A repository may have 20 webhooks for an event; one page holds them all. */
 const PAGE_SIZE = 100;
 const REPO = /^(?!\.)[A-Za-z0-9_.-]+\/(?!\.{1,2}$)[A-Za-z0-9_.-]+$/;
 
-type Context = ConnectionContext<Connection>;
-type Found = { ok: true; id: number | undefined } | { ok: false; outcome: Outcome };
+type Context = ConnectionContext<GitHubConnection>;
+type HookLookup = { ok: true; id: number | undefined } | { ok: false; outcome: Outcome };
 
-/** Changing and removing may be repeated; so may installing, which looks first. */
-export const registration: Registration<Connection> = {
+/** Changing and removing may be repeated; installing too, because it reads first. */
+export const registration: Registration<GitHubConnection> = {
   async status({ scope, url }, context) {
     const hook = await find(scope, url, context);
     return hook.ok ? { kind: "done", result: { installed: hook.id !== undefined } } : hook.outcome;
@@ -20,11 +20,11 @@ export const registration: Registration<Connection> = {
   async install({ scope, url, secret, events }, context) {
     const hook = await find(scope, url, context);
     if (!hook.ok) return hook.outcome;
-    const wanted = { active: true, events, config: { url, content_type: "json", secret, insecure_ssl: "0" } };
+    const settings = { active: true, events, config: { url, content_type: "json", secret, insecure_ssl: "0" } };
     const answer =
       hook.id === undefined
-        ? await send(context, "POST", `/repos/${scope}/hooks`, { name: "web", ...wanted })
-        : await send(context, "PATCH", `/repos/${scope}/hooks/${hook.id}`, wanted);
+        ? await send(context, "POST", `/repos/${scope}/hooks`, { name: "web", ...settings })
+        : await send(context, "PATCH", `/repos/${scope}/hooks/${hook.id}`, settings);
     return withoutResult(outcomeOfGithub(answer, context, { repeatable: true }));
   },
   async remove({ scope, url }, context) {
@@ -36,7 +36,7 @@ export const registration: Registration<Connection> = {
   },
 };
 
-async function find(scope: string, url: string, context: Context): Promise<Found> {
+async function find(scope: string, url: string, context: Context): Promise<HookLookup> {
   if (!REPO.test(scope)) {
     const message = `"${scope}" is no repository; write owner/name`;
     return { ok: false, outcome: { kind: "rejected", error: { message } } };
@@ -57,7 +57,7 @@ function idOf(hook: Json | undefined): number | undefined {
   return typeof id === "number" ? id : undefined;
 }
 
-/** What GitHub says of a webhook is of no use to people. */
+/** Leaves out GitHub's description of the webhook. */
 function withoutResult(outcome: Outcome): Outcome {
   return outcome.kind === "done" ? { kind: "done" } : outcome;
 }

@@ -1,4 +1,4 @@
-/** GitHub's REST interface: who asks, how, and what its answers mean. */
+/** GitHub's REST interface: requests, and outcomes of responses. */
 import { type Static, Type } from "typebox";
 import type { Json, Outcome } from "../../model.ts";
 import type { HttpResponse, HttpResult, Network } from "../../ports/network.ts";
@@ -9,7 +9,7 @@ import { secret } from "../kit/connection.ts";
 /** A secondary rate limit that names no time: "wait for at least one minute". https://docs.github.com/en/rest/using-the-rest-api */
 const RATE_LIMIT_MS = 60_000;
 
-export const Connection = Type.Object(
+export const GitHubConnection = Type.Object(
   {
     url: Type.Optional(
       Type.String({ pattern: "^https?://", description: "Root of the REST API, default https://api.github.com" }),
@@ -18,10 +18,10 @@ export const Connection = Type.Object(
   },
   { additionalProperties: false },
 );
-export type Connection = Static<typeof Connection>;
+export type GitHubConnection = Static<typeof GitHubConnection>;
 
 export interface Reach {
-  settings: Connection;
+  settings: GitHubConnection;
   network: Network;
 }
 
@@ -61,12 +61,12 @@ function rateLimit({ status: code, headers, text }: HttpResponse): AnswerClass |
   return isLimit ? "retry" : undefined;
 }
 
-/** Where people find what was written. */
+/** The web address of what was written. */
 export function resultOf(value: Json) {
   return { url: textAt(value, "html_url") ?? textAt(value, "url") ?? null };
 }
 
-/** The list that was answered with 200; undefined = it was none. */
+/** The list in a response with 200; undefined = the body is no list. */
 export function listOf(answer: HttpResult): Json[] | undefined {
   if (answer.kind !== "answered" || answer.status !== 200) return undefined;
   const parsed = parseJson(Buffer.from(`{"list":${answer.text}}`));

@@ -1,4 +1,4 @@
-/** What GitHub answers when all is well. */
+/** GitHub's responses in case of success. */
 import type { StandIn } from "../../sandbox/stand-in.ts";
 
 export default {

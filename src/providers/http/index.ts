@@ -1,4 +1,4 @@
-/** Any sender whose signature can be described, any receiver that speaks HTTP: what has no provider of its own. */
+/** Any sender whose signature can be described, any receiver that speaks HTTP: for systems without a provider of their own. */
 import { Type } from "typebox";
 import { type Json, type JsonObject, LIMITS, STATUS_WORDS, STATUSES, type Status } from "../../model.ts";
 import type { EventDraft, Normalised, Provider, RawRequest, SourceConfig } from "../../ports/provider.ts";
@@ -9,11 +9,11 @@ import {
   JSON_TYPE,
   mediaType,
   moment,
-  type Parsed,
+  type ParsedBody,
   parseFormJson,
   parseJson,
-  present,
   typePart,
+  withoutUndefined,
 } from "../kit/body.ts";
 import { formFields } from "../kit/form.ts";
 import { sign, tokenIdentity, Verifier, verifySignature } from "../kit/signature.ts";
@@ -85,7 +85,7 @@ const Settings = Type.Object(
   },
 );
 
-/** Written out: the paths are all optional strings, and the schema's own type would be a page long. */
+/** Written by hand: the type of the schema would be a page long, and all paths are optional strings. */
 interface Settings {
   verify: Verifier;
   type?: string | { header: string; prefix?: string } | { field: string; prefix?: string };
@@ -96,7 +96,7 @@ interface Settings {
 type TextAttribute = "repo" | "branch" | "sha" | "title" | "actor" | "url" | "subject";
 const TEXT_ATTRIBUTES: readonly TextAttribute[] = ["repo", "branch", "sha", "title", "actor", "url", "subject"];
 
-/** Words for a status that mean the same wherever they are used; anything else is named in `statuses` or left out. */
+/** Status words with one meaning everywhere; others are configured in `statuses` or left out. */
 const WORDS: Readonly<Record<string, Status>> = {
   ...(Object.fromEntries(STATUSES.map((status) => [status, status])) as Record<Status, Status>),
   ...STATUS_WORDS,
@@ -119,8 +119,8 @@ function normalise(request: RawRequest, source: SourceConfig<Settings>): Normali
   return { kind: "events", events: [draft] };
 }
 
-/** Where one field of a form is signed, only that field was proven: it is the event, as JSON. */
-function parse({ headers, body }: RawRequest, verifier: Verifier): Parsed {
+/** When one field of a form is signed, only that field is verified: the event as JSON. */
+function parse({ headers, body }: RawRequest, verifier: Verifier): ParsedBody {
   if (mediaType(headers) !== FORM_TYPE) return parseJson(body);
   const parts = "message" in verifier ? verifier.message : [];
   const field = parts.find((part) => part.startsWith("formfield:"))?.slice("formfield:".length);
@@ -176,7 +176,7 @@ function attributesOf({ attributes = {}, statuses = {} }: Settings, data: JsonOb
   const tickets = searched.flatMap((path) =>
     ticketKeys(text(path) ?? [], { projects, branch: path === attributes.branch }),
   );
-  return present({
+  return withoutUndefined({
     ...Object.fromEntries(TEXT_ATTRIBUTES.map((name) => [name, text(attributes[name])])),
     number: Number.isSafeInteger(number) ? number : undefined,
     status: lookUp(statuses, word) ?? lookUp(WORDS, word.toLowerCase()),
@@ -189,7 +189,7 @@ function lookUp(table: Readonly<Record<string, Status>>, word: string): Status |
   return Object.hasOwn(table, word) ? table[word] : undefined;
 }
 
-/** A text, number or truth value; anything else is none. */
+/** A text, number or boolean as text; undefined for other values. */
 function valueAt(data: JsonObject, path: string): Exclude<Json, null | object> | undefined {
   const value = at(data, ...path.split("."));
   return typeof value === "object" || value === undefined ? undefined : value;

@@ -108,7 +108,7 @@ export const request: Action<Params, Connection> = {
     const outcome = outcomeOf(answer, {
       nowMs: context.nowMs,
       target: context.connection.name,
-      // A receiver of Standard Webhooks knows a repeated webhook-id; of others only the method tells.
+      // A receiver of Standard Webhooks recognises a repeated webhook-id; for others the method decides.
       repeatable: isSigned || REPEATABLE.includes(built.method),
       ...(isSigned ? { classify: ({ status }) => webhookClass(status, expect) } : {}),
       ...(expect ? { ok: (status: number) => expect.includes(status) } : {}),
@@ -140,7 +140,7 @@ function joined(path: string, base: string | undefined): URL | Outcome {
   return isInside ? target : rejected("The path leads out of the url of the connection");
 }
 
-/** A credential never follows an address that came with an event. */
+/** A credential is never sent to an address from an event. */
 function absolute(text: string, base: string | undefined): URL | Outcome {
   if (!URL.canParse(text)) return rejected("The url is not well formed");
   const target = new URL(text);
@@ -183,14 +183,14 @@ function authorizationOf({ token, username, password }: Connection): string | un
 }
 
 function contentOf({ json, form, body }: Params): { type?: string; body?: string } | undefined {
-  const given = [json, form, body].filter((value) => value !== undefined);
-  if (given.length > 1) return undefined;
+  const bodies = [json, form, body].filter((value) => value !== undefined);
+  if (bodies.length > 1) return undefined;
   if (json !== undefined) return { type: JSON_TYPE, body: JSON.stringify(json) };
   if (form !== undefined) return { type: FORM_TYPE, body: new URLSearchParams(form).toString() };
   return body === undefined ? {} : { type: "text/plain; charset=utf-8", body };
 }
 
-/** Later ones win: what the connection says cannot be overruled by a rule, nor a signature by either. */
+/** Later ones override: the connection's headers override those of a rule, and the signature overrides both. */
 function lowerCased(...all: Readonly<Record<string, string>>[]): Record<string, string> {
   return Object.fromEntries(
     all.flatMap((headers) => Object.entries(headers)).map(([name, value]) => [name.toLowerCase(), value]),

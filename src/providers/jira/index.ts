@@ -21,21 +21,21 @@ import { document, escapeWiki, wiki } from "./text.ts";
 import {
   type Edge,
   forgetOffers,
-  type Issue,
   isSame,
   isStatus,
+  type JiraIssue,
+  type JiraStatus,
   type Offer,
   type Offers,
   planWay,
   readIssue,
   readOffers,
-  type Status,
 } from "./workflow.ts";
 
 const HOPS_MAX = 5;
-/** How often a refusal makes us look again: transitions that were kept too long, or colleagues who move the issue meanwhile. */
+/** How often the issue is read again after a refusal: cached transitions may be old, or others move the issue meanwhile. */
 const REPLANS_MAX = 2;
-/** Our own comment is among the newest; a page holds 100. */
+/** A comment of an earlier attempt is among the newest; a page holds 100. */
 const COMMENT_PAGES_MAX = 10;
 
 const IssueKey = Type.String({
@@ -79,7 +79,7 @@ const TransitionParams = Type.Object(
 );
 type TransitionParams = Static<typeof TransitionParams>;
 
-/** What happened so far on the way to the target. */
+/** The state of one action on the way to the target. */
 interface Walk {
   params: TransitionParams;
   from?: string;
@@ -89,7 +89,7 @@ interface Walk {
   names: string[];
   replans: number;
   /** The last request, when Jira refused it. */
-  refused?: { status: Status; fresh: boolean; answer: HttpResult };
+  refused?: { status: JiraStatus; fresh: boolean; answer: HttpResult };
 }
 
 /** Status based: performing it twice does no harm. */
@@ -98,16 +98,16 @@ async function transition(params: TransitionParams, context: JiraContext): Promi
   for (;;) {
     const read = await readIssue(params.issue, context);
     if (!read.ok) return read.outcome;
-    const end = ended(walk, read.value, context) ?? (await step(walk, read.value, context));
+    const end = endOf(walk, read.value, context) ?? (await step(walk, read.value, context));
     if (end) return end;
   }
 }
 
 /**
- * Why the walk ends here; undefined = it goes on. After a refusal the status decides and not Jira's text, which says too little: the
- * issue is where it was, and transitions are read afresh, or others moved it, and the way is planned from there.
+ * The outcome when the walk ends here; undefined = it goes on. After a refusal the status of the issue decides, because Jira's text says
+ * too little: in the same status transitions are read again; in another one (others moved the issue) the way is planned again.
  */
-function ended(walk: Walk, { key, status }: Issue, context: JiraContext): Outcome | undefined {
+function endOf(walk: Walk, { key, status }: JiraIssue, context: JiraContext): Outcome | undefined {
   if (isStatus(status, walk.params.to)) return arrived(walk, key, status);
   if (walk.left.includes(status.id)) return rejected(`${key} is back in "${status.name}"`);
   const { refused } = walk;
@@ -119,20 +119,20 @@ function ended(walk: Walk, { key, status }: Issue, context: JiraContext): Outcom
   return { kind: "retry", error: { message: `${key} is being moved by somebody else` } };
 }
 
-function arrived({ from, names }: Walk, issue: string, { name }: Status): Outcome {
+function arrived({ from, names }: Walk, issue: string, { name }: JiraStatus): Outcome {
   const result: JsonObject = { issue, from: from ?? name, to: name };
   if (names.length === 0) return { kind: "done", result, note: "already there" };
   const way: JsonObject = names.length > 1 ? { way: names } : {};
   return { kind: "done", result: { ...result, transition: names.at(-1) ?? "", ...way } };
 }
 
-/** Takes one transition; undefined = look at the issue again. */
-async function step(walk: Walk, issue: Issue, context: JiraContext): Promise<Outcome | undefined> {
+/** Takes one transition; undefined = read the issue again. */
+async function step(walk: Walk, issue: JiraIssue, context: JiraContext): Promise<Outcome | undefined> {
   const next = await nextOffer(walk, issue, context);
   if (!next.ok) return next.outcome;
   const { offer, fresh } = next.value;
   if (context.network.signal.aborted) return STOPPED;
-  const answer = await take(issue, offer, walk.params, context);
+  const answer = await performTransition(issue, offer, walk.params, context);
   if (isConflict(answer)) {
     await forgetOffers(issue, context);
     walk.refused = { status: issue.status, fresh, answer };
@@ -147,26 +147,26 @@ async function step(walk: Walk, issue: Issue, context: JiraContext): Promise<Out
   return isStatus(offer.to, walk.params.to) ? arrived(walk, issue.key, offer.to) : undefined;
 }
 
-/** 404: of the transition, or of an issue that went; looking again tells. */
+/** 404 may be about the transition or about a deleted issue; reading the issue again shows which. */
 function isConflict(answer: HttpResult): boolean {
   return answer.kind === "answered" && [400, 404, 409].includes(answer.status) && !hasFailedLogin(answer);
 }
 
-type Next = ReadResult<{ offer: Offer; fresh: boolean }>;
+type NextOffer = ReadResult<{ offer: Offer; fresh: boolean }>;
 
-/** The transition to take now. What was kept is believed for taking a transition, never for refusing. */
-async function nextOffer(walk: Walk, issue: Issue, context: JiraContext): Promise<Next> {
-  const kept = await readOffers(issue, context);
-  if (!kept.ok) return kept;
-  const choice = await choose({ walk, issue, ...kept.value }, context);
-  if (choice.ok || kept.value.fresh) return choice;
+/** The transition to take now. Cached transitions are used for taking one, never for refusing. */
+async function nextOffer(walk: Walk, issue: JiraIssue, context: JiraContext): Promise<NextOffer> {
+  const cachedOffers = await readOffers(issue, context);
+  if (!cachedOffers.ok) return cachedOffers;
+  const choice = await chooseOffer({ walk, issue, ...cachedOffers.value }, context);
+  if (choice.ok || cachedOffers.value.isFresh) return choice;
   await forgetOffers(issue, context);
   const read = await readOffers(issue, context);
-  return read.ok ? choose({ walk, issue, ...read.value }, context) : read;
+  return read.ok ? chooseOffer({ walk, issue, ...read.value }, context) : read;
 }
 
-async function choose(at: Offers & { walk: Walk; issue: Issue }, context: JiraContext): Promise<Next> {
-  const { offers, fresh, issue, walk } = at;
+async function chooseOffer(at: Offers & { walk: Walk; issue: JiraIssue }, context: JiraContext): Promise<NextOffer> {
+  const { offers, isFresh: fresh, issue, walk } = at;
   const { params, left, names } = walk;
   const leads = (edge: Edge | Offer) => isStatus(edge.to, params.to) && (!params.via || isVia(edge, params.via));
   const hopsAllowed = params.hops === true || params.through ? HOPS_MAX : Number(params.hops || 1);
@@ -174,45 +174,57 @@ async function choose(at: Offers & { walk: Walk; issue: Issue }, context: JiraCo
   const direct = hopsMax > 0 ? offers.filter(leads) : [];
   const [, second] = direct;
   if (second) return { ok: false, outcome: rejected(ambiguity(issue, params, direct)) };
-  const known = direct.length > 0 ? direct : hopsMax > 1 ? named(offers, params.through ?? [], issue, left) : [];
-  const ways = known.length > 0 ? known : await planWay(issue, offers, { leads, hopsMax, left }, context);
-  const offer = ways.find((way) => missing(way, params).length === 0);
+  const directOrNamed =
+    direct.length > 0 ? direct : hopsMax > 1 ? offersThrough(offers, params.through ?? [], issue, left) : [];
+  const ways =
+    directOrNamed.length > 0 ? directOrNamed : await planWay(issue, offers, { leads, hopsMax, left }, context);
+  const offer = ways.find((way) => missingFields(way, params).length === 0);
   if (offer) return { ok: true, value: { offer, fresh } };
-  const [way] = ways;
-  const needs = way && `${issue.key}: "${way.name}" needs ${missing(way, params).join(", ")}`;
+  const [oneOffer] = ways;
+  const needs = oneOffer && `${issue.key}: "${oneOffer.name}" needs ${missingFields(oneOffer, params).join(", ")}`;
   return { ok: false, outcome: rejected(needs ?? noWay(issue, params, offers)) };
 }
 
-/** What was seen of other issues has no ids: its transitions are known by name only. */
+/** Cached transitions of other issues have no ids, only names. */
 function isVia(edge: Edge | Offer, via: string): boolean {
   return isSame(edge.name, via) || ("id" in edge && edge.id === via);
 }
 
-/** Several transitions differ in what they do beside the move, and only people know which is meant. */
-function ambiguity({ key, status }: Issue, { to, via }: TransitionParams, offers: readonly Offer[]): string {
+/** Several transitions lead to the status: they may differ in their other effects, so a person must choose. */
+function ambiguity({ key, status }: JiraIssue, { to, via }: TransitionParams, offers: readonly Offer[]): string {
   const choices = offers.map(({ name, id }) => `"${name}" (${id})`).join(", ");
   const remedy = via ? "name its id as via" : "name one of them, or its id, as via";
   return `${key} can go from "${status.name}" to "${to}" by several transitions: ${choices}; ${remedy}`;
 }
 
-/** The transitions to the statuses that were put on the way and lie ahead, the one nearest to the target first. */
-function named(offers: Offer[], through: readonly string[], { status }: Issue, left: readonly string[]): Offer[] {
+/** The transitions to statuses of `through` that are still ahead, the one nearest to the target first. */
+function offersThrough(
+  offers: Offer[],
+  through: readonly string[],
+  { status }: JiraIssue,
+  left: readonly string[],
+): Offer[] {
   const ahead = through.slice(through.findIndex((name) => isStatus(status, name)) + 1).toReversed();
   return ahead.flatMap((name) => offers.filter(({ to }) => isStatus(to, name) && !left.includes(to.id)));
 }
 
-function missing({ needs }: Offer, { fields = {}, comment }: TransitionParams): string[] {
+function missingFields({ needs }: Offer, { fields = {}, comment }: TransitionParams): string[] {
   const isGiven = (field: string) => Object.hasOwn(fields, field) || (field === "comment" && comment !== undefined);
   return needs.filter(({ field }) => !isGiven(field)).map(({ label }) => label);
 }
 
-function noWay({ key, status }: Issue, { to, via }: TransitionParams, offers: Offer[]): string {
+function noWay({ key, status }: JiraIssue, { to, via }: TransitionParams, offers: Offer[]): string {
   const reachable = offers.map((offer) => `"${offer.to.name}" by "${offer.name}"`).join(", ");
-  const wanted = `${key} is in "${status.name}" and cannot go to "${to}"${via ? ` by "${via}"` : ""}`;
-  return reachable ? `${wanted}; it can go to ${reachable}` : `${wanted}; the account may not move it anywhere`;
+  const reason = `${key} is in "${status.name}" and cannot go to "${to}"${via ? ` by "${via}"` : ""}`;
+  return reachable ? `${reason}; it can go to ${reachable}` : `${reason}; the account may not move it anywhere`;
 }
 
-function take(issue: Issue, offer: Offer, params: TransitionParams, context: JiraContext): Promise<HttpResult> {
+function performTransition(
+  issue: JiraIssue,
+  offer: Offer,
+  params: TransitionParams,
+  context: JiraContext,
+): Promise<HttpResult> {
   const isLast = isStatus(offer.to, params.to);
   const fields = Object.entries(params.fields ?? {}).filter(([field]) => isLast || offer.takes.includes(field));
   const comment = isLast && params.comment ? textFor(params.comment, context) : undefined;
@@ -302,15 +314,15 @@ function commented(issue: string, { id }: JsonObject, note?: string): Outcome {
   return { kind: "done", result: { issue, comment: id ?? null }, ...(note ? { note } : {}) };
 }
 
-/** The comment that an earlier attempt of this delivery left, looked for among the newest. */
+/** The comment of an earlier attempt of this delivery, searched among the newest. */
 async function findComment(params: Comment, context: JiraContext): Promise<ReadResult<Outcome | undefined>> {
   let startAt = 0;
   for (let page = 0; page < COMMENT_PAGES_MAX; page++) {
     const query = `orderBy=-created&expand=properties&maxResults=100&startAt=${startAt}`;
     const read = await readJira(context, `issue/${params.issue}/comment?${query}`, parseComments);
     if (!read.ok) return read;
-    const found = read.value.comments.find((one) => isOurs(one, context));
-    if (found) return { ok: true, value: commented(params.issue, found, "already there") };
+    const comment = read.value.comments.find((one) => isOurs(one, context));
+    if (comment) return { ok: true, value: commented(params.issue, comment, "already there") };
     startAt += read.value.comments.length;
     if (read.value.comments.length === 0 || startAt >= read.value.total) break;
   }
@@ -328,7 +340,7 @@ function isOurs({ properties, body }: JsonObject, context: JiraContext): boolean
   return marks.some(({ key, value }) => key === "signalbox" && objectOf(value).id === context.idempotencyKey);
 }
 
-/** Server keeps no properties with a new comment; an anchor is the one thing in wiki markup that readers do not see. */
+/** Server stores no properties with a new comment; an anchor is the only wiki markup that readers do not see. */
 function anchor({ idempotencyKey }: JiraContext): string {
   return `{anchor:signalbox-${createHash("sha256").update(idempotencyKey).digest("hex").slice(0, 32)}}`;
 }
@@ -355,7 +367,7 @@ function textFor(text: string, context: JiraContext): Json {
   return isCloud(context) ? document(text) : wiki(text);
 }
 
-/** Nothing is changed any more after the time of an attempt is over, or what looks next would not see it. */
+/** The outcome when the attempt has timed out: nothing may be changed then, because the probe of the next attempt would miss it. */
 const STOPPED: Outcome = { kind: "retry", error: { message: "Stopped before anything was changed" } };
 
 function rejected(message: string): Outcome {

@@ -1,4 +1,4 @@
-/** Jira's REST interface: who asks, how, and what its answers mean. Version 3 on Cloud, 2 on Server and Data Center. */
+/** Jira's REST interface: requests, and outcomes of responses. Version 3 on Cloud, 2 on Server and Data Center. */
 import { type Static, Type } from "typebox";
 import type { Json, JsonObject, Outcome } from "../../model.ts";
 import type { HttpResponse, HttpResult } from "../../ports/network.ts";
@@ -26,7 +26,7 @@ export type JiraConnection = Static<typeof JiraConnection>;
 
 export type JiraContext = ActionContext<JiraConnection>;
 
-/** What was read, or the outcome of an action that cannot go on without it. */
+/** The value that was read, or the outcome of the action when reading failed. */
 export type ReadResult<T> = { ok: true; value: T } | { ok: false; outcome: Outcome };
 
 /** Whether this is Cloud, where texts are documents and comments have properties. */
@@ -55,7 +55,7 @@ export function send(context: JiraContext, method: "GET" | "POST", path: string,
   });
 }
 
-/** Reads what `parse` makes of the answer; undefined = it is not what Jira answers, so something stands in between. */
+/** Reads and parses a response. When `parse` gives undefined, the response is not Jira's, but that of a proxy for example. */
 export async function readJira<T>(
   context: JiraContext,
   path: string,
@@ -69,7 +69,7 @@ export async function readJira<T>(
   return { ok: false, outcome: { kind: "retry", error: { message: "Jira's answer is not of the documented form" } } };
 }
 
-/** What an answer means, in Jira's own words where it gives any. */
+/** The outcome of a response, with Jira's own error messages if it has any. */
 export function outcomeOfJira(answer: HttpResult, { nowMs }: JiraContext, { repeatable = false } = {}): Outcome {
   const outcome = outcomeOf(answer, { target: "Jira", nowMs, repeatable, classify });
   if (outcome.kind === "done" || answer.kind !== "answered") return outcome;
@@ -82,19 +82,19 @@ export function outcomeOfJira(answer: HttpResult, { nowMs }: JiraContext, { repe
 
 function classify(answer: HttpResponse) {
   if (hasFailedLogin(answer)) return "auth";
-  // A change by somebody else that is not finished: Atlassian's advice is to ask again.
+  // Another change of the issue is not finished: Atlassian's advice is to try again.
   return answer.status === 409 ? "retry" : undefined;
 }
 
 /**
- * Data Center serves a request with a wrong password as nobody's, with 200 or 404.
+ * Data Center treats a request with a wrong password as anonymous and responds with 200 or 404.
  * https://support.atlassian.com/jira/kb/rest-api-calls-with-a-wrong-password-return-http-200/
  */
 export function hasFailedLogin({ headers }: HttpResponse): boolean {
   return /AUTHENTICATED_FAILED|AUTHENTICATION_DENIED/i.test(headers["x-seraph-loginreason"] ?? "");
 }
 
-/** For people only: Jira words one cause in several ways, so nothing is ever decided by them. */
+/** For people only: Jira has several texts for one cause, so no decision depends on them. */
 function wordsOf(answer: HttpResponse): string {
   const { errorMessages, errors } = jsonOf(answer);
   const messages = Array.isArray(errorMessages) ? errorMessages.filter((one) => typeof one === "string") : [];
@@ -102,7 +102,7 @@ function wordsOf(answer: HttpResponse): string {
   return cut([...messages, ...fields].join("; "), WORDS_CHARS_MAX);
 }
 
-/** The object of an answer's JSON; empty when it is none. */
+/** The JSON object of a response; empty when the body is none. */
 export function jsonOf(answer: HttpResult): JsonObject {
   const parsed = answer.kind === "answered" ? parseJson(Buffer.from(answer.text)) : undefined;
   return parsed?.ok ? parsed.data : {};

@@ -1,4 +1,4 @@
-/** Atlassian Document Format as the stand-in Jira takes it: the nodes that a comment of plain prose needs, and no others. */
+/** Atlassian Document Format in the stand-in Jira: the nodes of a plain comment, and no others. */
 
 /** https://developer.atlassian.com/cloud/jira/platform/apis/document/structure/ */
 const BLOCKS = new Set([
@@ -16,13 +16,13 @@ const NOT_A_DOCUMENT = "Operation value must be an Atlassian Document (see the A
 
 type Node = Record<string, unknown>;
 
-/** What Jira would say against the document; undefined = it takes it. */
+/** Why Jira would refuse the document; undefined = it is valid. */
 export function adfProblem(value: unknown): string | undefined {
   if (!isNode(value) || value.type !== "doc" || value.version !== 1) return NOT_A_DOCUMENT;
   return childrenOf(value).every(isBlock) && Array.isArray(value.content) ? undefined : "INVALID_INPUT";
 }
 
-/** What a person reads: of a document, or of wiki text as it is. */
+/** The plain text of a document; wiki text stays as it is. */
 export function plainText(value: unknown): string {
   if (typeof value === "string") return value;
   if (!isNode(value)) return "";

@@ -1,4 +1,4 @@
-/** A stand-in Jira: Cloud (REST v3) and Server (REST v2) over the same issues, strict about what Jira is strict about. */
+/** A stand-in Jira: Cloud (REST v3) and Server (REST v2) over the same issues, as strict as Jira. */
 import { jsonOrText, type SandboxRequest, type SandboxResponse } from "../../sandbox/http.ts";
 import { adfProblem, plainText } from "./sandbox-document.ts";
 
@@ -13,7 +13,7 @@ export interface SandboxComment {
   created: string;
   /** As it was sent: a document (v3) or wiki text (v2). */
   body: unknown;
-  /** What a person reads. */
+  /** As plain text. */
   text: string;
   properties: { key: string; value: unknown }[];
   visibility?: unknown;
@@ -24,7 +24,7 @@ export interface SandboxIssue {
   key: string;
   summary: string;
   type: string;
-  /** Name of the status; set it to move the issue past the workflow. */
+  /** Name of the status; set it to move the issue without a transition. */
   status: string;
   resolution?: string;
   comments: SandboxComment[];
@@ -38,7 +38,7 @@ export interface SandboxTransition {
   /** Absent = from every status. */
   from?: string;
   to: string;
-  /** Field → allowed values; each is required. A transition without has no screen and takes no fields. */
+  /** Field → allowed values; each is required. Absent = the transition has no screen and accepts no fields. */
   screen?: Record<string, string[]>;
   isConditional?: boolean;
 }
@@ -108,12 +108,12 @@ export function jira(state: JiraState, request: SandboxRequest): SandboxResponse
   if (resource === "myself") return { status: 200, body: { accountId: "sandbox", emailAddress: state.email } };
   if (resource === "status") return { status: 200, body: STATUSES.map(({ name }) => statusOf(name)) };
   if (resource !== "issue" || !key) return { status: 404, body: errors("Not found") };
-  const found = state.issues.get(decodeURIComponent(key).toUpperCase());
-  if (!found) return { status: 404, body: errors("Issue does not exist or you do not have permission to see it.") };
-  return onIssue({ state, issue: found, request, isCloud: version === "3" }, part);
+  const issue = state.issues.get(decodeURIComponent(key).toUpperCase());
+  if (!issue) return { status: 404, body: errors("Issue does not exist or you do not have permission to see it.") };
+  return onIssue({ state, issue, request, isCloud: version === "3" }, part);
 }
 
-function onIssue(asked: Asked, part: string | undefined): SandboxResponse {
+function onIssue(asked: JiraRequest, part: string | undefined): SandboxResponse {
   const isRead = asked.request.method === "GET";
   if (part === undefined && isRead) return { status: 200, body: issueOf(asked) };
   if (part === "transitions") return isRead ? offers(asked) : transition(asked);
@@ -121,7 +121,7 @@ function onIssue(asked: Asked, part: string | undefined): SandboxResponse {
   return { status: 405, body: errors("Method Not Allowed") };
 }
 
-interface Asked {
+interface JiraRequest {
   state: JiraState;
   issue: SandboxIssue;
   request: SandboxRequest;
@@ -141,7 +141,7 @@ function mediaProblem({ headers, body }: SandboxRequest): SandboxResponse | unde
   return isRecord(jsonOrText(body)) ? undefined : { status: 400, body: errors("Unexpected character in the body") };
 }
 
-function issueOf({ issue, request }: Asked) {
+function issueOf({ issue, request }: JiraRequest) {
   const [project = ""] = issue.key.split("-");
   const all: Record<string, unknown> = {
     summary: issue.summary,
@@ -150,14 +150,14 @@ function issueOf({ issue, request }: Asked) {
     project: { id: PROJECTS[project], key: project, name: project },
     resolution: issue.resolution ? { name: issue.resolution } : null,
   };
-  const wanted = request.query.get("fields")?.split(",") ?? Object.keys(all);
-  const fields = Object.fromEntries(Object.entries(all).filter(([name]) => wanted.includes(name)));
+  const fieldNames = request.query.get("fields")?.split(",") ?? Object.keys(all);
+  const fields = Object.fromEntries(Object.entries(all).filter(([name]) => fieldNames.includes(name)));
   return { id: issue.id, key: issue.key, fields };
 }
 
 // ---------------------------------------------------------------- transitions
 
-function workflowOf({ state, issue }: Asked): SandboxTransition[] {
+function workflowOf({ state, issue }: JiraRequest): SandboxTransition[] {
   return state.workflows.get(`${issue.key.split("-")[0]}/${issue.type}`) ?? [];
 }
 
@@ -165,7 +165,7 @@ function isOffered({ from }: SandboxTransition, issue: SandboxIssue): boolean {
   return from === undefined || from === issue.status;
 }
 
-function offers(asked: Asked): SandboxResponse {
+function offers(asked: JiraRequest): SandboxResponse {
   const withFields = asked.request.query.get("expand")?.includes("transitions.fields") ?? false;
   const transitions = workflowOf(asked)
     .filter((one) => isOffered(one, asked.issue))
@@ -200,25 +200,26 @@ function fieldsOf(screen: Record<string, string[]>) {
   );
 }
 
-function transition(asked: Asked): SandboxResponse {
+function transition(asked: JiraRequest): SandboxResponse {
   const { issue, request, isCloud } = asked;
   const body = jsonOrText(request.body) as Record<string, unknown>;
-  const wanted = isRecord(body.transition) ? body.transition.id : undefined;
-  if (typeof wanted !== "string") return { status: 400, body: errors("Missing 'transition' identifier") };
-  const chosen = workflowOf(asked).find(({ id }) => id === wanted);
-  if (!chosen || !isOffered(chosen, issue)) return { status: 400, body: errors(notOffered(asked, wanted, chosen)) };
-  const problems = screenProblems(chosen, body, isCloud);
+  const transitionId = isRecord(body.transition) ? body.transition.id : undefined;
+  if (typeof transitionId !== "string") return { status: 400, body: errors("Missing 'transition' identifier") };
+  const selectedTransition = workflowOf(asked).find(({ id }) => id === transitionId);
+  if (!selectedTransition || !isOffered(selectedTransition, issue))
+    return { status: 400, body: errors(notOffered(asked, transitionId, selectedTransition)) };
+  const problems = screenProblems(selectedTransition, body, isCloud);
   if (Object.keys(problems).length > 0) return { status: 400, body: { errorMessages: [], errors: problems } };
-  issue.status = chosen.to;
-  issue.history.push(chosen.to);
+  issue.status = selectedTransition.to;
+  issue.history.push(selectedTransition.to);
   const resolution = isRecord(body.fields) ? body.fields.resolution : undefined;
   if (isRecord(resolution)) issue.resolution = String(resolution.name ?? resolution.id);
-  for (const text of addedComments(body)) keep(issue, { body: text, text: plainText(text), properties: [] });
+  for (const text of addedComments(body)) storeComment(issue, { body: text, text: plainText(text), properties: [] });
   return { status: 204 };
 }
 
-/** One cause, three texts, as measured on a live site: whoever parses messages is found out here. */
-function notOffered({ issue }: Asked, id: string, known: SandboxTransition | undefined): string {
+/** One cause with three texts, as on a live site: a provider that parses messages fails here. */
+function notOffered({ issue }: JiraRequest, id: string, known: SandboxTransition | undefined): string {
   if (!known) return `Transition id '${id}' is not valid for this issue.`;
   return Number(issue.id) % 2 === 0
     ? `Action ${id} is invalid`
@@ -252,7 +253,7 @@ function addedComments(body: Record<string, unknown>): unknown[] {
 
 // ---------------------------------------------------------------- comments
 
-function comments({ issue, request }: Asked): SandboxResponse {
+function comments({ issue, request }: JiraRequest): SandboxResponse {
   const { query } = request;
   const startAt = Number(query.get("startAt") ?? 0);
   const maxResults = Math.min(Number(query.get("maxResults") ?? COMMENTS_PAGE_MAX), COMMENTS_PAGE_MAX);
@@ -265,7 +266,7 @@ function comments({ issue, request }: Asked): SandboxResponse {
   return { status: 200, body: { startAt, maxResults, total: issue.comments.length, comments: page } };
 }
 
-function comment({ issue, request, isCloud }: Asked): SandboxResponse {
+function comment({ issue, request, isCloud }: JiraRequest): SandboxResponse {
   const { body, properties = [], visibility } = jsonOrText(request.body) as Record<string, unknown>;
   const problems = bodyProblem(body, isCloud);
   if (problems) return { status: 400, body: { errorMessages: [], errors: problems } };
@@ -278,16 +279,21 @@ function comment({ issue, request, isCloud }: Asked): SandboxResponse {
   if (visibility !== undefined && !(isRecord(visibility) && /^(role|group)$/.test(String(visibility.type)))) {
     return { status: 400, body: errors("Invalid visibility") };
   }
-  const kept = keep(issue, { body, text: plainText(body), properties, ...(visibility ? { visibility } : {}) });
-  return { status: 201, body: { id: kept.id, body, created: kept.created } };
+  const storedComment = storeComment(issue, {
+    body,
+    text: plainText(body),
+    properties,
+    ...(visibility ? { visibility } : {}),
+  });
+  return { status: 201, body: { id: storedComment.id, body, created: storedComment.created } };
 }
 
-function keep(issue: SandboxIssue, draft: Omit<SandboxComment, "id" | "created">): SandboxComment {
+function storeComment(issue: SandboxIssue, draft: Omit<SandboxComment, "id" | "created">): SandboxComment {
   const number = issue.comments.length + 1;
   const created = new Date(CREATED_MS + number * 1_000).toISOString();
-  const kept = { id: `${issue.id}${String(number).padStart(3, "0")}`, created, ...draft };
-  issue.comments.push(kept);
-  return kept;
+  const comment = { id: `${issue.id}${String(number).padStart(3, "0")}`, created, ...draft };
+  issue.comments.push(comment);
+  return comment;
 }
 
 function bodyProblem(body: unknown, isCloud: boolean): Record<string, string> | undefined {
@@ -305,7 +311,7 @@ function bodyProblem(body: unknown, isCloud: boolean): Record<string, string> | 
   return undefined;
 }
 
-// ---------------------------------------------------------------- small things
+// ---------------------------------------------------------------- helpers
 
 function issue(project: string, number: number, type: string, status: string): SandboxIssue {
   const id = `${(Number(PROJECTS[project]) - 10_200) * 10_000 + number}`;

@@ -1,4 +1,4 @@
-/** A stand-in Jira, and what Jira answers when all is well. */
+/** A stand-in Jira, and Jira's responses in case of success. */
 import type { SandboxSystem, StandIn } from "../../sandbox/stand-in.ts";
 import { type JiraState, jira, jiraState } from "./sandbox.ts";
 

@@ -1,4 +1,4 @@
-/** Plain text as Jira wants it: an Atlassian Document (Cloud, REST v3) or wiki markup (Server and Data Center, REST v2). */
+/** Plain text in the formats of Jira: an Atlassian Document (Cloud, REST v3) or wiki markup (Server and Data Center, REST v2). */
 import type { JsonObject } from "../../model.ts";
 import { cut } from "../kit/answer.ts";
 import { inertAddress } from "../kit/markup.ts";
@@ -28,14 +28,14 @@ export function wiki(text: string): string {
     .join("");
 }
 
-/** A text inside wiki markup that somebody else wrote. https://jira.atlassian.com/secure/WikiRendererHelpAction.jspa?section=all */
+/** A text inside wiki markup of the author. https://jira.atlassian.com/secure/WikiRendererHelpAction.jspa?section=all */
 export function escapeWiki(text: string): string {
   const address = inertAddress(text);
   if (address !== undefined) return address;
   return (
     text
       .replace(/&(?=#?\w+;)/g, "&amp;")
-      // Two backslashes are a line break there, so a backslash cannot escape itself.
+      // Two backslashes are a line break in wiki markup, so a backslash cannot escape itself.
       .replace(/\\/g, "&#92;")
       .replace(/[{}[\]|!*_^~?(@]/g, "\\$&")
       // Between letters these are part of a name such as WEB-17.
@@ -60,9 +60,9 @@ function lines(paragraph: string): JsonObject[] {
 function pieces(text: string): { text: string; isUrl: boolean }[] {
   const parts: { text: string; isUrl: boolean }[] = [];
   let end = 0;
-  for (const found of text.matchAll(URL_IN_TEXT)) {
-    parts.push({ text: text.slice(end, found.index), isUrl: false }, { text: found[0], isUrl: URL.canParse(found[0]) });
-    end = found.index + found[0].length;
+  for (const match of text.matchAll(URL_IN_TEXT)) {
+    parts.push({ text: text.slice(end, match.index), isUrl: false }, { text: match[0], isUrl: URL.canParse(match[0]) });
+    end = match.index + match[0].length;
   }
   parts.push({ text: text.slice(end), isUrl: false });
   return parts.filter((part) => part.text !== "");
@@ -73,7 +73,7 @@ function escaped(text: string): string {
   return text.replace(/[*_?\-+^~{}[\]!|#\\]/g, (character) => (character === "\\" ? "&#92;" : `\\${character}`));
 }
 
-/** One kind of line end, no control characters, no half characters, and no longer than `charsMax`. */
+/** Normalises line ends, removes control characters and lone surrogates, and cuts at `charsMax`. */
 function clean(text: string, charsMax: number): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: Jira refuses documents that hold them.
   const plain = text.replace(/\r\n?/g, "\n").replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/g, "");

@@ -1,27 +1,27 @@
-/** What is known of a Jira workflow: always the issue as it is now, and the transitions that were seen, for a while. */
+/** A Jira workflow: the issue is always read, and the transitions of issues are cached. */
 import { createHash } from "node:crypto";
 import type { Json, JsonObject } from "../../model.ts";
 import { type JiraContext, objectOf, type ReadResult, readJira, siteOf } from "./rest.ts";
 
-/** A workflow that was edited is seen after this long even when nothing fails. */
+/** Time after which an edited workflow is noticed even when nothing fails. */
 const TRANSITIONS_TTL_MS = 5 * 60_000;
-/** What leads where is only for planning: before each hop the issue and its transitions are looked at again. */
+/** For planning only: before each hop the issue and its transitions are read again. */
 const EDGES_TTL_MS = 24 * 3_600_000;
 const VALUES_MAX = 10;
 
-export type Status = { id: string; name: string };
+export type JiraStatus = { id: string; name: string };
 
-export interface Issue {
+export interface JiraIssue {
   key: string;
-  status: Status;
+  status: JiraStatus;
   type: string;
   project: string;
 }
 
-/** A transition by its name and where it leads. */
-export type Edge = { name: string; to: Status };
+/** A transition: its name and its target status. */
+export type Edge = { name: string; to: JiraStatus };
 
-/** A transition as this issue has it now. */
+/** A transition that the issue offers now. */
 export type Offer = Edge & {
   id: string;
   /** Fields of its screen. */
@@ -31,7 +31,7 @@ export type Offer = Edge & {
 };
 
 /** Whether the status has that name, in any case, or that id. */
-export function isStatus({ id, name }: Status, wanted: string): boolean {
+export function isStatus({ id, name }: JiraStatus, wanted: string): boolean {
   return id === wanted || isSame(name, wanted);
 }
 
@@ -40,8 +40,8 @@ export function isSame(one: string, other: string): boolean {
   return one.trim().toLowerCase() === other.trim().toLowerCase();
 }
 
-/** The issue as it is now; never kept. */
-export function readIssue(key: string, context: JiraContext): Promise<ReadResult<Issue>> {
+/** Reads the issue; never from the cache. */
+export function readIssue(key: string, context: JiraContext): Promise<ReadResult<JiraIssue>> {
   return readJira(context, `issue/${encodeURIComponent(key)}?fields=status,issuetype,project`, (json) => {
     const fields = objectOf(json.fields);
     const status = statusOf(fields.status);
@@ -52,7 +52,7 @@ export function readIssue(key: string, context: JiraContext): Promise<ReadResult
   });
 }
 
-/** Carries what was read past the cache, which keeps only what a load returns. */
+/** Thrown by a load so that its result is not cached. */
 class NotKept extends Error {
   readonly read: ReadResult<Offer[]>;
   constructor(read: ReadResult<Offer[]>) {
@@ -63,45 +63,48 @@ class NotKept extends Error {
 
 export interface Offers {
   offers: Offer[];
-  /** Asked for just now, for this very issue. */
-  fresh: boolean;
+  /** Read just now, for this issue. */
+  isFresh: boolean;
 }
 
-/** The transitions of the issue, kept by site, account, project, issue type and status. */
-export async function readOffers(issue: Issue, context: JiraContext): Promise<ReadResult<Offers>> {
+/** The transitions of the issue, cached by site, account, project, issue type and status. */
+export async function readOffers(issue: JiraIssue, context: JiraContext): Promise<ReadResult<Offers>> {
   let fresh = false;
   const load = async (): Promise<Offer[]> => {
     fresh = true;
     const read = await readJira(context, `issue/${issue.key}/transitions?expand=transitions.fields`, parseOffers);
     if (!read.ok) throw new NotKept(read);
     const { offers, isConditional } = read.value;
-    // A condition may hold for the next issue and not for this one.
+    // A condition may differ from issue to issue.
     if (isConditional) throw new NotKept({ ok: true, value: offers });
     await learn(issue, offers, context);
     return offers;
   };
   try {
     const key = keyOf("transitions", issue, issue.status, context);
-    return { ok: true, value: { offers: await context.cache.read(key, { ttlMs: TRANSITIONS_TTL_MS }, load), fresh } };
+    return {
+      ok: true,
+      value: { offers: await context.cache.read(key, { ttlMs: TRANSITIONS_TTL_MS }, load), isFresh: fresh },
+    };
   } catch (error) {
     if (!(error instanceof NotKept)) throw error;
     const { read } = error;
-    return read.ok ? { ok: true, value: { offers: read.value, fresh: true } } : read;
+    return read.ok ? { ok: true, value: { offers: read.value, isFresh: true } } : read;
   }
 }
 
-/** On the first sign that what was kept is wrong. */
-export async function forgetOffers(issue: Issue, context: JiraContext): Promise<void> {
+/** Drops the cached transitions after the first sign that they are wrong. */
+export async function forgetOffers(issue: JiraIssue, context: JiraContext): Promise<void> {
   await context.cache.drop(keyOf("transitions", issue, issue.status, context));
   await context.cache.drop(keyOf("edges", issue, issue.status, context));
 }
 
 /**
- * The first steps of the shortest ways of at most `hopsMax` steps to where `leads` holds, searched in breadth over what was seen of
- * other issues of this kind; `left` are statuses that are not entered again.
+ * The first steps of the shortest ways of at most `hopsMax` steps to a transition for which `leads` holds: a breadth-first search over the
+ * cached transitions of similar issues. Statuses in `left` are not entered again.
  */
 export async function planWay(
-  issue: Issue,
+  issue: JiraIssue,
   offers: Offer[],
   { leads, hopsMax, left }: { leads: (edge: Edge) => boolean; hopsMax: number; left: readonly string[] },
   context: JiraContext,
@@ -124,22 +127,27 @@ export async function planWay(
   return [];
 }
 
-async function learn(issue: Issue, offers: Offer[], context: JiraContext): Promise<void> {
+async function learn(issue: JiraIssue, offers: Offer[], context: JiraContext): Promise<void> {
   const key = keyOf("edges", issue, issue.status, context);
   const edges: Edge[] = offers.map(({ name, to }) => ({ name, to }));
   await context.cache.drop(key);
   await context.cache.read(key, { ttlMs: EDGES_TTL_MS }, async () => edges).catch(() => edges);
 }
 
-/** Where transitions from this status lead; none when it was never seen. */
-function edgesFrom(issue: Issue, status: Status, context: JiraContext): Promise<Edge[]> {
+/** The transitions from this status; none when none is cached. */
+function edgesFrom(issue: JiraIssue, status: JiraStatus, context: JiraContext): Promise<Edge[]> {
   const unknown = (): Promise<Edge[]> => Promise.reject(new NotKept({ ok: true, value: [] }));
   return context.cache.read(keyOf("edges", issue, status, context), { ttlMs: EDGES_TTL_MS }, unknown).catch(() => []);
 }
 
-function keyOf(what: "transitions" | "edges", { project, type }: Issue, { id }: Status, context: JiraContext): string {
+function keyOf(
+  what: "transitions" | "edges",
+  { project, type }: JiraIssue,
+  { id }: JiraStatus,
+  context: JiraContext,
+): string {
   const { email, token } = context.connection.settings;
-  // What is offered depends on what the account may do. Its token is written nowhere, only a hash of it.
+  // The transitions depend on the rights of the account. The key has a hash of its token, never the token.
   const account = createHash("sha256")
     .update(`${email ?? ""}:${token}`)
     .digest("hex")
@@ -177,7 +185,7 @@ function labelOf(field: string, { name, allowedValues }: JsonObject): string {
   return `${field}${title}${names.length > 0 ? ` (${names.slice(0, VALUES_MAX).join(", ")})` : ""}`;
 }
 
-function statusOf(value: Json | undefined): Status | undefined {
+function statusOf(value: Json | undefined): JiraStatus | undefined {
   const { id, name } = objectOf(value);
   return typeof id === "string" && typeof name === "string" ? { id, name } : undefined;
 }

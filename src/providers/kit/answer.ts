@@ -1,13 +1,13 @@
-/** What an answer means for a delivery: one table for every provider, with the vendor's own options before it. */
+/** The outcome of a response: one table for every provider, after the options of the vendor. */
 import { cutText, type Failure, type Json, type Outcome } from "../../model.ts";
 import type { HttpResponse, NoResponse } from "../../ports/network.ts";
 import { at, parseJson } from "./body.ts";
 
-/** No provider's word makes us wait longer than a delivery's attempts last. */
+/** Longest wait that a provider can request: as long as the attempts of a delivery last. */
 const WAIT_MS_MAX = 86_400_000;
 const BODY_CHARS_MAX = 2_000;
 
-/** How a request ended, over whatever transport. */
+/** How a request ended, over any transport. */
 export type Exchange = HttpResponse | NoResponse;
 
 /**
@@ -22,13 +22,13 @@ export interface OutcomeOptions {
   target?: string;
   /** Statuses that confirm the action; default 2xx. */
   ok?: (status: number) => boolean;
-  /** Whether performing twice does no harm, so that what is uncertain may simply be asked again. */
+  /** Whether performing twice does no harm: then an uncertain attempt is simply retried. */
   repeatable?: boolean;
-  /** What this vendor means by an answer where it differs from the table; undefined = as the table says. */
+  /** The vendor's own meaning of a response; undefined = that of the table. */
   classify?: (answer: HttpResponse) => AnswerClass | undefined;
 }
 
-/** The outcome of an attempt. `done` carries no result: the action knows what is worth keeping. */
+/** The outcome of an attempt. `done` has no result: the action adds it. */
 export function outcomeOf(answer: Exchange, options: OutcomeOptions): Outcome {
   const kind = kindOf(answer, options);
   if (kind === "done") return { kind };
@@ -38,7 +38,7 @@ export function outcomeOf(answer: Exchange, options: OutcomeOptions): Outcome {
   return { kind, error, ...(afterMs === undefined ? {} : { afterMs }) };
 }
 
-/** What a failed look (a probe, a read before a write) means: nothing was done by it, and nothing is known of what was. */
+/** The outcome of a failed read (a probe, a read before a write): it changed nothing, and the earlier attempt stays unknown. */
 export function unsure(outcome: Outcome): Outcome {
   return outcome.kind === "retry" ? { ...outcome, kind: "uncertain" } : outcome;
 }
@@ -75,7 +75,7 @@ function byStatus(status: number): AnswerClass {
   }
 }
 
-/** What went wrong, for people. The client has redacted every text of the answer; the body is cut here. */
+/** The failure for people. The client has redacted the response; the body is cut here. */
 export function failure(answer: Exchange, target?: string): Failure {
   const who = target ? `${target} ` : "";
   if (answer.kind !== "answered") return { message: `${who}${answer.detail}`, code: answer.code };
@@ -95,12 +95,12 @@ function codeFor(kind: AnswerClass, answer: Exchange): { code?: string } {
   return { code: kind };
 }
 
-/** The text, at most so many code units long, which is how vendors count; it never ends in a part of what is seen as one character. */
+/** The text, at most so many UTF-16 code units long, as vendors count. It never ends in a part of a visible character. */
 export function cut(text: string, charsMax: number): string {
   return cutText(text, charsMax, ({ length }) => length);
 }
 
-/** How long the provider asks us to wait, if it says so in any of the forms in use. */
+/** How long the provider asks to wait, in any of the usual forms; undefined when it does not. */
 function waitMs(answer: Exchange, nowMs: number): number | undefined {
   if (answer.kind !== "answered") return undefined;
   const { headers } = answer;
@@ -126,7 +126,7 @@ function resetAt(value: string | undefined, nowMs: number): number | undefined {
   return Math.max(0, (/^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value)) - nowMs);
 }
 
-/** Telegram, Discord and Matrix say it in the body. */
+/** Telegram, Discord and Matrix have it in the body. */
 function bodyWaits({ status, text }: HttpResponse): (number | undefined)[] {
   const parsed = status === 429 ? parseJson(Buffer.from(text)) : undefined;
   if (!parsed?.ok) return [];

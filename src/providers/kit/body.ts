@@ -2,8 +2,8 @@
 import { type Json, type JsonObject, LIMITS } from "../../model.ts";
 import { formField, utf8 } from "./form.ts";
 
-/** `text` is the exact JSON text of `data`; absent when something was taken out of it. */
-export type Parsed = { ok: true; data: JsonObject; text?: string } | { ok: false; detail: string };
+/** `text` is the exact JSON text of `data`; absent when a key was removed. */
+export type ParsedBody = { ok: true; data: JsonObject; text?: string } | { ok: false; detail: string };
 
 export const JSON_TYPE = "application/json";
 export const FORM_TYPE = "application/x-www-form-urlencoded";
@@ -13,14 +13,14 @@ export function mediaType(headers: Readonly<Record<string, string>>): string {
   return (headers["content-type"] ?? "").split(";", 1)[0]?.trim().toLowerCase() ?? "";
 }
 
-/** A sender's word as a part of an event's type: small letters, digits, `_` and `-`; whatever else stands between them is one `_`. */
+/** A sender's word as a part of an event's type: small letters, digits, `_` and `-`; a run of other characters becomes one `_`. */
 export function typePart(word: string): string {
   const part = word.toLowerCase().replace(/[^a-z0-9_-]+/g, "_");
   return /[a-z0-9]/.test(part) ? part : "";
 }
 
 /** The body as a JSON object. */
-export function parseJson(body: Uint8Array): Parsed {
+export function parseJson(body: Uint8Array): ParsedBody {
   const text = utf8(body);
   if (text === undefined) return { ok: false, detail: "The body is not UTF-8" };
   if (isDeeper(text, LIMITS.jsonDepth)) {
@@ -30,7 +30,7 @@ export function parseJson(body: Uint8Array): Parsed {
   try {
     data = JSON.parse(text);
   } catch {
-    // V8's message quotes the body, which is not ours to show.
+    // V8's message quotes the body, which must not be shown.
     return { ok: false, detail: "The body is not JSON" };
   }
   if (!isObject(data)) return { ok: false, detail: "The body is not a JSON object" };
@@ -38,7 +38,7 @@ export function parseJson(body: Uint8Array): Parsed {
 }
 
 /** The JSON object in one field of a form. */
-export function parseFormJson(body: Buffer, name: string): Parsed {
+export function parseFormJson(body: Buffer, name: string): ParsedBody {
   const field = formField(body, name);
   return field.ok ? parseJson(field.value) : field;
 }
@@ -48,7 +48,7 @@ export function isObject(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** The value under own keys only, so that `constructor` or `__proto__` lead nowhere. */
+/** The value at a path of own keys; undefined for inherited ones such as `constructor`. */
 export function at(value: Json | undefined, ...path: readonly string[]): Json | undefined {
   let current = value;
   for (const key of path) {
@@ -60,8 +60,8 @@ export function at(value: Json | undefined, ...path: readonly string[]): Json | 
 
 /** The non-empty text at a path. */
 export function textAt(value: Json | undefined, ...path: readonly string[]): string | undefined {
-  const found = at(value, ...path);
-  return typeof found === "string" && found !== "" ? found : undefined;
+  const text = at(value, ...path);
+  return typeof text === "string" && text !== "" ? text : undefined;
 }
 
 /** Objects that say where it happened and who did it, not what. */
@@ -93,21 +93,21 @@ function entriesWithin(key: string, value: Json | undefined): [key: string, valu
 }
 
 /** Drops the fields that are undefined, so that an absent attribute is an absent key. */
-export function present<T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+export function withoutUndefined<T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as never;
 }
 
-/** A moment as RFC 3339 UTC from ISO text with its zone or seconds since the epoch; undefined when it is neither. */
+/** A moment as RFC 3339 UTC from ISO text with its zone or seconds since the epoch; undefined for other values. */
 export function moment(value: Json | undefined): string | undefined {
   const isIso = typeof value === "string" && /^\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-]\d\d:?\d\d)$/.test(value);
   const ms = typeof value === "number" ? value * 1000 : isIso ? Date.parse(value) : Number.NaN;
-  // Years beyond 9999 have a form that RFC 3339 does not know.
+  // RFC 3339 has no form for years beyond 9999.
   return ms >= 0 && ms < 253_402_300_800_000 ? new Date(ms).toISOString() : undefined;
 }
 
-/** Whether brackets nest deeper than this, seen without parsing, so that no hostile depth reaches anything that recurses. */
+/** Whether brackets nest deeper than this. Found without parsing, so that a hostile body never reaches a recursive function. */
 function isDeeper(text: string, limit: number): boolean {
-  // As many brackets as levels are needed: an ordinary payload is let through by a native search, without a look at each character.
+  // Depth needs as many brackets: an ordinary payload has fewer, which a native search finds without reading each character.
   return occurs(text, "{", limit) + occurs(text, "[", limit) > limit && nestsDeeper(text, limit);
 }
 
@@ -140,7 +140,7 @@ function endOfString(text: string, start: number): number {
   return text.length;
 }
 
-/** JSON.parse makes `__proto__` an own key, but the next Object.assign would follow it: it goes. True when any went. */
+/** Removes own keys named `__proto__`, which JSON.parse creates and Object.assign would follow. True when one was removed. */
 function dropPrototypes(data: JsonObject, text: string): boolean {
   // The key can only come from these spellings; others need no walk.
   if (!text.includes("__proto__") && !text.includes("\\u005")) return false;

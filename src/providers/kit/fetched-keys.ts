@@ -1,4 +1,4 @@
-/** Public keys that a vendor serves: fetched through the cache, and asked for again when a signature does not fit, but not for each forgery. */
+/** Public keys that a vendor serves: cached, and fetched again when a signature is not valid, but not for each forged request. */
 import { messageOf } from "../../errors.ts";
 import type { SourceContext, Verdict } from "../../ports/provider.ts";
 
@@ -9,13 +9,13 @@ const REFETCH_MS = 67_000;
 export interface FetchedKeys {
   /** Of the cached keys, e.g. "travis|https://api.travis-ci.com/config". */
   cacheKey: string;
-  /** The vendor's keys as they are now. Throws when it cannot say. */
+  /** Fetches the vendor's keys. Throws when they cannot be fetched. */
   load(): Promise<string[]>;
 }
 
 /**
- * The verdict of `verify` with the keys. Where the signature does not fit, the vendor may have changed its keys: they are fetched
- * again, at most once a minute, and the known ones stay in use when that fails. Keys that cannot be had are `key_unavailable`.
+ * The verdict of `verify` with the keys. When the signature is not valid, the vendor may have changed its keys: they are fetched
+ * again, at most once a minute, and the cached ones stay in use when that fails. Without any keys the reason is `key_unavailable`.
  */
 export async function verifyWithKeys(
   { cacheKey, load }: FetchedKeys,

@@ -1,8 +1,8 @@
-/** application/x-www-form-urlencoded, decoded to bytes: what is signed must not pass through a lossy text decoder. */
+/** application/x-www-form-urlencoded, decoded to bytes: a text decoder could change signed bytes. */
 
 export type FormField = { ok: true; value: Buffer } | { ok: false; detail: string };
 
-/** More than any sender's form has. A form is read before its signature is known, so what costs per field is bounded. */
+/** More fields than any sender uses. A form is read before its signature is verified, so its fields are bounded. */
 const FIELDS_MAX = 1_000;
 
 /**
@@ -12,15 +12,15 @@ const FIELDS_MAX = 1_000;
 export function formField(body: Buffer, name: string): FormField {
   const all = pairs(body);
   if (all === undefined) return { ok: false, detail: `The form has more than ${FIELDS_MAX} fields` };
-  const wanted = Buffer.from(name, "utf8");
-  const [field, second] = all.filter(({ key }) => isNamed(key, wanted));
+  const nameBytes = Buffer.from(name, "utf8");
+  const [field, second] = all.filter(({ key }) => isNamed(key, nameBytes));
   if (field === undefined) return { ok: false, detail: `The form has no field "${name}"` };
   if (second !== undefined) return { ok: false, detail: `The form has more than one field "${name}"` };
   const value = decode(field.value);
   return value ? { ok: true, value } : { ok: false, detail: `The form field "${name}" is not url-encoded` };
 }
 
-/** All fields as text; undefined when a name stands twice, there are too many, or something is not url-encoded UTF-8. */
+/** All fields as text; undefined when a name is repeated, there are too many fields, or one is not url-encoded UTF-8. */
 export function formFields(body: Buffer): Record<string, string> | undefined {
   const fields = new Map<string, string>();
   for (const pair of pairs(body) ?? [undefined]) {
@@ -68,7 +68,7 @@ function pairOf(field: Buffer): Pair {
 }
 
 function isNamed(key: Buffer, wanted: Buffer): boolean {
-  // An escape is three bytes for one: what is longer has another name and need not be decoded to know it.
+  // An escape is three bytes for one, so a longer name cannot be equal and need not be decoded.
   return key.length <= 3 * wanted.length && (decode(key) ?? key).equals(wanted);
 }
 

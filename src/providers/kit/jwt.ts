@@ -3,13 +3,22 @@ import { createHash, createHmac, timingSafeEqual, verify as verifyWithKey } from
 import type { JsonObject } from "../../model.ts";
 import type { RawRequest, Verdict } from "../../ports/provider.ts";
 import { parseJson } from "./body.ts";
-import { canonical, freshness, hmacKey, publicKey, type Refused, refused, type Secret, sameSecret } from "./proof.ts";
+import {
+  canonical,
+  freshness,
+  hmacKey,
+  publicKey,
+  type RefusedVerdict,
+  refused,
+  type Secret,
+  sameSecret,
+} from "./proof.ts";
 import { type JwtVerifier, TOLERANCE_SECONDS } from "./verifier.ts";
 
-/** Longer ids are no sender's; such a token is known by its hash. */
+/** Longest id of a token; a longer one is replaced by its hash. */
 const ID_CHARS_MAX = 200;
 
-/** The algorithm is the configured one; what the token says of itself only has to agree. */
+/** The algorithm is the configured one; that of the token must be equal. */
 export function verifyJwt(
   verifier: JwtVerifier,
   request: RawRequest,
@@ -22,7 +31,7 @@ export function verifyJwt(
   const [head = "", payload = "", tail = ""] = parts;
   const header = parts.length === 3 ? objectOf(head) : undefined;
   if (!header) return refused("malformed_header", verifier.signatureHeader);
-  // RFC 7515 4.1.11: an extension that is not understood must be refused.
+  // RFC 7515 4.1.11: an unknown extension must be refused.
   if (header.alg !== verifier.alg || "crit" in header) return refused("unsupported_algorithm");
   const signature = canonical("base64url", tail);
   const claims = objectOf(payload);
@@ -66,16 +75,21 @@ function isSigned({ alg }: JwtVerifier, message: string, signature: Buffer, secr
   return key !== undefined && verifyWithKey("RSA-SHA256", Buffer.from(message), key, signature);
 }
 
-function claimsRefused(verifier: JwtVerifier, claims: JsonObject, body: Buffer, nowMs: number): Refused | undefined {
+function claimsRefused(
+  verifier: JwtVerifier,
+  claims: JsonObject,
+  body: Buffer,
+  nowMs: number,
+): RefusedVerdict | undefined {
   if (claims.iss !== verifier.issuer) return refused("issuer_mismatch");
   const late = timesRefused(verifier, claims, nowMs);
   if (late) return late;
   const claimed = Object.hasOwn(claims, verifier.claim) ? claims[verifier.claim] : undefined;
-  const wanted = createHash("sha256").update(body).digest("hex");
-  return typeof claimed === "string" && sameSecret(claimed, wanted) ? undefined : refused("body_hash_mismatch");
+  const expectedHash = createHash("sha256").update(body).digest("hex");
+  return typeof claimed === "string" && sameSecret(claimed, expectedHash) ? undefined : refused("body_hash_mismatch");
 }
 
-function timesRefused(verifier: JwtVerifier, claims: JsonObject, nowMs: number): Refused | undefined {
+function timesRefused(verifier: JwtVerifier, claims: JsonObject, nowMs: number): RefusedVerdict | undefined {
   const { exp, nbf, iat } = claims;
   for (const time of [exp, nbf, iat]) {
     if (time !== undefined && typeof time !== "number") return refused("malformed_header", "A time is not a number");

@@ -1,4 +1,4 @@
-/** What a project's own providers are handed: the parts of the kit that need no type of ours. */
+/** The parts of the kit that a project's own providers get as argument. */
 import { cut, outcomeOf, unsure } from "./answer.ts";
 import { at, parseFormJson, parseJson, textAt } from "./body.ts";
 import { verifyWithKeys } from "./fetched-keys.ts";

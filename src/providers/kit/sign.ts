@@ -1,10 +1,10 @@
-/** The other side of a signature check: a request signed as its sender would, for samples and for what we send ourselves. */
+/** Signs requests as their sender does, for samples and for our own requests. */
 import { createHash, createHmac } from "node:crypto";
 import { formField } from "./form.ts";
 import { hmacKey } from "./proof.ts";
 import type { JwtVerifier, SignatureVerifier, Verifier } from "./verifier.ts";
 
-/** Seconds for which a token of ours is good. */
+/** Seconds for which a token of ours is valid. */
 const TOKEN_SECONDS = 300;
 
 /**

@@ -4,22 +4,31 @@ import { addressList, clientAddress } from "../../network/address.ts";
 import type { RawRequest, Verdict } from "../../ports/provider.ts";
 import { formField } from "./form.ts";
 import { verifyJwt } from "./jwt.ts";
-import { canonical, freshness, hmacKey, publicKey, type Refused, refused, type Secret, sameSecret } from "./proof.ts";
+import {
+  canonical,
+  freshness,
+  hmacKey,
+  publicKey,
+  type RefusedVerdict,
+  refused,
+  type Secret,
+  sameSecret,
+} from "./proof.ts";
 import type { IpVerifier, SignatureVerifier, Verifier } from "./verifier.ts";
 
 export { tokenIdentity } from "./jwt.ts";
 export { sign } from "./sign.ts";
 export { STANDARD_WEBHOOKS, Verifier } from "./verifier.ts";
 
-/** More signatures in one header than any rotation needs are only work for us. */
+/** More signatures in one header than any key rotation needs. */
 const SIGNATURES_MAX = 16;
-/** Where each signature costs a reading of the whole message. */
+/** The same for schemes that hash the whole message for each signature. */
 const ASYMMETRIC_SIGNATURES_MAX = 4;
 
 const DIGEST_BYTES = { sha1: 20, sha256: 32, sha512: 64 } as const;
 const ED25519_SPKI = Buffer.from("302a300506032b6570032100", "hex");
 
-/** Whether any of the secrets verifies the request. Never throws: what goes wrong while verifying is a refusal. */
+/** Whether any of the secrets verifies the request. Never throws: an error while verifying is a refusal. */
 export function verifySignature(
   verifier: Verifier,
   request: RawRequest,
@@ -62,9 +71,9 @@ function checkSigned(
   secrets: readonly Secret[],
   nowMs: number,
 ): Verdict {
-  const found = signaturesOf(verifier, request);
-  if ("reason" in found) return found;
-  const timestamp = timestampOf(verifier, request, found.entries);
+  const signatures = signaturesOf(verifier, request);
+  if ("reason" in signatures) return signatures;
+  const timestamp = timestampOf(verifier, request, signatures.entries);
   if (typeof timestamp === "object") return timestamp;
   const message = messageOf(verifier, request, timestamp);
   if (!Buffer.isBuffer(message)) return message;
@@ -75,11 +84,11 @@ function checkSigned(
   const keys = secrets.map(({ text, index }) => ({ matches: matcher(verifier, message, text), index }));
   if (keys.every(({ matches }) => !matches))
     return refused("no_secret", `No secret is a key of form "${verifier.key}"`);
-  const match = keys.find(({ matches }) => matches && found.signatures.some(matches));
+  const match = keys.find(({ matches }) => matches && signatures.signatures.some(matches));
   return match ? { ok: true, scheme, secretIndex: match.index } : refused("signature_mismatch");
 }
 
-/** How one secret judges a signature; undefined when the secret is no such key. */
+/** The check of a signature with one secret; undefined when the secret is not a key of this scheme. */
 function matcher(
   verifier: SignatureVerifier,
   message: Buffer,
@@ -89,8 +98,8 @@ function matcher(
     case "hmac": {
       const key = hmacKey(verifier.key, secret);
       if (!key) return undefined;
-      const wanted = createHmac(verifier.digest, key).update(message).digest();
-      return (signature) => timingSafeEqual(signature, wanted);
+      const expected = createHmac(verifier.digest, key).update(message).digest();
+      return (signature) => timingSafeEqual(signature, expected);
     }
     case "rsa": {
       const key = publicKey(secret);
@@ -105,14 +114,14 @@ function matcher(
   }
 }
 
-interface Found {
+interface ClaimedSignatures {
   /** Well-formed signatures that count. */
   signatures: Buffer[];
   /** All tagged entries of a list. */
   entries: { tag: string; value: string }[];
 }
 
-function signaturesOf(verifier: SignatureVerifier, request: RawRequest): Found | Refused {
+function signaturesOf(verifier: SignatureVerifier, request: RawRequest): ClaimedSignatures | RefusedVerdict {
   const header = request.headers[verifier.signatureHeader];
   if (header === undefined) return refused("missing_header", verifier.signatureHeader);
   const { list, prefix = "" } = verifier;
@@ -127,7 +136,7 @@ function signaturesOf(verifier: SignatureVerifier, request: RawRequest): Found |
   return signatures.length > 0 ? { signatures, entries } : refused("malformed_header", verifier.signatureHeader);
 }
 
-function listEntries(header: string, list: { separator: string; kv: string }): Found["entries"] {
+function listEntries(header: string, list: { separator: string; kv: string }): ClaimedSignatures["entries"] {
   return header
     .split(list.separator)
     .map((entry) => entry.trim())
@@ -138,7 +147,7 @@ function listEntries(header: string, list: { separator: string; kv: string }): F
     });
 }
 
-/** Only the canonical spelling of the bytes, and of the right length where the scheme knows it. */
+/** The bytes of a signature in canonical encoding, and of the right length if the scheme has one. */
 function decodeSignature(verifier: SignatureVerifier, text: string): Buffer | undefined {
   const bytes = canonical(verifier.encoding, text);
   const length =
@@ -150,8 +159,8 @@ function decodeSignature(verifier: SignatureVerifier, text: string): Buffer | un
 function timestampOf(
   { timestamp, signatureHeader }: SignatureVerifier,
   { headers }: RawRequest,
-  entries: Found["entries"],
-): string | Refused {
+  entries: ClaimedSignatures["entries"],
+): string | RefusedVerdict {
   if (timestamp === undefined) return "";
   const isHeader = "header" in timestamp;
   const values = isHeader
@@ -164,7 +173,7 @@ function timestampOf(
   return values.length === 1 && /^(0|[1-9][0-9]{0,11})$/.test(value) ? value : refused("malformed_header", where);
 }
 
-function messageOf({ message }: SignatureVerifier, request: RawRequest, timestamp: string): Buffer | Refused {
+function messageOf({ message }: SignatureVerifier, request: RawRequest, timestamp: string): Buffer | RefusedVerdict {
   const parts: Buffer[] = [];
   for (const [index, part] of message.entries()) {
     const bytes = partOf(part, message[index + 1], request, timestamp);
@@ -174,7 +183,12 @@ function messageOf({ message }: SignatureVerifier, request: RawRequest, timestam
   return Buffer.concat(parts);
 }
 
-function partOf(part: string, next: string | undefined, request: RawRequest, timestamp: string): Buffer | Refused {
+function partOf(
+  part: string,
+  next: string | undefined,
+  request: RawRequest,
+  timestamp: string,
+): Buffer | RefusedVerdict {
   if (part === "body") return request.body;
   if (part === "timestamp") return Buffer.from(timestamp);
   const at = part.indexOf(":");
@@ -186,7 +200,7 @@ function partOf(part: string, next: string | undefined, request: RawRequest, tim
   }
   const value = request.headers[rest];
   if (value === undefined || value === "") return refused("missing_header", rest);
-  // A value that holds the delimiter moves the boundary between the parts: the same MAC would fit another request.
+  // A value with the delimiter would move the boundary between the parts: the same MAC would be valid for another request.
   const moves = next?.startsWith("lit:") && value.includes(next.slice(4));
   return moves ? refused("malformed_header", rest) : Buffer.from(value, "latin1");
 }

@@ -6,14 +6,14 @@ import { LIMITS } from "../../model.ts";
  * https://confluence.atlassian.com/adminjiraserver/changing-the-project-key-format-938847081.html
  */
 const PROJECT = /^[A-Z][A-Z0-9_]{1,9}$/;
-/** A key's number, and what an underscore joins to it. */
+/** A key's number, and a word joined to it by an underscore. */
 const NUMBER = /^([1-9][0-9]{0,9})(?:_(.*))?$/;
 /** The end of a word in another case than a project key: `fix_WEB`, `Fix_WEB`. */
 const AFTER_WORD = /^.*[a-z][a-z0-9]*_([A-Z][A-Z0-9_]{1,9})$/;
 /** No file system holds a branch with a longer part. */
 const WORD_CHARS_MAX = 255;
 
-/** What looks like a project key and is a standard, format, product, version or date. Whoever has such a project names it. */
+/** Standards, formats, products, versions and dates that have the form of a project key. They count as projects only when configured. */
 const DENY: ReadonlySet<string> = new Set(
   `UTF UCS ASCII ANSI ISO IEC IEEE ITU IETF RFC PEP JEP KEP BEP ADR RFD DIN EN ES EC ECMA NIST FIPS JIS GB KOI CP LATIN WINDOWS
   CVE CWE CVSS CAPEC OWASP WCAG GDPR GH PR MR
@@ -27,13 +27,13 @@ const DENY: ReadonlySet<string> = new Set(
 );
 
 export interface TicketOptions {
-  /** The only project keys that count; what looks like a key and is none is then no question. */
+  /** The only project keys that count; absent = every word in the form of a key. */
   projects?: readonly string[] | undefined;
   /** The texts are names of branches: words are joined to a key by - and _, and projects that are named may be in lower case. */
   branch?: boolean;
 }
 
-/** The keys in the order they are met, each once, at most LIMITS.tickets. */
+/** The keys in order of appearance, each once, at most LIMITS.tickets. */
 export function ticketKeys(texts: string | readonly string[], options: TicketOptions = {}): string[] {
   const keys = new Set<string>();
   for (const text of typeof texts === "string" ? [texts] : texts) {
@@ -50,7 +50,7 @@ export function ticketKeys(texts: string | readonly string[], options: TicketOpt
 
 /** The keys in words that hyphens join. `isVersion`: a dot and a number follow the last word, as in WEB-1.2. */
 function* keysOfRun(words: readonly string[], isVersion: boolean, options: TicketOptions): Generator<string> {
-  // What an underscore joins to the number of the key before: WEB-17_WEB-18.
+  // A key joined by an underscore to the number of the one before: WEB-17_WEB-18.
   let joined: string | undefined;
   for (let i = 0; i + 1 < words.length; i++) {
     const [, number, rest] = NUMBER.exec(words[i + 1] ?? "") ?? [];
@@ -62,7 +62,7 @@ function* keysOfRun(words: readonly string[], isVersion: boolean, options: Ticke
   }
 }
 
-/** A word with a number behind it, and what stands around both. */
+/** A word followed by a number, and the text around both. */
 interface Run {
   before?: string | undefined;
   word: string;
@@ -81,7 +81,7 @@ function projectOf(run: Run, { projects, branch = false }: TicketOptions): strin
 }
 
 function likelyProject({ word, rest, after = "" }: Run, branch: boolean): string | undefined {
-  // CVE-2024-1234 and 2024-01-02 style numbers are tickets only for whoever has named the project.
+  // CVE-2024-1234 and 2024-01-02 are tickets only when such a project is configured.
   if (rest === undefined && /^[0-9]+(_|$)/.test(after)) return undefined;
   const isRow = rest !== undefined && PROJECT.test(rest) && /^[0-9]/.test(after);
   if (rest !== undefined && !isRow && !branch) return undefined;

@@ -1,4 +1,4 @@
-/** How a sender proves who it is, as data: one schema for every scheme that signature.ts knows. */
+/** Signature schemes as data: one schema for every scheme of signature.ts. */
 import { type Static, Type } from "typebox";
 
 const strict = { additionalProperties: false };
@@ -12,7 +12,7 @@ const tolerance = Type.Optional(
 );
 const encoding = Type.Union([Type.Literal("hex"), Type.Literal("base64"), Type.Literal("base64url")]);
 
-/** Where the signature stands and what it covers; the same for HMAC, RSA and Ed25519. */
+/** Place of the signature and the signed message; the same for HMAC, RSA and Ed25519. */
 const signed = {
   encoding,
   signatureHeader: header,

@@ -12,7 +12,7 @@ import { secret } from "../kit/connection.ts";
 const TEXT_CHARS_MAX = 40_000;
 /** https://docs.slack.dev/reference/block-kit/blocks */
 const BLOCKS_MAX = 50;
-/** A message that an attempt of ours left is among the newest of its channel. */
+/** A message of an earlier attempt is among the newest of its channel. */
 const HISTORY_MAX = 200;
 const DAY_MS = 24 * 3_600_000;
 
@@ -42,7 +42,7 @@ const blocks = Type.Array(Type.Record(Type.String(), Type.Unknown()), {
   description: "Block Kit blocks",
 });
 
-/** Through a webhook nothing is told. */
+/** The result through a webhook, which returns nothing. */
 const Posted = Type.Object({
   ts: Type.Optional(Type.Union([Type.String(), Type.Null()], { description: "not through a webhook" })),
   channel: Type.Optional(Type.Union([Type.String(), Type.Null()], { description: "its id; not through a webhook" })),
@@ -87,7 +87,7 @@ async function post(params: Post, context: Context): Promise<Outcome> {
   return { kind: "done", result: { ts, channel }, ...(note ? { note } : {}) };
 }
 
-/** A webhook tells no `ts` and cannot be asked what it posted: an attempt of unknown end is repeated, at worst the message comes twice. */
+/** A webhook returns no `ts` and its messages cannot be read: an uncertain attempt is retried, and the message may come twice. */
 async function postToWebhook(params: Post, webhook: string, context: Context): Promise<Outcome> {
   const body = { ...message(params), ...(params.threadTs ? { thread_ts: params.threadTs } : {}) };
   const answer = await send(context, { url: webhook, body });
@@ -97,7 +97,7 @@ async function postToWebhook(params: Post, webhook: string, context: Context): P
   return { kind: "done", ...(note ? { note } : {}) };
 }
 
-/** Looks for the message by the id in its metadata. Without the right to look, or the channel's id, it is posted again. */
+/** Searches the message by the id in its metadata. Without the right to read, or the channel's id, it is posted again. */
 async function probePost(params: Post, context: Context): Promise<Outcome | undefined> {
   const { token } = context.connection.settings;
   if (!token || !params.channel) return undefined;
@@ -111,11 +111,13 @@ async function probePost(params: Post, context: Context): Promise<Outcome | unde
     return reply.outcome.kind === "rejected" ? blind(context, reply.outcome.error.message) : unsure(reply.outcome);
   }
   const messages = Array.isArray(reply.body.messages) ? reply.body.messages : [];
-  const found = messages.find((one) => isOurs(one, context));
-  return found ? { kind: "done", result: { ts: at(found, "ts") ?? null, channel }, note: "already there" } : undefined;
+  const message = messages.find((one) => isOurs(one, context));
+  return message
+    ? { kind: "done", result: { ts: at(message, "ts") ?? null, channel }, note: "already there" }
+    : undefined;
 }
 
-/** Nothing can be said of the earlier attempt; the next one will say so. */
+/** The outcome when the earlier attempt stays unknown. */
 async function blind(context: Context, reason: string): Promise<undefined> {
   await remember(context, "blind", context.idempotencyKey, reason);
 }
@@ -165,10 +167,15 @@ const updateAction: Action<Update, Connection> = {
 
 // ---------------------------------------------------------------- the Web API
 
-type Reply = { ok: true; body: JsonObject } | { ok: false; outcome: Exclude<Outcome, { kind: "done" }> };
+type SlackResponse = { ok: true; body: JsonObject } | { ok: false; outcome: Exclude<Outcome, { kind: "done" }> };
 
 /** One call of a method. Slack answers 200 for most failures: only `ok: true` is success. */
-async function call(context: Context, method: string, args: JsonObject, verb: "GET" | "POST" = "POST"): Promise<Reply> {
+async function call(
+  context: Context,
+  method: string,
+  args: JsonObject,
+  verb: "GET" | "POST" = "POST",
+): Promise<SlackResponse> {
   const { url = "https://slack.com/api", token } = context.connection.settings;
   const query = verb === "GET" ? `?${new URLSearchParams(args as Record<string, string>)}` : "";
   const answer = await send(context, {
@@ -206,14 +213,14 @@ function classify({ status, text: answer }: HttpResponse): AnswerClass | undefin
   if (status !== 200) return undefined;
   const { ok, error } = jsonOf(answer);
   if (ok === true) return "done";
-  // Something other than Slack answered, or half of an answer came.
+  // The response is not Slack's, or incomplete.
   if (typeof error !== "string") return "uncertain";
   if (PASSING.has(error)) return "retry";
   if (UNCERTAIN.has(error)) return "uncertain";
   return AUTH.has(error) ? "auth" : "rejected";
 }
 
-/** Slack's codes in plain words. https://docs.slack.dev/reference/methods/chat.postMessage#errors */
+/** Slack's error codes as sentences. https://docs.slack.dev/reference/methods/chat.postMessage#errors */
 const WORDS: Readonly<Record<string, string>> = {
   account_inactive: "the token's account or workspace was deleted",
   action_prohibited: "an administrator does not allow this webhook to post",
@@ -238,7 +245,7 @@ const WORDS: Readonly<Record<string, string>> = {
   token_revoked: "the token was revoked",
 };
 
-/** The outcome, with Slack's code and what it means. */
+/** The outcome with Slack's code and its meaning. */
 function explained(outcome: Exclude<Outcome, { kind: "done" }>, code: string): Exclude<Outcome, { kind: "done" }> {
   if (!/^[a-z_]{1,50}$/.test(code)) return outcome;
   const words = Object.hasOwn(WORDS, code) ? `: ${WORDS[code]}` : "";
@@ -246,7 +253,7 @@ function explained(outcome: Exclude<Outcome, { kind: "done" }>, code: string): E
   return { ...outcome, error };
 }
 
-// ---------------------------------------------------------------- small things
+// ---------------------------------------------------------------- helpers
 
 function message({ text: full, blocks: list }: { text: string; blocks?: Record<string, unknown>[] }): JsonObject {
   return { text: fitted(full), ...(list ? { blocks: list as Json[] } : {}) };
@@ -259,17 +266,17 @@ function fitted(full: string): string {
 
 const ENTITIES: Readonly<Record<string, string>> = { "&": "&amp;", "<": "&lt;", ">": "&gt;" };
 
-/** These three are all that Slack reads as control. https://docs.slack.dev/messaging/formatting-message-text#escaping */
+/** Slack has three control characters. https://docs.slack.dev/messaging/formatting-message-text#escaping */
 function escapeMrkdwn(text: string): string {
   return text.replace(/[&<>]/g, (char) => ENTITIES[char] ?? char);
 }
 
-/** Slack looks into a channel by its id only; the id of a name is known from an earlier post. */
+/** Slack reads a channel by its id only; the id of a name is cached by an earlier post. */
 async function channelId(context: Context, channel: string): Promise<string | undefined> {
   return /^[CGD][A-Z0-9]{7,}$/.test(channel) ? channel : recall(context, "channel", channel);
 }
 
-/** Known to be absent: thrown, so that it is not kept. */
+/** Thrown when there is nothing to cache. */
 const ABSENT = new Error("Absent");
 
 async function recall(context: Context, what: string, name: string): Promise<string | undefined> {
@@ -288,7 +295,7 @@ async function recall(context: Context, what: string, name: string): Promise<str
 async function remember(context: Context, what: string, name: string, value: string): Promise<void> {
   const key = keyOf(context, what, name);
   await context.cache.drop(key);
-  // Somebody may be asking for it at this moment and be told that it is absent; then it is not kept this time.
+  // A load that runs at the same time may find it absent; then it is not cached this time.
   await context.cache.read(key, { ttlMs: DAY_MS }, async () => value).catch(() => value);
 }
 

@@ -20,7 +20,7 @@ export interface SandboxMessage {
 
 export interface SlackState {
   token: string;
-  /** What the token may do; take one away to see `missing_scope`. */
+  /** Scopes of the token; without one its methods give `missing_scope`. */
   scopes: Set<string>;
   /** Path of the incoming webhook, which is its secret. */
   webhookPath: string;
@@ -77,7 +77,7 @@ const METHODS: Record<string, { scope?: string; run: (state: SlackState, args: A
   "conversations.replies": { scope: "channels:history", run: history },
 };
 
-/** The arguments of a call, or Slack's word for why they cannot be read. */
+/** The arguments of a request, or Slack's error code. */
 function argumentsOf({ method, query, headers, body }: SandboxRequest): Args | string {
   if (method === "GET") return Object.fromEntries(query);
   const type = headers["content-type"] ?? "";
@@ -102,15 +102,15 @@ function post(state: SlackState, args: Args): SandboxResponse {
 function update(state: SlackState, args: Args): SandboxResponse {
   const channel = channelOf(state, args.channel);
   if (!channel) return no("channel_not_found");
-  const found = state.messages.find(({ channel: id, ts }) => id === channel.id && ts === args.ts);
-  if (!found) return no("message_not_found");
-  if (found.via === "webhook") return no("cant_update_message");
+  const message = state.messages.find(({ channel: id, ts }) => id === channel.id && ts === args.ts);
+  if (!message) return no("message_not_found");
+  if (message.via === "webhook") return no("cant_update_message");
   const problem = messageProblem(args);
   if (problem) return no(problem);
-  found.text = String(args.text ?? "");
-  if (Array.isArray(args.blocks)) found.blocks = args.blocks;
-  found.edited = true;
-  return ok({ channel: channel.id, ts: found.ts, text: found.text });
+  message.text = String(args.text ?? "");
+  if (Array.isArray(args.blocks)) message.blocks = args.blocks;
+  message.edited = true;
+  return ok({ channel: channel.id, ts: message.ts, text: message.text });
 }
 
 function history(state: SlackState, args: Args): SandboxResponse {
