@@ -154,8 +154,8 @@ export const ERRORS = {
     status: 413,
   },
   SB0505: {
-    title: "The content type is not one this source takes",
-    help: "Send application/json, or what the provider documents",
+    title: "The content type or encoding is not one this source takes",
+    help: "Send application/json, or what the provider documents, as it is or with Content-Encoding: gzip",
     status: 415,
   },
   SB0506: {

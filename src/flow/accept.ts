@@ -45,7 +45,13 @@ export type Accept = (origin: EventOrigin, drafts: readonly EventDraft[], option
 export function createAccept({ store, clock, observe, stored }: AcceptDeps): Accept {
   return async (origin, drafts, options = {}) => {
     const nowMs = options.request?.atMs ?? clock.now();
-    const events = drafts.map((draft, index) => newEvent(origin, draft, { ...options, nowMs, index }));
+    const seen = new Map<string | undefined, number>();
+    const events = drafts.map((draft, index) => {
+      // Each draft of a feed is a message of its own.
+      const earlier = options.request ? (seen.get(draft.delivery) ?? 0) : 0;
+      seen.set(draft.delivery, earlier + 1);
+      return newEvent(origin, draft, { ...options, nowMs, index, earlier });
+    });
     const startedMs = clock.monotonic();
     const { mark: value } = options;
     const appended = await store.append(events, value === undefined ? undefined : { source: origin.name, value });
@@ -62,10 +68,12 @@ interface DraftPosition extends AcceptOptions {
   nowMs: number;
   /** Position of the draft in its request. */
   index: number;
+  /** How many drafts before it in its request have the same id. */
+  earlier: number;
 }
 
 function newEvent({ name, dedupeWindowMs }: EventOrigin, draft: EventDraft, position: DraftPosition): NewEvent {
-  const { request, nowMs, index } = position;
+  const { request, nowMs, index, earlier } = position;
   const { dataText, time, bodyCounts, provenUntilMs = 0, ...attributes } = draft;
   const bodyHash = request?.bodyHash ?? hash("sha256", dataText ?? JSON.stringify(draft.data));
   const place = request ? index : 0;
@@ -75,7 +83,7 @@ function newEvent({ name, dedupeWindowMs }: EventOrigin, draft: EventDraft, posi
   const keys: DedupeKey[] = [];
   if (draft.delivery) {
     const untilMs = Math.max(nowMs + REMEMBERED_MS, provenUntilMs);
-    keys.push({ key: `id:${name}:${draft.delivery}#${place}`, untilMs, whileKept: true });
+    keys.push({ key: `id:${name}:${draft.delivery}#${earlier}`, untilMs, whileKept: true });
   }
   if (windowMs > 0 && !isNamed) keys.push({ key: `body:${name}:${bodyHash}#${place}`, untilMs: nowMs + windowMs });
   const receivedAt = new Date(nowMs).toISOString();

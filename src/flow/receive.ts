@@ -9,6 +9,10 @@ import type { Observer } from "../ports/observe.ts";
 import type { Normalised, RawRequest, SourceConfig, Verdict, Webhook } from "../ports/provider.ts";
 import type { Accept } from "./accept.ts";
 import { createRefuse, type RefusalDetails, type Refuse } from "./refusals.ts";
+import { encodingOf, unpack } from "./unpack.ts";
+
+/** Longer ones are not repeated to their sender. */
+const TYPE_CHARS_MAX = 100;
 
 export interface Route {
   source: string;
@@ -92,15 +96,15 @@ async function receive(deps: ReceiverDeps & { refuse: Refuse }, incoming: Incomi
     return { kind: "refused" as const, ...(await deps.refuse(refusedRequest, refusal)) };
   };
   const atMs = deps.clock.now();
-  const refusal = await verificationProblem(deps, incoming, atMs);
-  if (refusal) return await refuse(refusal);
-  const normalised = normalise(source, request, config, atMs);
+  const verified = await verifiedRequest(deps, incoming, atMs);
+  if (!verified.ok) return await refuse(verified.refusal);
+  const normalised = normalise(source, verified.request, config, atMs);
   if (normalised.kind === "malformed") return await refuse({ code: "SB0506", detail: normalised.detail });
   const { answer: response } = normalised;
   if (normalised.kind === "answer") return { kind: "answered", response: normalised.answer };
   const { events } = normalised;
   const origin = { ...configured, name: config.name };
-  const requestInfo = { id: requestId, bodyHash: hash("sha256", request.body), atMs };
+  const requestInfo = { id: requestId, bodyHash: hash("sha256", verified.request.body), atMs };
   try {
     const accepted = await deps.accept(origin, events, { request: requestInfo });
     return { kind: "stored", ...accepted, ...(response ? { response } : {}) };
@@ -111,18 +115,28 @@ async function receive(deps: ReceiverDeps & { refuse: Refuse }, incoming: Incomi
   }
 }
 
-/** Why the request is refused; undefined = it is verified. */
-async function verificationProblem(
-  deps: ReceiverDeps,
-  incoming: IncomingRequest,
-  atMs: number,
-): Promise<RefusalDetails | undefined> {
+type Verified = { ok: true; request: RawRequest } | { ok: false; refusal: RefusalDetails };
+
+/** The request with its body unpacked, once it is known to be its sender's; else why not. */
+async function verifiedRequest(deps: ReceiverDeps, incoming: IncomingRequest, atMs: number): Promise<Verified> {
   const { configured, request, address } = incoming;
-  if (configured.allows?.(address) === false) return { code: "SB0503", reason: "ip_denied" };
-  if (!acceptsContentType(configured.source, request)) return { code: "SB0505" };
+  if (configured.allows?.(address) === false) return refused({ code: "SB0503", reason: "ip_denied" });
+  const typeProblem = contentTypeProblem(configured, request);
+  if (typeProblem !== undefined) return refused({ code: "SB0505", detail: typeProblem });
   const verdict = await verify(deps, configured, request, atMs);
-  if (verdict.ok) return undefined;
-  return verdict.reason === "key_unavailable" ? { code: "SB0507" } : { code: "SB0503", reason: verdict.reason };
+  if (encodingOf(request) === "identity") return verdict.ok ? { ok: true, request } : refused(refusalOf(verdict));
+  // Some senders sign what they compress, others what they have compressed.
+  const unpacked = await unpack(request, configured.bodyBytesMax);
+  if (verdict.ok) return unpacked;
+  if (!unpacked.ok) return refused(unpacked.refusal.code === "SB0504" ? unpacked.refusal : refusalOf(verdict));
+  const second = await verify(deps, configured, unpacked.request, atMs);
+  return second.ok ? unpacked : refused(refusalOf(second));
+}
+
+const refused = (refusal: RefusalDetails): Verified => ({ ok: false, refusal });
+
+function refusalOf({ reason }: Extract<Verdict, { ok: false }>): RefusalDetails {
+  return reason === "key_unavailable" ? { code: "SB0507" } : { code: "SB0503", reason };
 }
 
 async function verify(
@@ -148,10 +162,15 @@ function normalise(source: Webhook, request: RawRequest, config: SourceConfig, n
   }
 }
 
-function acceptsContentType(source: Webhook, request: RawRequest): boolean {
-  const type = (request.headers["content-type"] ?? "").split(";")[0]?.trim().toLowerCase() ?? "";
-  // A missing media type is accepted: signature and parser decide.
-  return type === "" || source.contentTypes.some((accepted) => accepted === "*" || accepted === type);
+/** Why a body of this media type is not taken. */
+function contentTypeProblem({ source, config }: ConfiguredSource, { headers }: RawRequest): string | undefined {
+  const type = (headers["content-type"] ?? "").split(";")[0]?.trim().toLowerCase() ?? "";
+  const accepted = [...source.contentTypes, ...(source.moreContentTypes?.(config.settings) ?? [])];
+  // RFC 6839: JSON by another name, such as application/cloudevents+json.
+  const isJson = /^application\/[a-z0-9.-]+\+json$/.test(type) && accepted.includes("application/json");
+  // No media type at all is no wrong one: the signature decides, then the parser.
+  if (type === "" || isJson || accepted.includes("*") || accepted.includes(type)) return undefined;
+  return `Content-Type is ${JSON.stringify(type.slice(0, TYPE_CHARS_MAX))}, and this source takes ${accepted.join(", ")}`;
 }
 
 function trimmed(path: string): string {

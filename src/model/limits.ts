@@ -21,6 +21,8 @@ export const LIMITS = {
   attemptMs: 25_000,
   attemptsWindowMs: 24 * 3_600_000,
   timerMs: 400 * 24 * 3_600_000,
+  /** JSON objects in the array of one request. A sender that collects more sends parts. */
+  batchItems: 1_000,
   /** Events caused by our own deliveries count up; past it the loop is cut and reported. */
   causalChain: 16,
   /**

@@ -110,9 +110,11 @@ export interface Webhook<Settings = JsonObject> extends SourceCommon<Settings> {
   kind: "webhook";
   /** Media types that are taken, e.g. ["application/json", "application/x-www-form-urlencoded"]. `*` = any. */
   contentTypes: readonly string[];
+  /** Media types that the settings of a source add. */
+  moreContentTypes?(settings: Settings): readonly string[];
   /** The header in which the sender names its delivery, to find a refused one again on the sender's side. */
   deliveryHeader?(settings: Settings): string | undefined;
-  /** On the bytes that arrived, before anything parses them. May throw only for our own faults: refused. */
+  /** On the bytes that arrived, before anything parses them; where they are gzip, on what they become as well. May throw only for our own faults: refused. */
   verify(request: RawRequest, source: SourceConfig<Settings>, context: SourceContext): Verdict | Promise<Verdict>;
   /** Pure. Only for verified requests. */
   normalise(request: RawRequest, source: SourceConfig<Settings>, nowMs: number): Normalised;

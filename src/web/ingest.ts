@@ -6,11 +6,15 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse, S
 import type { Duplex } from "node:stream";
 import { type ErrorCode, messageOf, statusOf } from "../errors.ts";
 import type { ReceiveResult, Receiver, Route } from "../flow/receive.ts";
+import { encodingOf, unpackedBytesMax } from "../flow/unpack.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Observer } from "../ports/observe.ts";
 import type { RawRequest } from "../ports/provider.ts";
 import { createBodyBuffer } from "./body-buffer.ts";
 import { problemResponse, type TextResponse } from "./problem.ts";
+
+/** Longer ones are not repeated to their sender. */
+const ENCODING_CHARS_MAX = 100;
 
 export interface IngestLimits {
   headersTimeoutMs: number;
@@ -103,7 +107,7 @@ function admit(state: IngestState, request: IncomingMessage, response: ServerRes
   }
   const code = refusalWithoutBody(state, exchange);
   if (code !== undefined || route === undefined) {
-    refuse(state, exchange, code ?? "SB0501");
+    refuse(state, exchange, code ?? "SB0501", code === "SB0505" ? encodingProblem(headers) : undefined);
     return;
   }
   invite();
@@ -136,8 +140,7 @@ function refusalWithoutBody(
 ): ErrorCode | undefined {
   if (!route) return "SB0501";
   if (request.method !== "POST") return "SB0502";
-  // A compressed body would have to be unpacked before its signature is known to be right.
-  if ((headers["content-encoding"] ?? "identity").toLowerCase() !== "identity") return "SB0505";
+  if (encodingOf({ headers }) === undefined) return "SB0505";
   if (declaredBytes > route.bodyBytesMax) return "SB0504";
   return state.heldBytes >= state.limits.heldBytesMax ? "SB0507" : undefined;
 }
@@ -164,6 +167,11 @@ function collectBody(state: IngestState, exchange: Exchange, route: Route, whole
     body.add(chunk);
   };
   const finish = () => {
+    // What a compressed body becomes is held beside it.
+    const more = encodingOf(exchange) === "gzip" ? unpackedBytesMax(body.length, route.bodyBytesMax) : 0;
+    if (state.heldBytes + more > state.limits.heldBytesMax) return stop("SB0507");
+    state.heldBytes += more;
+    heldBytes += more;
     request.off("close", exchange.release);
     whole(body.take());
   };
@@ -223,13 +231,24 @@ function observedOf(result: ReceiveResult): { code?: string; reason?: string; ev
 }
 
 /** Refuses a request that the receiver has not seen, or failed on. */
-function refuse(state: IngestState, exchange: Exchange, code: ErrorCode): void {
-  send(state, exchange, refusalOf(state, code, exchange.id, exchange.route));
+function refuse(state: IngestState, exchange: Exchange, code: ErrorCode, detail?: string): void {
+  send(state, exchange, refusalOf(state, code, exchange.id, exchange.route, detail));
 }
 
-function refusalOf({ observe }: IngestState, code: ErrorCode, requestId: string, route?: Route): TextResponse {
+function encodingProblem(headers: Readonly<Record<string, string>>): string {
+  const encoding = (headers["content-encoding"] ?? "").slice(0, ENCODING_CHARS_MAX);
+  return `Content-Encoding is ${JSON.stringify(encoding)}, and a body is taken as it is or as gzip`;
+}
+
+function refusalOf(
+  { observe }: IngestState,
+  code: ErrorCode,
+  requestId: string,
+  route?: Route,
+  detail?: string,
+): TextResponse {
   observe({ kind: "received", source: route?.source ?? "unknown", status: statusOf(code), code, ms: 0, requestId });
-  return problemResponse(code, { requestId });
+  return problemResponse(code, { requestId, detail });
 }
 
 function send(state: IngestState, exchange: Exchange, message: TextResponse): void {

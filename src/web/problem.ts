@@ -24,7 +24,7 @@ export interface TextResponse {
 /** Headers that the client needs beside the body. */
 const HEADERS: Partial<Record<ErrorCode, Record<string, string>>> = {
   SB0502: { allow: "POST" },
-  SB0505: { "accept-encoding": "identity" },
+  SB0505: { "accept-encoding": "gzip" },
   SB0507: { "retry-after": "5" },
   SB0509: { "retry-after": "60" },
 };

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import type { Server } from "node:http";
 import type { Socket } from "node:net";
-import { gzipSync } from "node:zlib";
+import { brotliCompressSync, gzipSync } from "node:zlib";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { systemClock } from "../../src/clock.ts";
@@ -119,7 +119,11 @@ describe("every answer carries the request's id and the version, and no banner",
     ["unknown path", () => fetch(url("/hooks/none"), { method: "POST", body: "x" }), 404],
     ["wrong method", () => fetch(url(HOOK)), 405],
     ["too large", () => post("x".repeat(1025)), 413],
-    ["compressed", () => post(gzipSync("{}"), { headers: { "content-encoding": "gzip" } }), 415],
+    [
+      "compressed in another way than gzip",
+      () => post(brotliCompressSync("{}"), { headers: { "content-encoding": "br" } }),
+      415,
+    ],
     ["a fault of ours", () => post("break"), 500],
     ["health", () => fetch(url("/healthz")), 200],
   ];
@@ -186,6 +190,22 @@ describe("what is refused is counted", () => {
 
   test("identity is no compression", async () => {
     expect((await post("{}", { headers: { "content-encoding": "identity" } })).status).toBe(202);
+  });
+
+  test("gzip is handed on as it arrived, another compression is refused by its name", async () => {
+    const packed = gzipSync("{}");
+    expect((await post(packed, { headers: { "content-encoding": "gzip" } })).status).toBe(202);
+    expect(receiver.received.at(-1)?.body).toEqual(packed);
+    const refused = await post(brotliCompressSync("{}"), { headers: { "content-encoding": "br" } });
+    expect(refused.headers.get("accept-encoding")).toBe("gzip");
+    expect(((await refused.json()) as { detail: string }).detail).toContain('Content-Encoding is "br"');
+  });
+
+  test("what a gzip body may become counts as held", async () => {
+    await restart({ heldBytesMax: 1000 });
+    expect((await post("{}")).status).toBe(202);
+    expect((await post(gzipSync("{}"), { headers: { "content-encoding": "gzip" } })).status).toBe(503);
+    expect((await post("{}")).status).toBe(202);
   });
 });
 

@@ -11,6 +11,7 @@ import {
   moment,
   type ParsedBody,
   parseFormJson,
+  parseItems,
   parseJson,
   typePart,
   withoutUndefined,
@@ -66,6 +67,14 @@ const Settings = Type.Object(
         description: "The sender's words for a status, e.g. { ready: success }; others leave the status out",
       }),
     ),
+    batch: Type.Optional(
+      Type.Boolean({ description: `A JSON array is one event per item, at most ${LIMITS.batchItems} at once` }),
+    ),
+    contentTypes: Type.Optional(
+      Type.Array(Type.String({ pattern: "^[a-z0-9.+-]+/[a-z0-9.+-]+$", maxLength: 100 }), {
+        description: "Media types whose bodies are JSON as well, e.g. text/plain; application/*+json always is",
+      }),
+    ),
   },
   {
     ...strict,
@@ -92,6 +101,8 @@ interface Settings {
   id?: { header: string } | { field: string };
   attributes?: Partial<Record<TextAttribute | "number" | "status" | "time", string>> & { tickets?: string[] };
   statuses?: Record<string, Status>;
+  batch?: boolean;
+  contentTypes?: string[];
 }
 type TextAttribute = "repo" | "branch" | "sha" | "title" | "actor" | "url" | "subject";
 const TEXT_ATTRIBUTES: readonly TextAttribute[] = ["repo", "branch", "sha", "title", "actor", "url", "subject"];
@@ -106,17 +117,34 @@ const WORDS: Readonly<Record<string, Status>> = {
 
 function normalise(request: RawRequest, source: SourceConfig<Settings>): Normalised {
   const { settings } = source;
-  const parsed = parse(request, settings.verify);
-  if (!parsed.ok) return { kind: "malformed", detail: parsed.detail };
-  const { data, text } = parsed;
-  const draft: EventDraft = {
+  const isBatch = settings.batch === true && mediaType(request.headers) !== FORM_TYPE;
+  if (!isBatch) {
+    const parsed = parse(request, settings.verify);
+    return parsed.ok ? { kind: "events", events: [draftOf(parsed, request, source)] } : malformed(parsed.detail);
+  }
+  const parsed = parseItems(request.body);
+  if (!parsed.ok) return malformed(parsed.detail);
+  const events = parsed.items.map((item) => draftOf(item, request, source));
+  // Nothing happened, and a sender that says so has done nothing wrong.
+  return events.length > 0
+    ? { kind: "events", events }
+    : { kind: "answer", answer: { status: 200, body: '{"eventIds":[]}' } };
+}
+
+const malformed = (detail: string): Normalised => ({ kind: "malformed", detail });
+
+function draftOf(
+  { data, text }: { data: JsonObject; text?: string },
+  request: RawRequest,
+  { settings, ticketProjects }: SourceConfig<Settings>,
+): EventDraft {
+  return {
     type: typeOf(settings.type, request, data),
     ...identityOf(settings, request, data),
-    ...attributesOf(settings, data, source.ticketProjects),
+    ...attributesOf(settings, data, ticketProjects),
     data,
     ...(text === undefined ? {} : { dataText: text }),
   };
-  return { kind: "events", events: [draft] };
 }
 
 /** When one field of a form is signed, only that field is verified: the event as JSON. */
@@ -205,6 +233,7 @@ export default {
     settings: Settings,
     needsSecret: (settings: Settings) => settings.verify.kind !== "ip",
     contentTypes: [JSON_TYPE, FORM_TYPE],
+    moreContentTypes: ({ contentTypes = [] }: Settings) => contentTypes,
     deliveryHeader(settings: Settings) {
       const place = idPlace(settings);
       return place && "header" in place ? place.header : undefined;

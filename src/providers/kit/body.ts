@@ -21,20 +21,96 @@ export function typePart(word: string): string {
 
 /** The body as a JSON object. */
 export function parseJson(body: Uint8Array): ParsedBody {
+  const parsed = parseAny(body);
+  if (!parsed.ok) return parsed;
+  const { data, text } = parsed;
+  return isObject(data) ? objectOf(data, text) : { ok: false, detail: `The body is ${kindOf(data)}` };
+}
+
+/** The objects of a JSON array, each with its own text; a single object is one of them. */
+export function parseItems(body: Uint8Array): { ok: true; items: Extract<ParsedBody, { ok: true }>[] } | NotParsed {
+  const parsed = parseAny(body);
+  if (!parsed.ok) return parsed;
+  const { data, text } = parsed;
+  const list = Array.isArray(data) ? data : [data];
+  if (list.length > LIMITS.batchItems) {
+    return {
+      ok: false,
+      detail: `The array has ${list.length} items, and at most ${LIMITS.batchItems} are taken at once`,
+    };
+  }
+  const wrong = list.findIndex((item) => !isObject(item));
+  if (wrong >= 0) {
+    const what = Array.isArray(data) ? `Item ${wrong + 1} of the array` : "The body";
+    return { ok: false, detail: `${what} is ${kindOf(list[wrong])}` };
+  }
+  const texts = Array.isArray(data) ? itemTexts(text) : [text];
+  return { ok: true, items: list.map((item, index) => objectOf(item as JsonObject, texts[index] ?? "")) };
+}
+
+type NotParsed = Extract<ParsedBody, { ok: false }>;
+
+function parseAny(body: Uint8Array): { ok: true; data: Json; text: string } | NotParsed {
   const text = utf8(body);
-  if (text === undefined) return { ok: false, detail: "The body is not UTF-8" };
+  if (text === undefined) return { ok: false, detail: encodingProblem(body) };
   if (isDeeper(text, LIMITS.jsonDepth)) {
     return { ok: false, detail: `The body is nested deeper than ${LIMITS.jsonDepth} levels` };
   }
-  let data: unknown;
   try {
-    data = JSON.parse(text);
+    return { ok: true, data: JSON.parse(text) as Json, text };
   } catch {
     // V8's message quotes the body, which must not be shown.
-    return { ok: false, detail: "The body is not JSON" };
+    return { ok: false, detail: formProblem(text) };
   }
-  if (!isObject(data)) return { ok: false, detail: "The body is not a JSON object" };
+}
+
+function objectOf(data: JsonObject, text: string): Extract<ParsedBody, { ok: true }> {
   return dropPrototypes(data, text) ? { ok: true, data } : { ok: true, data, text };
+}
+
+/** Why bytes are no text. */
+function encodingProblem(body: Uint8Array): string {
+  const [first, second] = body;
+  if (first === 0x1f && second === 0x8b)
+    return "The body is gzip, and no Content-Encoding says so; send Content-Encoding: gzip";
+  const isUtf16 = (first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff);
+  return isUtf16 ? "The body is UTF-16; send UTF-8" : "The body is not UTF-8; send UTF-8";
+}
+
+/** Why a text is no JSON, by what it looks like. */
+function formProblem(text: string): string {
+  const start = text.slice(0, 200).trimStart();
+  if (start === "" && text.trim() === "") return "The body is empty; send a JSON object";
+  if (start.startsWith("<")) return "The body is XML or HTML; send JSON";
+  if (/^[\w.%+[\]-]+=/.test(start)) return `The body is a form; send it with Content-Type: ${FORM_TYPE}`;
+  if (text.includes("\0")) return "The body is no UTF-8 text; send JSON as UTF-8";
+  return "The body is not JSON, or only a part of it";
+}
+
+/** What stands where a JSON object should. */
+function kindOf(value: Json | undefined): string {
+  if (Array.isArray(value))
+    return "a JSON array; send an object, or set batch: true where the source's provider is http";
+  const kind = value === null ? "null" : typeof value === "string" ? "a JSON text" : `a JSON ${typeof value}`;
+  return `${kind}; send an object`;
+}
+
+/** The texts of the items of an array, which has been parsed already. */
+function itemTexts(text: string): string[] {
+  const texts: string[] = [];
+  let depth = 0;
+  let start = text.indexOf("[") + 1;
+  for (let i = start; i < text.length && depth >= 0; i++) {
+    const c = text.charCodeAt(i);
+    if (c === 0x22) i = endOfString(text, i);
+    else if (c === 0x7b || c === 0x5b) depth++;
+    else if (c === 0x7d || c === 0x5d) depth--;
+    if (depth < 0 || (depth === 0 && c === 0x2c)) {
+      texts.push(text.slice(start, i).trim());
+      start = i + 1;
+    }
+  }
+  return texts;
 }
 
 /** The JSON object in one field of a form. */
