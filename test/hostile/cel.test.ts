@@ -112,14 +112,19 @@ describe("values that are nested without end", () => {
 
 describe("nothing in an expression outlives its budget", () => {
   const endless = "event.data.numbers.all(x, event.data.numbers.all(y, true))";
+  const long = "event.data.words.join('') == ''";
+  const deep = "event.data.deep == event.data.deepToo";
   test.each([
-    `${endless} || true`,
-    `true && (${endless} || true)`,
-    `[1, 2].exists(z, ${endless} || z == 2)`,
-    `(false && true) || ${endless}`,
-    `[1].exists_one(z, ${endless}) || true`,
-  ])("%s", (source) => {
-    expect(outcome(source)).toContain(STEPS);
+    [endless, STEPS],
+    [long, TEXT],
+    [deep, DEEP],
+  ])("%s", (part, words) => {
+    expect(outcome(`${part} || true`)).toContain(words);
+    expect(outcome(`true && (${part} || true)`)).toContain(words);
+    expect(outcome(`(1 / 0 == 1) || ${part} || true`)).toContain(words);
+    expect(outcome(`[1, 2].exists(z, z == 2 || ${part})`)).toContain(words);
+    expect(outcome(`[1, 2].all(z, z == 1 && ${part})`)).toContain(words);
+    expect(outcome(`[1].exists_one(z, ${part}) || true`)).toContain(words);
   });
 });
 
