@@ -2,9 +2,12 @@
  * Expressions and payloads that are made to cost much. Whoever writes a rule may write any of these, and a sender chooses what is in
  * the payload: nothing here may hang the process, fill its memory, or answer with something else than a value or a sentence.
  */
+import { Type } from "typebox";
 import { describe, expect, test } from "vitest";
+import { decide, plan } from "../../src/core/decide.ts";
 import { compileExpression } from "../../src/core/expr.ts";
 import type { Json, JsonObject } from "../../src/model.ts";
+import { compilePolicy } from "../../src/policy/policy.ts";
 
 const STEPS = "needs more than 2000000 steps";
 const TEXT = "builds a text of more than 262144 characters";
@@ -112,14 +115,19 @@ describe("values that are nested without end", () => {
 
 describe("nothing in an expression outlives its budget", () => {
   const endless = "event.data.numbers.all(x, event.data.numbers.all(y, true))";
+  const long = "event.data.words.join('') == ''";
+  const deep = "event.data.deep == event.data.deepToo";
   test.each([
-    `${endless} || true`,
-    `true && (${endless} || true)`,
-    `[1, 2].exists(z, ${endless} || z == 2)`,
-    `(false && true) || ${endless}`,
-    `[1].exists_one(z, ${endless}) || true`,
-  ])("%s", (source) => {
-    expect(outcome(source)).toContain(STEPS);
+    [endless, STEPS],
+    [long, TEXT],
+    [deep, DEEP],
+  ])("%s", (part, words) => {
+    expect(outcome(`${part} || true`)).toContain(words);
+    expect(outcome(`true && (${part} || true)`)).toContain(words);
+    expect(outcome(`(1 / 0 == 1) || ${part} || true`)).toContain(words);
+    expect(outcome(`[1, 2].exists(z, z == 2 || ${part})`)).toContain(words);
+    expect(outcome(`[1, 2].all(z, z == 1 && ${part})`)).toContain(words);
+    expect(outcome(`[1].exists_one(z, ${part}) || true`)).toContain(words);
   });
 });
 
@@ -175,4 +183,35 @@ test("names of JavaScript are names like others, in payloads and in expressions"
   expect(value("has(event.data.hasOwnProperty) || 'valueOf' in event.data")).toEqual({ ok: true, value: false });
   expect(value("{'__proto__': {'admin': true}}.admin")).toMatchObject({ ok: false });
   expect(({} as { admin?: boolean }).admin).toBeUndefined();
+});
+
+test("an event that a rule's expression is too costly for is decided, with a problem, and the other rules act", () => {
+  const rules = `
+- id: poisoned
+  event: x.y
+  when: "!('b'.matches(event.data.pattern)) && event.data.list.all(a, event.data.list.all(b, event.data.list.all(c, true)))"
+  do: [{ out.post: { text: never } }]
+- id: each
+  event: x.y
+  forEach: event.data.list.map(a, event.data.list)
+  do: [{ out.post: { text: never } }]
+- id: other
+  event: x.y
+  do: [{ out.post: { text: { cel: "event.data.list.map(a, event.data.list.map(b, event.data.list)).size()" } } }]
+- id: healthy
+  event: x.y
+  do: [{ out.post: { text: done } }]
+`;
+  const actions = new Map([["out.post", { params: Type.Object({ text: Type.Any() }) }]]);
+  const { policy, diagnostics } = compilePolicy({ "rules/a.yaml": rules }, { actions, vars: {} });
+  if (!policy) throw new Error(JSON.stringify(diagnostics));
+  const at = "2026-01-05T09:00:00.000Z";
+  const list = Array.from({ length: 2_000 }, (_, i) => i);
+  const event = { id: "evt_1", type: "x.y", source: "s", time: at, receivedAt: at, data: { list, pattern: "c" } };
+  const running = { ...policy, definition: () => undefined };
+  const { deliveries, trace } = decide(running, plan(running, event, 0), () => undefined, 0);
+  expect(deliveries.map(({ params }) => params)).toEqual([{ text: "done" }]);
+  const details = (trace.problems ?? []).map((problem) => JSON.stringify(problem));
+  expect(details).toHaveLength(3);
+  for (const detail of details) expect(detail).toContain(STEPS);
 });

@@ -92,6 +92,9 @@ const FOREIGN: Readonly<Record<string, string>> = {
   find: "filter(x, …)[0]",
   concat: "+",
   slice: "substring(…)",
+  hex: '"%x".format([…])',
+  base64: "base64.encode(…)",
+  json: "a field of the payload, which is read already",
   now: "event.time",
 };
 

@@ -19,6 +19,8 @@ import { utf8Text } from "./standard.ts";
 /** Go allows more; the digits of a double end long before. */
 const PRECISION_MAX = 100;
 const PRECISION_USUAL = 6;
+/** Writing a number exactly takes the time of so many ordinary steps. */
+const CLAUSE_STEPS = 64;
 
 export function format(run: Run, pattern: string, list: ListValue): string {
   run.chargeChars(pattern.length);
@@ -46,6 +48,7 @@ function formatClause(run: Run, verb: string, digits: string | undefined, value:
   const precision = digits === undefined ? PRECISION_USUAL : Number(digits);
   if (precision > PRECISION_MAX)
     throw new CelError(`A precision is at most ${PRECISION_MAX}, this one is ${precision}`);
+  run.charge(CLAUSE_STEPS);
   switch (verb) {
     case "s":
       return valueText(run, value, 0);
@@ -95,17 +98,42 @@ function hex(run: Run, value: CelValue): string {
   return Buffer.from(value).toString("hex");
 }
 
-/** Rounded from the exact value, halves to the even digit; JavaScript rounds halves up. */
-export function fixed(value: number, precision: number): string {
+function fixed(value: number, precision: number): string {
   if (!Number.isFinite(value)) return String(value);
-  const scale = 2n ** 1_074n;
-  // Every double is a whole multiple of 2^-1074.
-  const exact = exactMultiple(Math.abs(value)) * 10n ** BigInt(precision);
-  const rounded = roundHalfEven(exact, scale);
-  const digits = String(rounded).padStart(precision + 1, "0");
-  const sign = value < 0 || Object.is(value, -0) ? "-" : "";
+  const digits = String(roundedDigits(Math.abs(value), precision)).padStart(precision + 1, "0");
   const whole = digits.slice(0, digits.length - precision);
-  return `${sign}${whole}${precision === 0 ? "" : `.${digits.slice(-precision)}`}`;
+  return `${signOf(value)}${whole}${precision === 0 ? "" : `.${digits.slice(-precision)}`}`;
+}
+
+function scientific(value: number, precision: number): string {
+  if (!Number.isFinite(value)) return String(value);
+  const size = Math.abs(value);
+  let exponent = Number(size.toExponential(20).split("e")[1]);
+  let digits = String(roundedDigits(size, precision - exponent)).padEnd(precision + 1, "0");
+  // 9.99 may have become 10.0.
+  if (digits.length > precision + 1) {
+    exponent++;
+    digits = digits.slice(0, precision + 1);
+  }
+  const fraction = precision === 0 ? "" : `.${digits.slice(1)}`;
+  const power = String(Math.abs(exponent)).padStart(2, "0");
+  return `${signOf(value)}${digits.charAt(0)}${fraction}e${exponent < 0 ? "-" : "+"}${power}`;
+}
+
+const signOf = (value: number): string => (value < 0 || Object.is(value, -0) ? "-" : "");
+
+/** Every double is a whole multiple of 2 to the power of -1074. */
+const SMALLEST_PARTS = 2n ** 1_074n;
+
+/** A number times 10 to the power of `places`, rounded from the exact value, halves to even; JavaScript rounds halves up. */
+function roundedDigits(value: number, places: number): bigint {
+  const power = 10n ** BigInt(Math.abs(places));
+  const [dividend, divisor] = places < 0 ? [1n, SMALLEST_PARTS * power] : [power, SMALLEST_PARTS];
+  const exact = exactMultiple(value) * dividend;
+  const quotient = exact / divisor;
+  const twice = (exact % divisor) * 2n;
+  const isUp = twice > divisor || (twice === divisor && quotient % 2n === 1n);
+  return isUp ? quotient + 1n : quotient;
 }
 
 function exactMultiple(value: number): bigint {
@@ -115,19 +143,6 @@ function exactMultiple(value: number): bigint {
   const exponent = raw >> 52n;
   const mantissa = raw & (2n ** 52n - 1n);
   return exponent === 0n ? mantissa : (mantissa | (2n ** 52n)) << (exponent - 1n);
-}
-
-function roundHalfEven(value: bigint, scale: bigint): bigint {
-  const quotient = value / scale;
-  const twice = (value % scale) * 2n;
-  const isUp = twice > scale || (twice === scale && quotient % 2n === 1n);
-  return isUp ? quotient + 1n : quotient;
-}
-
-function scientific(value: number, precision: number): string {
-  if (!Number.isFinite(value)) return String(value);
-  const [mantissa = "", exponent = ""] = value.toExponential(precision).split("e");
-  return `${mantissa}e${exponent.charAt(0)}${exponent.slice(1).padStart(2, "0")}`;
 }
 
 /** What %s writes. */

@@ -119,14 +119,12 @@ function defineConversions(table: FunctionTable): void {
   define(table, "timestamp(string): timestamp", (_run, a: string) => parseTimestamp(a));
   define(table, "timestamp(int): timestamp", (_run, a: bigint) => timestampOfSeconds(a));
   define(table, "duration(string): duration", (_run, a: string) => parseDuration(a));
-  define(table, "duration(int): duration", (_run, a: bigint) => parseDuration(`${a}s`));
 }
 
 function defineNumbers(table: FunctionTable): void {
   define(table, "int(uint): int", (_run, a: Uint) => int(a.value));
   define(table, "int(double): int", (_run, a: number) => doubleToInt(a));
   define(table, "int(timestamp): int", (_run, a: Timestamp) => secondsOf(a));
-  define(table, "int(duration): int", (_run, a: Duration) => a.nanos / 1_000_000_000n);
   define(table, "int(string): int", (_run, a: string) => int(digits("int", a, /^[+-]?\d{1,30}$/)));
   define(table, "uint(int): uint", (_run, a: bigint) => uint(a));
   define(table, "uint(double): uint", (_run, a: number) => {

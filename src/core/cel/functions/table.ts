@@ -55,6 +55,13 @@ export function noOverload(name: string, kinds: readonly Param[]): string {
   const shown = name.startsWith(".")
     ? `${names[0]}${name}(${names.slice(1).join(", ")})`
     : `${name}(${names.join(", ")})`;
-  const wantsDouble = name.startsWith("math.") && kinds.includes("int");
-  return `no such overload: ${shown}${wantsDouble ? ", write double(…) around a whole number" : ""}`;
+  const way = otherWay(name, kinds);
+  return `no such overload: ${shown}${way === undefined ? "" : `, write ${way}`}`;
+}
+
+function otherWay(name: string, kinds: readonly Param[]): string | undefined {
+  if (name.startsWith("math.") && kinds.includes("int")) return "double(…) around a whole number";
+  // Other implementations mean nanoseconds by these, which nobody expects.
+  if (name === "int" && kinds.includes("duration")) return "….getSeconds()";
+  return name === "duration" && kinds.includes("int") ? 'duration(string(…) + "s")' : undefined;
 }
