@@ -143,7 +143,7 @@ async function openParts(
     const definition: typeof running.definition = (machine, hash) => running.definition(machine, hash);
     const { sources, feeds } = configuredSources(config, providers, networks);
     const node = randomUUID();
-    const flow = createFlow({ node, store, clock, cache, observe, policy, compile, sources, feeds, connections });
+    const flow = createFlow({ node, store, clock, cache, observe, policy, definition, sources, feeds, connections });
     const reload = async (): Promise<PolicyReport> => {
       const report = await running.reload();
       if (!report.current) return report;

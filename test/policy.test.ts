@@ -7,6 +7,7 @@ import { checkReport } from "../src/cli/check-report.ts";
 import { type Diagnostic, SignalboxError } from "../src/errors.ts";
 import { LIMITS } from "../src/model.ts";
 import { compilePolicy, type PolicyFiles, readPolicyFiles } from "../src/policy/policy.ts";
+import { createDefinitions } from "../src/policy/running.ts";
 import { ACTIONS, PROVIDERS } from "./support/providers.ts";
 
 const TICKET =
@@ -301,4 +302,23 @@ describe("the report of check", () => {
     expect(await files("statemachines")).toEqual([]);
     expect((await report(dir, ["rules/mroe.yaml"])).diagnostics).toMatchObject([{ code: "SB0003" }]);
   });
+});
+
+test("definitions of the store stay compiled while they are used, and only a bounded number of them", async () => {
+  const compiled: string[] = [];
+  const { policy } = compile(FILES, { site: "x" });
+  const [machine] = policy!.machines.values();
+  const definition = createDefinitions(
+    { definition: async (hash) => (hash === "gone" ? undefined : hash) },
+    (_, hash) => {
+      compiled.push(String(hash));
+      return machine;
+    },
+  );
+  for (const hash of ["used", "used", ...Array.from({ length: 99 }, (_, i) => `d${i}`), "used", "d99", "used"])
+    expect(await definition("ticket", hash)).toBe(machine);
+  expect(compiled.filter((hash) => hash === "used")).toHaveLength(1);
+  await definition("ticket", "d0");
+  expect(compiled.filter((hash) => hash === "d0")).toHaveLength(2);
+  expect(await definition("ticket", "gone")).toBeUndefined();
 });

@@ -9,11 +9,9 @@ import {
   type Instance,
   type InstanceKey,
   instanceAddress,
-  type Json,
   type NewEvent,
   type TraceProblem,
 } from "../model.ts";
-import type { Books } from "../ports/books.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log, Tenure } from "../ports/log.ts";
 import type { Observer } from "../ports/observe.ts";
@@ -27,14 +25,14 @@ const BATCH_BYTES = 8 * 1024 * 1024;
 const LANE_LEASE_MS = 10_000;
 
 export interface AdvanceDeps {
-  store: Log & Pick<Books, "definition">;
+  store: Log;
   /** A name that no other run of any process has. */
   node: string;
   clock: Clock;
   observe: Observer;
   policy(): Omit<DecisionPolicy, "definition">;
-  /** Compiles a stored definition that is no longer in the files; undefined = it cannot be compiled. */
-  compile(machine: string, definition: Json): CompiledMachine | undefined;
+  /** A definition that is no longer in the files; undefined = it is not stored or does not compile. */
+  definition(machine: string, hash: string): Promise<CompiledMachine | undefined>;
   /** Called with committed decisions: deliveries, timers and emitted events may be due. */
   committed(decisions: readonly Decision[]): void;
 }
@@ -48,7 +46,6 @@ export interface Advance {
 
 export function createAdvance(deps: AdvanceDeps): Advance {
   const recent = createRecentEvents();
-  const definitions = new Map<string, CompiledMachine>();
 
   const claim = async (limit: number): Promise<{ tenure: Tenure; events: Event[] }> => {
     const lease = { nowMs: deps.clock.now(), leaseMs: LANE_LEASE_MS };
@@ -63,7 +60,7 @@ export function createAdvance(deps: AdvanceDeps): Advance {
     return { tenure: { lane, fence }, events: ids.flatMap((id) => recent.event(id) ?? fromLog.get(id) ?? []) };
   };
   const advance = async (events: readonly Event[], tenure: Tenure): Promise<boolean> => {
-    const decisions = await decideAll(deps, definitions, events);
+    const decisions = await decideAll(deps, events);
     const startedMs = deps.clock.monotonic();
     const committed = await deps.store.commit(decisions, tenure);
     if (!committed.ok) {
@@ -92,15 +89,11 @@ export function createAdvance(deps: AdvanceDeps): Advance {
   };
 }
 
-async function decideAll(
-  deps: AdvanceDeps,
-  definitions: Map<string, CompiledMachine>,
-  events: readonly Event[],
-): Promise<Decision[]> {
+async function decideAll(deps: AdvanceDeps, events: readonly Event[]): Promise<Decision[]> {
   const { store, clock, observe } = deps;
   const running = deps.policy();
   const byHash = new Map([...running.machines.values()].map((machine) => [machine.hash, machine]));
-  const policy: DecisionPolicy = { ...running, definition: (hash) => byHash.get(hash) ?? definitions.get(hash) };
+  const policy: DecisionPolicy = { ...running, definition: (hash) => byHash.get(hash) };
   const nowMs = clock.now();
   const startedMs = clock.monotonic();
   const plans = events.map((event) => planOne(policy, event, nowMs));
@@ -108,10 +101,8 @@ async function decideAll(
   for (const instance of await store.instances(plans.flatMap(({ keys }) => keys)))
     current.set(instanceAddress(instance), instance);
   for (const { definition, machine } of current.values()) {
-    if (policy.definition(definition)) continue;
-    const stored = await store.definition(definition);
-    const compiled = stored === undefined ? undefined : deps.compile(machine, stored);
-    if (compiled) definitions.set(definition, compiled);
+    const compiled = byHash.get(definition) ?? (await deps.definition(machine, definition));
+    if (compiled) byHash.set(definition, compiled);
   }
   return plans.map((planOfEvent) => {
     const decision = decideOne(policy, planOfEvent, (key) => current.get(instanceAddress(key)), nowMs);

@@ -20,7 +20,7 @@ import { fireTimers, startSchedules, type TickDeps } from "./tick.ts";
 const SETTLE_ROUNDS_MAX = 1_000;
 
 export interface FlowParts
-  extends Pick<AdvanceDeps, "node" | "policy" | "compile">,
+  extends Pick<AdvanceDeps, "node" | "policy" | "definition">,
     Pick<DeliverDeps, "cache" | "connections">,
     Pick<ReceiverDeps, "sources"> {
   store: Store;

@@ -13,8 +13,10 @@ import type { Provider } from "../ports/provider.ts";
 import type { Store } from "../ports/store.ts";
 import { compilePolicy, type Policy, type PolicyFiles, readPolicyFiles } from "./policy.ts";
 
-/** How many earlier policies stay compiled: events of the same time are often looked at one after another. */
+/** Earlier policies that stay compiled: events of the same time are often explained one after another. */
 const EARLIER_MAX = 3;
+/** Compiled definitions of living instances that are no longer in the files; another one is compiled again when it is needed. */
+const DEFINITIONS_MAX = 100;
 
 export interface PolicyHolder {
   current(): Policy;
@@ -81,16 +83,18 @@ export async function holdPolicy(deps: PolicyHolderDeps): Promise<PolicyHolder> 
     return report;
   };
   const earlier = new Map<string, Policy>();
-  let turn: Promise<unknown> = Promise.resolve();
+  const compile = (machine: string, definition: Json) => compileStored(machine, definition, policy, actions);
+  const storedDefinition = createDefinitions(store, compile);
+  let lastReload: Promise<unknown> = Promise.resolve();
 
   return {
     current: () => policy,
     report: () => report,
     reload() {
       // One after the other: files that were read earlier must not replace files that were read later.
-      const mine = turn.then(reload);
-      turn = mine.catch(() => undefined);
-      return mine;
+      const next = lastReload.then(reload);
+      lastReload = next.catch(() => undefined);
+      return next;
     },
     async at(revision) {
       if (revision === policy.revision) return policy;
@@ -104,17 +108,32 @@ export async function holdPolicy(deps: PolicyHolderDeps): Promise<PolicyHolder> 
       for (const oldest of [...earlier.keys()].slice(0, -EARLIER_MAX)) earlier.delete(oldest);
       return earlierPolicy;
     },
-    compile: (machine, definition) => compileStored(machine, definition, policy, actions),
+    compile,
     async definition(machine, hash) {
       const current = policy.machines.get(machine);
-      if (current?.hash === hash) return current;
-      const stored = await store.definition(hash);
-      return stored === undefined ? undefined : compileStored(machine, stored, policy, actions);
+      return current?.hash === hash ? current : await storedDefinition(machine, hash);
     },
   };
 }
 
 type Actions = ReadonlyMap<string, ActionForm>;
+
+/** Reads definitions of the store and compiles them; the most recently used stay compiled. undefined = not stored, or it does not compile. */
+export function createDefinitions(
+  store: Pick<Store, "definition">,
+  compile: PolicyHolder["compile"],
+): PolicyHolder["definition"] {
+  const byHash = new Map<string, CompiledMachine>();
+  return async (machine, hash) => {
+    const stored = byHash.has(hash) ? undefined : await store.definition(hash);
+    const compiled = stored === undefined ? byHash.get(hash) : compile(machine, stored);
+    if (!compiled) return undefined;
+    byHash.delete(hash);
+    byHash.set(hash, compiled);
+    for (const oldest of [...byHash.keys()].slice(0, -DEFINITIONS_MAX)) byHash.delete(oldest);
+    return compiled;
+  };
+}
 
 /**
  * A stored definition has its templates inside. Its actions are those of today, which say how text is escaped; one that is gone

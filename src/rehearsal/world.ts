@@ -8,7 +8,7 @@ import { createFlow, type FlowParts } from "../flow/flow.ts";
 import type { ConfiguredSource, ReceiveResult } from "../flow/receive.ts";
 import type { Decision, Instance, Json, JsonObject, Outcome, Timer } from "../model.ts";
 import { compilePolicy, type Policy, type PolicyEnv, type PolicyFiles } from "../policy/policy.ts";
-import { compileStored } from "../policy/running.ts";
+import { compileStored, createDefinitions } from "../policy/running.ts";
 import type { Cache } from "../ports/cache.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Action, Provider, Sample } from "../ports/provider.ts";
@@ -78,7 +78,7 @@ export function createWorld(project: Project, policy: Policy, { store, cache }: 
     ...{ node: "rehearsal", store, clock, cache: cache(clock), sources: project.sources },
     connections: scriptedConnections(project.connections, perform),
     policy: () => policy,
-    compile: (machine, definition) => compileStored(machine, definition, policy, project.actions),
+    definition: createDefinitions(store, (id, definition) => compileStored(id, definition, policy, project.actions)),
     observe: () => undefined,
     decided: (batch) => void decisions.push(...batch),
   });

@@ -18,6 +18,7 @@ import { compileMachine } from "../../src/core/machine/file/compile.ts";
 import { createAdvance } from "../../src/flow/advance.ts";
 import type { Delivery, Trace } from "../../src/model.ts";
 import { compilePolicy, type Policy } from "../../src/policy/policy.ts";
+import { createDefinitions } from "../../src/policy/running.ts";
 import type { Store } from "../../src/ports/store.ts";
 import { woundClock } from "../support/clock.ts";
 import { sqliteStoreInThisThread } from "../support/stores.ts";
@@ -62,8 +63,10 @@ async function decideAll(): Promise<void> {
     clock: woundClock(AT + 2 * HOUR),
     observe() {},
     policy: () => policy,
-    compile: (id, definition) =>
-      compileMachine(definition, { id, templates: new Map(), actions: POST, vars: {} }).machine,
+    definition: createDefinitions(
+      store,
+      (id, definition) => compileMachine(definition, { id, templates: new Map(), actions: POST, vars: {} }).machine,
+    ),
     committed() {},
   });
   while ((await advance.round()).busy);

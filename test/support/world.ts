@@ -5,7 +5,7 @@ import { memoryCache } from "../../src/cache/memory.ts";
 import { createFlow, type Flow } from "../../src/flow/flow.ts";
 import type { Json, JsonObject, Outcome } from "../../src/model.ts";
 import { compilePolicy, type PolicyFiles } from "../../src/policy/policy.ts";
-import { compileStored } from "../../src/policy/running.ts";
+import { compileStored, createDefinitions } from "../../src/policy/running.ts";
 import type { SharedNetwork } from "../../src/ports/network.ts";
 import type { Observation } from "../../src/ports/observe.ts";
 import type { Provider, Webhook } from "../../src/ports/provider.ts";
@@ -79,7 +79,7 @@ export function createWorld({ store, files, answer, clock = woundClock(), probes
       ...{ node: randomUUID(), store, clock, cache: memoryCache({ clock }) },
       observe: (observation) => void observations.push(observation),
       policy: () => policy,
-      compile: (machine, definition) => compileStored(machine, definition, policy, actions),
+      definition: createDefinitions(store, (id, definition) => compileStored(id, definition, policy, actions)),
       connections: new Map([
         [
           "out",
