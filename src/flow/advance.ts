@@ -19,8 +19,8 @@ import { createRecentEvents } from "./recent.ts";
 
 /** Many events per commit; small enough that a conflict costs little. */
 const BATCH = 100;
-/** Bytes of the events that are read from the log; parsed they take several times as much memory. */
-const BATCH_BYTES = 8 * 1024 * 1024;
+/** Text of events that are read from the log; what it becomes may take thirty times as much memory. */
+const BATCH_BYTES = 1024 * 1024;
 /** How long the events of a node that died wait for another node; a batch is decided in far less. */
 const LANE_LEASE_MS = 10_000;
 

@@ -1,6 +1,7 @@
 /** Raw request → verify → normalise → accept. web/ingest makes the HTTP response from the result. */
 import { hash } from "node:crypto";
 import { messageOf } from "../errors.ts";
+import { LIMITS } from "../model.ts";
 import type { Books } from "../ports/books.ts";
 import type { Cache } from "../ports/cache.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -8,6 +9,7 @@ import type { Network } from "../ports/network.ts";
 import type { Observer } from "../ports/observe.ts";
 import type { Normalised, RawRequest, SourceConfig, Verdict, Webhook } from "../ports/provider.ts";
 import type { Accept } from "./accept.ts";
+import { createMemoryGate, type MemoryGate, valueBytes } from "./memory.ts";
 import { createRefuse, type RefusalDetails, type Refuse } from "./refusals.ts";
 import { encodingOf, unpack } from "./unpack.ts";
 
@@ -60,6 +62,7 @@ export interface ReceiverDeps {
 
 export function createReceiver(deps: ReceiverDeps): Receiver {
   const refuse = createRefuse(deps);
+  const memory = createMemoryGate(LIMITS.undecidedBytes / 4);
   const byPath = new Map<string, ConfiguredSource>();
   for (const source of deps.sources) for (const path of source.paths) byPath.set(trimmed(path), source);
   const byName = new Map(deps.sources.map((source) => [source.config.name, source]));
@@ -73,9 +76,14 @@ export function createReceiver(deps: ReceiverDeps): Receiver {
       const configured = byName.get(route.source);
       if (!configured) return { kind: "refused", code: "SB0501" };
       const address = configured.addressOf?.(request) ?? request.remoteAddress ?? "";
-      return await receive({ ...deps, refuse }, { configured, request, requestId, address });
+      return await receive({ ...deps, refuse, memory }, { configured, request, requestId, address });
     },
   };
+}
+
+interface ReceiveDeps extends ReceiverDeps {
+  refuse: Refuse;
+  memory: MemoryGate;
 }
 
 interface IncomingRequest {
@@ -86,7 +94,7 @@ interface IncomingRequest {
   address: string;
 }
 
-async function receive(deps: ReceiverDeps & { refuse: Refuse }, incoming: IncomingRequest): Promise<ReceiveResult> {
+async function receive(deps: ReceiveDeps, incoming: IncomingRequest): Promise<ReceiveResult> {
   const { request, configured, requestId } = incoming;
   const { source, config } = configured;
   const refuse = async (refusal: RefusalDetails) => {
@@ -98,13 +106,30 @@ async function receive(deps: ReceiverDeps & { refuse: Refuse }, incoming: Incomi
   const atMs = deps.clock.now();
   const verified = await verifiedRequest(deps, incoming, atMs);
   if (!verified.ok) return await refuse(verified.refusal);
-  const normalised = normalise(source, verified.request, config, atMs);
-  if (normalised.kind === "malformed") return await refuse({ code: "SB0506", detail: normalised.detail });
-  const { answer: response } = normalised;
-  if (normalised.kind === "answer") return { kind: "answered", response: normalised.answer };
-  const { events } = normalised;
-  const origin = { ...configured, name: config.name };
-  const requestInfo = { id: requestId, bodyHash: hash("sha256", verified.request.body), atMs };
+  const bytes = valueBytes(verified.request.body.toString("latin1"));
+  if (bytes > LIMITS.bodyValueBytes) {
+    const detail = "The body holds so many values that reading it would take too much memory; send it in several parts";
+    return await refuse({ code: "SB0506", detail });
+  }
+  const leave = await deps.memory.enter(bytes);
+  try {
+    const normalised = normalise(source, verified.request, config, atMs);
+    if (normalised.kind === "malformed") return await refuse({ code: "SB0506", detail: normalised.detail });
+    if (normalised.kind === "answer") return { kind: "answered", response: normalised.answer };
+    return await store(deps, { ...incoming, request: verified.request }, normalised, atMs);
+  } finally {
+    leave();
+  }
+}
+
+async function store(
+  deps: ReceiveDeps,
+  { configured, request, requestId }: IncomingRequest,
+  { events, answer: response }: Extract<Normalised, { kind: "events" }>,
+  atMs: number,
+): Promise<ReceiveResult> {
+  const origin = { ...configured, name: configured.config.name };
+  const requestInfo = { id: requestId, bodyHash: hash("sha256", request.body), atMs };
   try {
     const accepted = await deps.accept(origin, events, { request: requestInfo });
     return { kind: "stored", ...accepted, ...(response ? { response } : {}) };

@@ -1,11 +1,10 @@
-/** Events that were just stored and are undecided, so that they need not be read and parsed again. Further ones are read from the log. */
-import type { Event, NewEvent } from "../model.ts";
+/** Events that were just stored and not yet decided, so that they need not be read and parsed again. What has no room is read from the log. */
+import { type Event, LIMITS, type NewEvent } from "../model.ts";
+import { valueBytes } from "./memory.ts";
 
 const EVENTS_MAX = 500;
-/** Bytes of JSON text; parsed it takes several times as much. */
-const BYTES_MAX = 16 * 1024 * 1024;
-/** Assumed for an event without its text: these are small events of Signalbox itself. */
-const OWN_BYTES = 1_024;
+/** The rest is for requests under way. */
+const BYTES_MAX = LIMITS.undecidedBytes / 4;
 
 export interface RecentEvents {
   remember(events: readonly NewEvent[]): void;
@@ -25,8 +24,11 @@ export function createRecentEvents(): RecentEvents {
   return {
     remember(events) {
       for (const { event, dataText } of events) {
-        const bytes = dataText?.length ?? OWN_BYTES;
-        if (byId.has(event.id) || byId.size >= EVENTS_MAX || total + bytes > BYTES_MAX) continue;
+        if (byId.has(event.id) || byId.size >= EVENTS_MAX) continue;
+        const text = dataText ?? JSON.stringify(event.data);
+        if (total + text.length > BYTES_MAX) continue;
+        const bytes = valueBytes(text);
+        if (total + bytes > BYTES_MAX) continue;
         byId.set(event.id, { event, bytes });
         total += bytes;
       }

@@ -5,6 +5,13 @@ export const LIMITS = {
   /** GitHub's documented cap is 25 MB, ordinary deliveries stay far below 1 MiB; a source may raise it to 25 MiB. */
   bodyBytes: 1024 * 1024,
   bodyBytesMax: 25 * 1024 * 1024,
+  /**
+   * Bodies in memory, as they arrived. Of what their JSON becomes, a quarter as much is for those that are read and stored, and a quarter for
+   * events that wait to be decided. Past it requests wait for room, senders are asked to come again, and events are read from the log.
+   */
+  undecidedBytes: 64 * 1024 * 1024,
+  /** What one body may become: a few values for each of the bytes of the largest that GitHub sends. */
+  bodyValueBytes: 128 * 1024 * 1024,
   /** Longer names are never a vendor's; they would become index keys. */
   eventNameChars: 256,
   rules: 100_000,

@@ -7,6 +7,7 @@ import type { Duplex } from "node:stream";
 import { type ErrorCode, messageOf, statusOf } from "../errors.ts";
 import type { ReceiveResult, Receiver, Route } from "../flow/receive.ts";
 import { encodingOf, unpackedBytesMax } from "../flow/unpack.ts";
+import { LIMITS } from "../model.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Observer } from "../ports/observe.ts";
 import type { RawRequest } from "../ports/provider.ts";
@@ -36,7 +37,7 @@ export const INGEST_LIMITS: IngestLimits = {
   // Longer than the 60 s that load balancers usually keep an idle connection, so that they close first.
   keepAliveTimeoutMs: 65_000,
   headerBytesMax: 16 * 1024,
-  heldBytesMax: 256 * 1024 * 1024,
+  heldBytesMax: LIMITS.undecidedBytes,
   // Leaves descriptors for store and deliveries under the usual limit of 20,000 and above.
   connectionsMax: 16_000,
   drainBytesMax: 32 * 1024 * 1024,
