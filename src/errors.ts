@@ -73,6 +73,10 @@ export const ERRORS = {
     title: "A condition asks for a value that no known event has",
     help: "Compare the value with an event: signalbox events show",
   },
+  SB0315: {
+    title: "A field is named twice, and its value must meet both",
+    help: "Say both in one condition, or in when; or keep one of them",
+  },
   SB0320: {
     title: "No transition leads to a state",
     help: "Give some transition this state as its target, or remove it",

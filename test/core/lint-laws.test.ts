@@ -221,7 +221,14 @@ function claimed(finding: RuleDiagnostic): Pattern[] {
   return ways.map((way) => patternOf([...way.leaves].filter((leaf) => lieOnOneWay(leaf, leaves[0]!))));
 }
 
-test("a condition that is called dead, idle or contradictory is so for every event, with lists where that is said", () => {
+function isNamedTwice(finding: RuleDiagnostic): boolean {
+  const { conjunctions } = finding.rule.pattern!;
+  const isSame = (a: Leaf, b: Leaf) => a !== b && a.fieldPath.length === b.fieldPath.length && lieOnOneWay(a, b);
+  const ways = (leaf: Leaf) => conjunctions.filter(({ leaves }) => leaves.has(leaf));
+  return leavesAt(finding).some((leaf) => ways(leaf).some((way) => [...way.leaves].some((one) => isSame(one, leaf))));
+}
+
+test("a condition that is called dead, idle, contradictory or named twice is so for every event, with lists where that is said", () => {
   const told: Record<string, number> = {};
   fc.assert(
     fc.property(patterns, selectors, (match, event) => {
@@ -232,6 +239,10 @@ test("a condition that is called dead, idle or contradictory is so for every eve
         const isOfSingle = message.includes("only a list that holds both");
         const key = isOfSingle ? `${code} single` : code;
         told[key] = (told[key] ?? 0) + 1;
+        if (code === "SB0315") {
+          expect(isNamedTwice(finding), message).toBe(true);
+          continue;
+        }
         const claims = claimed(finding);
         expect(claims).not.toStrictEqual([]);
         const asked = (isOfSingle ? single : listed).filter(({ type }) => taken.listensTo(type));
@@ -244,7 +255,7 @@ test("a condition that is called dead, idle or contradictory is so for every eve
     }),
     { numRuns: RUNS, ...SEED },
   );
-  for (const kind of ["SB0310", "SB0311", "SB0311 single", "SB0313", "SB0314"])
+  for (const kind of ["SB0310", "SB0311", "SB0311 single", "SB0313", "SB0314", "SB0315"])
     expect(told[kind], kind).toBeGreaterThan(RUNS / 30);
 });
 

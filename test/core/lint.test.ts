@@ -200,6 +200,29 @@ describe("two conditions on one field", () => {
       ["SB0311 match/$or/1/$or/0/branch"],
     ],
   ])("%s", (_name, match, expected) => {
+    const contradicting = inPattern(match).filter(({ code }) => code !== "SB0315");
+    expect(contradicting.map(brief)).toStrictEqual(expected);
+  });
+
+  test.each<[string, unknown, string[]]>([
+    [
+      "beside $or and inside it",
+      { branch: "main", ...or({ branch: [{ prefix: "m" }] }) },
+      ["SB0315 match/$or/0/branch"],
+    ],
+    ["after $or", { ...or({ branch: "main" }), branch: [{ prefix: "m" }] }, ["SB0315 match/$or/0/branch"]],
+    [
+      "deep inside",
+      { branch: "main", $or: [{ actor: "x" }, or({ branch: "main" })] },
+      ["SB0315 match/$or/1/$or/0/branch"],
+    ],
+    ["beside $or of the payload", { data: { a: 1, $or: [{ a: [1, 2] }, { b: 1 }] } }, ["SB0315 match/data/$or/0/a"]],
+    ["with dots and nested", { "data.a": [1, 2], data: { a: [2, 3] } }, ["SB0315 match/data/a"]],
+    ["a list, which may hold both", { tickets: "WEB-1", ...or({ tickets: "WEB-2" }) }, ["SB0315 match/$or/0/tickets"]],
+    ["in two branches of one $or", { $or: [{ branch: "a" }, { branch: "b" }] }, []],
+    ["in two $or", { data: { $or: [{ a: 1 }, { b: 1 }] }, $or: [{ "data.a": 2 }, { "data.c": 2 }] }, []],
+    ["a contradiction is told instead", { branch: "main", ...or({ branch: "dev" }) }, ["SB0311 match/$or/0/branch"]],
+  ])("named twice: %s", (_name, match, expected) => {
     expect(inPattern(match).map(brief)).toStrictEqual(expected);
   });
 

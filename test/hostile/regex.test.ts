@@ -2,6 +2,7 @@
 import { Type } from "typebox";
 import { expect, test } from "vitest";
 import { decide, plan } from "../../src/core/decide.ts";
+import { compileExpression } from "../../src/core/expr.ts";
 import { compileRegex } from "../../src/core/regex.ts";
 import type { Event } from "../../src/model.ts";
 import { compilePolicy } from "../../src/policy/policy.ts";
@@ -75,3 +76,10 @@ test.each(TOO_LARGE.map((pattern) => [pattern.slice(0, 40), pattern]))(
     expect(decision.deliveries.map(({ cause }) => cause)).toMatchObject([{ rule: "beside" }]);
   },
 );
+
+test("a large pattern costs also where the text is empty, again and again", () => {
+  const compiled = compileExpression('event.list.all(x, "".matches("(?:a?b?c?d?){1000}"))');
+  if (!compiled.ok) throw new Error(compiled.diagnostic.message);
+  const result = compiled.expression.evaluate({ event: { list: Array(10_000).fill(0) } });
+  expect(result).toMatchObject({ ok: false, detail: expect.stringContaining("steps") });
+});

@@ -1,4 +1,4 @@
-/** Two conditions on one field, of which both must be met and no value meets both. */
+/** Two conditions on one field, of which both must be met: no value meets both, or it is easily overlooked that one value has to. */
 import { type Diagnostic, newWarning } from "../../errors.ts";
 import type { Leaf } from "../match/pattern.ts";
 import { isScalarAttribute, type PatternBranch, soNever } from "./never.ts";
@@ -10,7 +10,7 @@ const PAIRS_MAX = 10_000;
 /** Comparisons for one pattern, so that a generated pattern of many equal fields does not hold up `check`. */
 const COMPARISONS_MAX = 200_000;
 
-/** SB0311 with paths inside the pattern, at the later or inner one of the two; one for each leaf at most. */
+/** SB0311 and SB0315 with paths inside the pattern, at the later or inner one of the two; one for each leaf at most. */
 export function contradictions(branches: readonly PatternBranch[]): Diagnostic[] {
   let comparisonsLeft = COMPARISONS_MAX;
   return branches.flatMap((branch) => {
@@ -19,8 +19,9 @@ export function contradictions(branches: readonly PatternBranch[]): Diagnostic[]
       comparisonsLeft -= before.length;
       if (comparisonsLeft < 0) return [];
       const contradiction = before
-        .map((other) => conflict(other, leaf, branch))
-        .find((diagnostic) => diagnostic !== undefined);
+        .map((other) => conflict(other, leaf, branch) ?? twice(other, leaf, branch))
+        .filter((diagnostic) => diagnostic !== undefined)
+        .sort((one, another) => one.code.localeCompare(another.code))[0];
       before.push(leaf);
       return contradiction === undefined ? [] : [contradiction];
     });
@@ -35,6 +36,14 @@ function conflict(other: Leaf, leaf: Leaf, branch: PatternBranch): Diagnostic | 
       ? onOneField(other, leaf, branch)
       : onFieldAndBelow(other, leaf, branch);
   return message === undefined ? undefined : newWarning("SB0311", message, { path: leaf.patternPath });
+}
+
+/** In EventBridge the one inside would take the place of the one beside, so that nobody can be sure what was meant. */
+function twice(other: Leaf, leaf: Leaf, { inBranch, own }: PatternBranch): Diagnostic | undefined {
+  if (other.fieldPath.join("\n") !== leaf.fieldPath.join("\n")) return undefined;
+  const where = inBranch && !own.includes(other) ? "beside $or and inside it" : "twice";
+  const message = `"${leaf.fieldPath.join(".")}" is named ${where}, and one value must be both ${alternativesOf(other)} and ${alternativesOf(leaf)}; say it in one condition, or in when`;
+  return newWarning("SB0315", message, { path: leaf.patternPath });
 }
 
 function onOneField(other: Leaf, leaf: Leaf, branch: PatternBranch): string | undefined {

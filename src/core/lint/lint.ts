@@ -17,7 +17,7 @@ export interface RuleDiagnostic {
   diagnostic: Diagnostic;
 }
 
-/** Warnings about rules (SB0310 to SB0314), in the order of the rules, that need no known events. */
+/** Warnings about rules (SB0310 to SB0315), in the order of the rules, that need no known events. */
 export function lint(rules: readonly CompiledRule[]): RuleDiagnostic[] {
   const shadowed = shadows(rules);
   return rules.flatMap((rule, position) => {

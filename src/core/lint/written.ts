@@ -1,7 +1,7 @@
 /** A rule's pattern as it is written: where its keys and values stand, and the words for them. */
 import type { Path } from "../../errors.ts";
 import type { Alternative } from "../match/operators.ts";
-import type { Leaf } from "../match/pattern.ts";
+import { type Leaf, namesOf } from "../match/pattern.ts";
 import type { CompiledRule } from "../match/rules.ts";
 import { quoted } from "../words.ts";
 
@@ -19,7 +19,7 @@ export function keysOf({ patternPath: at }: Leaf): Key[] {
   let from = 0;
   for (const [i, step] of at.entries()) {
     if (typeof step === "number" || step === "$or") continue;
-    const parts = step.split(".");
+    const parts = namesOf(step);
     keys.push({ at: at.slice(0, i + 1), parts, from });
     from += parts.length;
   }

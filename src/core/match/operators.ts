@@ -69,7 +69,7 @@ export function readAlternative(written: unknown, path: Path, diagnostics: Diagn
   if (op === undefined) return refuse("An empty object is no condition, write an operator such as { prefix: … }");
   if (more.length > 0)
     return refuse(
-      `One object holds one operator, this one has "${[op, ...more].join('", "')}"; make it one object each`,
+      `One object holds one operator, this one has "${[op, ...more].join('", "')}"; for any of them write one object each, for all at once ${allAtOnce(written, path)}`,
     );
   const operand = written[op];
   const make = Object.hasOwn(MAKERS, op) ? MAKERS[op as keyof typeof MAKERS] : undefined;
@@ -81,6 +81,32 @@ export function readAlternative(written: unknown, path: Path, diagnostics: Diagn
   if (!made.ok) return refuse(made.message, [op, ...(made.at ?? [])], made.suggestion);
   const { test, probe } = made;
   return { op, want: operand as Json, absent: probe.by === "absence", exact: false, test, probe };
+}
+
+/** How to ask one value for all that stands in an object of several operators. */
+function allAtOnce(written: Readonly<Record<string, unknown>>, path: Path): string {
+  const { prefix, suffix, ...others } = written;
+  if (typeof prefix === "string" && typeof suffix === "string" && Object.keys(others).length === 0) {
+    const literal = (text: string) => text.replaceAll(/[\\*]/g, (char) => `\\${char}`);
+    return `[${JSON.stringify({ wildcard: `${literal(prefix)}*${literal(suffix)}` })}]`;
+  }
+  const names = path.filter((step) => typeof step === "string" && step !== "$or");
+  const field = ["event", ...names].join(".");
+  const terms = Object.entries(written).map(([op, operand]) => celOf(op, operand, field));
+  return terms.includes(undefined) || !/^[\w.]+$/.test(field)
+    ? "say it in when, which is CEL"
+    : `say it in when: '${terms.join(" && ")}'`;
+}
+
+function celOf(op: string, operand: unknown, field: string): string | undefined {
+  if (op === "numeric" && Array.isArray(operand) && operand.length === 2 && COMPARISON_SIGNS.has(operand[0]))
+    return `${field} ${operand[0] === "=" ? "==" : operand[0]} ${operand[1]}`;
+  if (typeof operand !== "string") return undefined;
+  const text = JSON.stringify(operand);
+  if (op === "prefix") return `${field}.startsWith(${text})`;
+  if (op === "suffix") return `${field}.endsWith(${text})`;
+  if (op === "anything-but") return `${field} != ${text}`;
+  return undefined;
 }
 
 /** Why a bare value cannot stand for itself. */

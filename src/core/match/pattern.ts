@@ -101,12 +101,16 @@ function addDiagnostic(pass: PatternPass, at: Path, message: string, rest: Parti
 
 function readAll(value: unknown, here: PatternLocation, pass: PatternPass): All {
   const children: (Leaf | Any)[] = [];
-  if (!isObject(value))
+  if (Array.isArray(value))
+    addDiagnostic(
+      pass,
+      here.patternPath,
+      "A pattern is a mapping of fields to the values that match; one of several is { $or: [ … ] }",
+    );
+  else if (!isObject(value))
     addDiagnostic(pass, here.patternPath, "A pattern is a mapping of fields to the values that match");
   else if (Object.keys(value).length === 0)
     addDiagnostic(pass, here.patternPath, "An empty pattern has no meaning, name a field or leave it out");
-  else if (here.fieldPath.length > DEPTH_MAX)
-    addDiagnostic(pass, here.patternPath, `A pattern is at most ${DEPTH_MAX} levels deep`);
   else {
     for (const [key, member] of Object.entries(value)) {
       const inside = { fieldPath: here.fieldPath, patternPath: here.patternPath.concat(key) };
@@ -129,12 +133,18 @@ function readAny(value: unknown, here: PatternLocation, pass: PatternPass): Any 
 }
 
 function readMember(key: string, member: unknown, here: PatternLocation, pass: PatternPass): readonly (Leaf | Any)[] {
-  const names = key.split(".");
-  if (names.length > 1 && names.includes("")) {
-    addDiagnostic(pass, here.patternPath, `"${key}" has an empty part between its dots`, { atKey: true });
+  const names = namesOf(key);
+  const fieldPath = here.fieldPath.concat(names);
+  const problem =
+    names.length > 1 && names.includes("")
+      ? `"${key}" has an empty part between its dots; a dot that belongs to a name is written \\.`
+      : fieldPath.length > DEPTH_MAX
+        ? `A pattern is at most ${DEPTH_MAX} levels deep`
+        : undefined;
+  if (problem !== undefined) {
+    addDiagnostic(pass, here.patternPath, problem, { atKey: true });
     return [];
   }
-  const fieldPath = here.fieldPath.concat(names);
   if (isObject(member)) {
     const operator = bareOperator(member);
     if (operator === undefined) return readAll(member, { ...here, fieldPath }, pass).children;
@@ -153,7 +163,7 @@ function readMember(key: string, member: unknown, here: PatternLocation, pass: P
     )
     .filter((made) => made !== undefined)
     .slice();
-  pass.conditions += listed.length;
+  pass.conditions += listed.length + excludedTexts(listed);
   if (alternatives.length === 0) return [];
   return [
     {
@@ -164,6 +174,23 @@ function readMember(key: string, member: unknown, here: PatternLocation, pass: P
       absent: alternatives.some(({ absent }) => absent),
     },
   ];
+}
+
+/** The names that a key stands for, from the outside in: a dot leads inside, `\\.` is a dot and `\\\\` a backslash of the name. */
+export function namesOf(key: string): string[] {
+  if (!key.includes("\\")) return key.split(".");
+  const names = [""];
+  for (const part of key.match(/\\[.\\]|./gsu) ?? []) {
+    if (part === ".") names.push("");
+    else names.push((names.pop() ?? "") + part.slice(-1));
+  }
+  return names;
+}
+
+/** Texts inside `anything-but: { wildcard: [ … ] }` and its like are tried one by one, as conditions are. */
+function excludedTexts(listed: readonly unknown[]): number {
+  const operands = listed.map((written) => (isObject(written) ? written["anything-but"] : undefined));
+  return operands.filter(isObject).reduce((sum, operand) => sum + Object.values(operand).flat().length, 0);
 }
 
 /**

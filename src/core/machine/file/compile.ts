@@ -56,6 +56,9 @@ export interface CompiledMachine {
   acceptedSignals(instance: Instance): string[];
 }
 
+/** Twenty for each of as many states as a machine may have; each may be a guard or a template that is compiled. */
+const VALUES_MAX = 20 * LIMITS.machineStates;
+
 const validateFile = validatorFor(MachineFile);
 
 /** No machine when there is a diagnostic that is an error. Never throws for data. */
@@ -63,10 +66,8 @@ export function compileMachine(
   definition: unknown,
   env: MachineEnv,
 ): { machine?: CompiledMachine; diagnostics: Diagnostic[] } {
-  if (isDeeperThan(definition, LIMITS.jsonDepth)) {
-    const message = `A machine file is nested at most ${LIMITS.jsonDepth} deep`;
-    return { diagnostics: [newDiagnostic("SB0108", message, { path: [] })] };
-  }
+  const tooLarge = sizeProblem(definition);
+  if (tooLarge !== undefined) return { diagnostics: [newDiagnostic("SB0108", tooLarge, { path: [] })] };
   if (!isObject(definition)) return { diagnostics: validateFile(definition) };
   const { own, diagnostics: foreign } = inOwnForm(structuredClone(definition));
   const schemaDiagnostics = [...foreign, ...validateFile(own)];
@@ -311,7 +312,15 @@ function pathKey(path: Path): string {
 }
 
 /** Also true for what contains itself. */
-function isDeeperThan(value: unknown, levels: number): boolean {
-  if (typeof value !== "object" || value === null) return false;
-  return levels === 0 || Object.values(value).some((inside) => isDeeperThan(inside, levels - 1));
+function sizeProblem(definition: unknown): string | undefined {
+  const open: { value: unknown; depth: number }[] = [{ value: definition, depth: 0 }];
+  let count = 0;
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    if (typeof next.value !== "object" || next.value === null) continue;
+    if (next.depth >= LIMITS.jsonDepth) return `A machine file is nested at most ${LIMITS.jsonDepth} deep`;
+    for (const value of Object.values(next.value)) open.push({ value, depth: next.depth + 1 });
+    count += Object.keys(next.value).length;
+    if (count > VALUES_MAX) return `A machine file holds at most ${VALUES_MAX.toLocaleString("en-US")} values`;
+  }
+  return undefined;
 }

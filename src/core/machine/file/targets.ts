@@ -3,6 +3,9 @@ import { nearest, type Path } from "../../../errors.ts";
 import type { StateOutline } from "./outline.ts";
 import { type DiagnosticList, isInside, type StateNode, stateLabel } from "./tree.ts";
 
+/** Each is looked for among all states, and nobody reads so many. */
+const SUGGESTIONS_MAX = 100;
+
 export interface Targets {
   /** The states that a target names: `sibling`, `sibling.child`, `.child`, `#id`, `#id.child`. Unknown ones are reported and left out. */
   resolve(from: StateNode, target: unknown, path: Path): StateNode[];
@@ -15,6 +18,7 @@ export function createTargets(
   diagnostics: DiagnosticList,
 ): Targets {
   const named = new Map<string, StateNode>();
+  let suggested = 0;
   for (const { node, raw } of outlined) {
     const id = node.parent ? raw.id : machine;
     if (typeof id !== "string") continue;
@@ -37,6 +41,8 @@ export function createTargets(
 
   /** The state that was probably meant, written so that it is found from here. */
   function suggest(from: StateNode, target: string): string | undefined {
+    suggested += 1;
+    if (suggested > SUGGESTIONS_MAX) return undefined;
     const last = target.split(/[.#]/).at(-1) ?? "";
     const same = outlined.find(({ node }) => node.parent && node.key === last)?.node;
     if (same) return writtenFrom(from, same, machine);
