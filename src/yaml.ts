@@ -1,7 +1,6 @@
 /** YAML to JSON with the place of every value: the only door to yaml. YAML 1.2 core, one document, nothing beyond JSON. */
 import {
   Composer,
-  type CST,
   type Document,
   isAlias,
   isMap,
@@ -11,7 +10,6 @@ import {
   LineCounter,
   type Node,
   type Pair,
-  Parser,
   Scalar,
   visit,
   type YAMLError,
@@ -19,10 +17,8 @@ import {
 } from "yaml";
 import { type Diagnostic, newDiagnostic, type Path } from "./errors.ts";
 import { type Json, type JsonObject, LIMITS } from "./model.ts";
+import { tokensOf, VALUES_MAX } from "./yaml/tokens.ts";
 import { forbiddenCharacter, type Mistake, syntaxMistake, unquotedTemplate, wordAt } from "./yaml/words.ts";
-
-/** Values after aliases are followed. Nobody writes more; a few lines of nested aliases make billions. */
-const VALUES_MAX = 1_000_000;
 
 /** 1-based; `endCol` is the column after the last character on that line. */
 export interface TextRange {
@@ -89,7 +85,7 @@ export function readYaml(file: string, text: string): YamlFile {
 
 function compose(file: string, text: string): Pick<YamlFile, "value" | "diagnostics"> & { syntax: Syntax } {
   const lines = new LineCounter();
-  const tokens = [...new Parser(lines.addNewLine).parse(text)];
+  const { tokens, excess } = tokensOf(text, lines);
   const nothing: Syntax = { contents: null, targets: new Map(), lines };
   const unreadable = (mistakes: readonly Mistake[]) => ({
     value: undefined,
@@ -98,7 +94,7 @@ function compose(file: string, text: string): Pick<YamlFile, "value" | "diagnost
       newDiagnostic(code, message, { file, ...rangeOf(text, lines, start, end), suggestion }),
     ),
   });
-  const early = forbiddenCharacter(text) ?? tooDeep(tokens);
+  const early = forbiddenCharacter(text) ?? excess;
   if (early !== undefined) return unreadable([early]);
   // The tags of YAML 1.1 would give bytes, dates and sets, which are no JSON.
   const options = { version: "1.2", uniqueKeys: false, resolveKnownTags: false } as const;
@@ -118,26 +114,6 @@ export function placed(file: string, yaml: YamlFile, diagnostic: Diagnostic): Di
 }
 
 // ---------------------------------------------------------------- syntax
-
-/** Checked before composing, which is recursive and at great depth ends the process (V8 cannot compile a regexp then). */
-function tooDeep(tokens: readonly CST.Token[]): Mistake | undefined {
-  const open: { token: CST.Token | null | undefined; depth: number }[] = tokens.map((token) => ({ token, depth: 0 }));
-  for (let next = open.pop(); next !== undefined; next = open.pop()) {
-    const { token, depth } = next;
-    if (!token) continue;
-    if (depth > LIMITS.jsonDepth) {
-      const message = `The nesting is deeper than ${LIMITS.jsonDepth} levels`;
-      return { code: "SB0108", message, start: token.offset, end: token.offset + 1 };
-    }
-    if (token.type === "document") open.push({ token: token.value, depth });
-    else if ("items" in token) {
-      for (const item of token.items) {
-        open.push({ token: item.key, depth: depth + 1 }, { token: item.value, depth: depth + 1 });
-      }
-    }
-  }
-  return undefined;
-}
 
 /** The first mistake of syntax: what the parser says after it is mostly its echo. */
 function firstMistake(text: string, documents: readonly Document.Parsed[]): Mistake | undefined {

@@ -97,7 +97,7 @@ const DOORS: Record<string, readonly string[]> = {
   pino: ["log.ts"],
   commander: ["cli/program.ts"],
   elkjs: ["graph/layout.ts"],
-  yaml: ["yaml.ts"],
+  yaml: ["yaml.ts", "yaml/tokens.ts"],
   // Schemas are values of typebox, wherever they are.
   typebox: [""],
 };

@@ -219,6 +219,8 @@ describe("without a server", () => {
       ["events", "list"],
       ["events", "refused"],
       ["instances", "list"],
+      ["timers", "list"],
+      ["schedules", "list"],
       ["deliveries", "list"],
       ["token", "list"],
     ]) {
