@@ -1,5 +1,5 @@
 /** What a GitHub payload says in the attributes that mean the same for every provider. Pure; absent stays absent. */
-import { type Json, type JsonObject, LIMITS, type Status } from "../../model.ts";
+import type { Json, JsonObject, Status } from "../../model.ts";
 import type { EventDraft } from "../../ports/provider.ts";
 import { at, isObject, moment, present, textAt } from "../kit/body.ts";
 import { ticketKeys } from "../kit/tickets.ts";
@@ -74,7 +74,7 @@ function ticketsOf({ title, branches = [], texts = [] }: Topic, projects: readon
     ...ticketKeys(branches.filter(isText), { projects, branch: true }),
     ...ticketKeys(texts.filter(isText), { projects }),
   ];
-  return [...new Set(found)].slice(0, LIMITS.tickets);
+  return [...new Set(found)];
 }
 
 /** Not every sender of the GitHub shape names the default branch: then it is one of the names in use. */
