@@ -1,7 +1,7 @@
 /** Appending, claiming and committing, in memory. */
 import { type Decision, type DedupeKey, type Delivery, instanceAddress, type NewEvent } from "../../model.ts";
 import type { Appended, ClaimOptions, Committed, Log } from "../../ports/log.ts";
-import { NO_FENCE, receivedAtMs } from "../rows.ts";
+import { CLOCK_STEP_MS, NO_FENCE, receivedAtMs } from "../rows.ts";
 import { type EventEntry, type MemoryTables, tellListeners } from "./tables.ts";
 
 export function memoryLog(tables: MemoryTables): Log {
@@ -27,6 +27,7 @@ export function memoryLog(tables: MemoryTables): Log {
       keys
         .flatMap((key) => instances.get(instanceAddress(key))?.instance ?? [])
         .map((instance) => structuredClone(instance)),
+    caused: async (roots) => roots.map((root) => tables.caused.get(root) ?? 0),
     async commit(decisions, tenure) {
       if (tenure.lane !== 0 || tenure.fence !== lane.fence) return { ok: false, why: "fenced" };
       const refusal = commitProblem(tables, decisions);
@@ -77,7 +78,9 @@ function claimLane(
     if (hasEvents && lane.untilMs - nowMs < leaseMs / 2) lane.untilMs = nowMs + leaseMs;
     return true;
   }
-  if (lane.owner !== undefined && !(hasEvents && lane.untilMs <= nowMs)) return false;
+  // No lease ends that late, unless the clock was set back since.
+  const hasEnded = lane.untilMs <= nowMs || lane.untilMs > nowMs + leaseMs + CLOCK_STEP_MS;
+  if (lane.owner !== undefined && !(hasEvents && hasEnded)) return false;
   Object.assign(lane, { owner: node, fence: lane.fence + 1, untilMs: nowMs + leaseMs });
   return true;
 }
@@ -132,7 +135,13 @@ function write(tables: MemoryTables, decision: Decision): void {
     stored.delivery = { ...stored.delivery, status: "cancelled", settledAtMs: decision.decidedAtMs };
     pending.delete(id);
   }
-  for (const emitted of decision.emitted) append(tables, emitted);
+  for (const emitted of decision.emitted)
+    if (!append(tables, emitted).duplicate) countCaused(tables, emitted.event.root);
+}
+
+/** Only for roots that are kept, with which the count goes again. */
+function countCaused({ byId, caused }: MemoryTables, root: string | undefined): void {
+  if (root !== undefined && byId.has(root)) caused.set(root, (caused.get(root) ?? 0) + 1);
 }
 
 function addDelivery(tables: MemoryTables, delivery: Delivery): void {
@@ -141,5 +150,6 @@ function addDelivery(tables: MemoryTables, delivery: Delivery): void {
   tables.deliveriesAdded += 1;
   const stored = { n: tables.deliveriesAdded, delivery, availableAtMs: delivery.nextAtMs, lease: 0 };
   deliveries.set(delivery.id, stored);
+  if (delivery.emitsOutcome) countCaused(tables, delivery.root ?? delivery.event);
   if (delivery.status === "pending") pending.set(delivery.id, stored);
 }

@@ -1,6 +1,6 @@
 /** The log: events are appended once, and claimed in order by the node that holds the lane. Synchronous; runs inside the caller's transaction. */
 import type { Appended, ClaimOptions } from "../../ports/log.ts";
-import { type EventRow, NO_FENCE, type StoredEventRow } from "../rows.ts";
+import { CLOCK_STEP_MS, type EventRow, NO_FENCE, type StoredEventRow } from "../rows.ts";
 import { EVENT, type Prepare } from "./prepare.ts";
 
 const LIVE_COPY = `
@@ -21,6 +21,11 @@ const ADD_EVENT = `
 const ADD_PAYLOAD = `
   insert into payloads (seq, data)
   values (?, ?)`;
+
+const CAUSED = `
+  select n
+  from caused
+  where root = ?`;
 
 const KEEP_KEY = `
   insert into dedupe (key, seq, until_ms, while_kept, id)
@@ -85,12 +90,14 @@ export function logTables(prepare: Prepare) {
   const append = appender(prepare);
   const saveMark = prepare(SAVE_MARK);
   const mark = prepare<{ value: string }>(MARK);
+  const caused = prepare<{ n: number }>(CAUSED);
   return {
     append(rows: readonly EventRow[], newMark?: { source: string; value: string }): Appended[] {
       if (newMark !== undefined) saveMark.run(newMark.source, newMark.value);
       return rows.map(append);
     },
     mark: (source: string) => mark.get(source)?.value,
+    caused: (roots: readonly string[]) => roots.map((root) => caused.get(root)?.n ?? 0),
     claim: claimer(prepare),
   };
 }
@@ -130,7 +137,9 @@ function laneHolder(prepare: Prepare) {
       if (hasEvents && untilMs - nowMs < leaseMs / 2) holdLane.run(node, fence, nowMs + leaseMs, LANE);
       return fence;
     }
-    if (owner !== null && !(hasEvents && untilMs <= nowMs)) return undefined;
+    // No lease ends that late, unless the clock was set back since.
+    const hasEnded = untilMs <= nowMs || untilMs > nowMs + leaseMs + CLOCK_STEP_MS;
+    if (owner !== null && !(hasEvents && hasEnded)) return undefined;
     holdLane.run(node, fence + 1, nowMs + leaseMs, LANE);
     return fence + 1;
   };

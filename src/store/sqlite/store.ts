@@ -53,6 +53,7 @@ function log(ask: Ask): Log {
       return { lane: LANE, fence, ids, events: events.map(eventOf) };
     },
     instances: async (keys) => (await ask("instances", keys.map(instanceKeyRow))).map(instanceOf),
+    caused: async (roots) => ask("caused", [...roots]),
     commit: async (decisions, { lane, fence }) => ask("commit", decisions.map(decisionRow), { lane, fence }),
   };
 }
@@ -78,6 +79,7 @@ function queue(ask: Ask): Queue {
       };
     },
     settle: async (settlements) => ask("settle", settlements.map(settlementRow)),
+    setBack: async (clock, from) => ask("setBack", clock, from),
     retry: async (id, nowMs) => ask("retry", id, nowMs),
   };
 }
