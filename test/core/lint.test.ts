@@ -70,6 +70,10 @@ describe("an attribute", () => {
     [{ tickets: ["WEB-1", { prefix: "API-" }] }, []],
     [{ tickets: 5 }, ["SB0310 match/tickets"]],
     [{ id: [{ exists: false }] }, ["SB0310 match/id/0"]],
+    [{ isDefaultBranch: true }, []],
+    [{ isDefaultBranch: [false, { exists: false }] }, []],
+    [{ isDefaultBranch: "true" }, ["SB0310 match/isDefaultBranch → true"]],
+    [{ isDefaultBranch: "main" }, ["SB0310 match/isDefaultBranch"]],
     // Statuses are a closed list.
     [{ status: "passed" }, ["SB0310 match/status → success"]],
     [{ status: "Success" }, ["SB0310 match/status → success"]],

@@ -156,6 +156,19 @@ describe("attributes", () => {
     expect(draft("workflow_run", body).status).toBe(expected);
   });
 
+  test.each([
+    ["trunk", "trunk", true],
+    ["main", "trunk", false],
+    ["main", undefined, true],
+    ["master", undefined, true],
+    ["trunk", undefined, false],
+  ])("a push to %s where the default branch is %s: isDefaultBranch is %s", (branch, default_branch, expected) => {
+    const push = bodyOf("github.push");
+    const repository = { ...push.repository, default_branch };
+    expect(draft("push", { ...push, ref: `refs/heads/${branch}`, repository }).isDefaultBranch).toBe(expected);
+    expect(draft("push", { ...push, ref: `refs/tags/${branch}`, repository })).not.toHaveProperty("isDefaultBranch");
+  });
+
   test("a tag and a deleted branch have no branch and no commit that they do not have", () => {
     const push = bodyOf("github.push");
     expect(draft("push", { ...push, ref: "refs/tags/v1" })).not.toHaveProperty("branch");
