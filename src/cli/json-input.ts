@@ -1,7 +1,7 @@
 /** JSON that a person gives to a command: a file, or a text. */
 import { readFileSync } from "node:fs";
 import { SignalboxError } from "../errors.ts";
-import type { JsonObject } from "../model.ts";
+import { type JsonObject, parseJsonText } from "../model.ts";
 import { usage } from "./options.ts";
 
 /** The object in a JSON file; SB0905 when it cannot be read, SB0901 when it holds none. */
@@ -19,7 +19,7 @@ export function readJson(path: string, name: string): JsonObject {
 export function jsonObject(text: string, name: string): JsonObject {
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseJsonText(text).value;
   } catch (error) {
     throw usage(`"${name}" is not JSON: ${error instanceof Error ? error.message : error}`);
   }

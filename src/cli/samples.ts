@@ -1,7 +1,7 @@
 /** Samples of requests: found by name, changed by path, signed as the sender signs them. */
 import type { Config, SourceEntry } from "../config/config.ts";
 import { nearest, SignalboxError } from "../errors.ts";
-import type { Json, JsonObject } from "../model.ts";
+import { type Json, type JsonObject, parseJsonText } from "../model.ts";
 import type { EventDraft, Provider, RawRequest, Sample, Source, SourceConfig, Webhook } from "../ports/provider.ts";
 import { usage } from "./command.ts";
 
@@ -115,7 +115,7 @@ function withValueAt(parent: Json | undefined, [key, ...rest]: readonly string[]
 
 function valueIn(text: string): Json {
   try {
-    return JSON.parse(text) as Json;
+    return parseJsonText(text).value;
   } catch {
     return text;
   }

@@ -1,7 +1,7 @@
 /** The promises of every source: unsigned requests are refused, and events have documented types. */
 import { memoryCache } from "../cache/memory.ts";
 import { validatorFor } from "../core/check.ts";
-import { STATUSES } from "../model.ts";
+import { parseJsonText, STATUSES } from "../model.ts";
 import { createNetwork } from "../network/network.ts";
 import type {
   EventDraft,
@@ -193,7 +193,7 @@ export function demandTyped(draft: EventDraft): void {
     demand(areKeys, `tickets are ${shown(tickets)}`);
   }
   demand(Object.getPrototypeOf(data) === Object.prototype, "data is no plain object");
-  if (dataText !== undefined) demandEqual(JSON.parse(dataText), data, "dataText");
+  if (dataText !== undefined) demandEqual(parseJsonText(dataText).value, data, "dataText");
 }
 
 function demandRefused(verdict: Verdict, how: string): void {

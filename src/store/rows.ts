@@ -10,6 +10,7 @@ import {
   type Instance,
   type Json,
   type NewEvent,
+  parseJsonText,
   type Timer,
   type Trace,
 } from "../model.ts";
@@ -162,7 +163,7 @@ export function eventRow({ event, dataText, keys }: NewEvent): EventRow {
 }
 
 export function eventOf(row: Pick<StoredEventRow, "envelope" | "data">): Event {
-  return currentEvent({ ...JSON.parse(row.envelope), data: row.data === null ? {} : JSON.parse(row.data) });
+  return currentEvent({ ...JSON.parse(row.envelope), data: row.data === null ? {} : parseJsonText(row.data).value });
 }
 
 export function eventRecord(row: StoredEventRow): EventRecord {

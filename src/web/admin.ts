@@ -5,6 +5,7 @@ import type { Endpoint } from "../api/endpoint.ts";
 import { ENDPOINTS } from "../api/index.ts";
 import { ERRORS, type ErrorCode, SignalboxError } from "../errors.ts";
 import type { Logger } from "../log.ts";
+import { parseJsonText } from "../model.ts";
 import type { Operations } from "../operations/operations.ts";
 import { authorize, guardLoopback, type Principal } from "./access.ts";
 import type { Responder } from "./api/endpoint.ts";
@@ -54,8 +55,8 @@ function adminApp(options: AdminOptions): Express {
   for (const responder of [...probeResponders(deps), ...Object.values(apiResponders(deps))]) {
     const { endpoint } = responder;
     const method = endpoint.method.toLowerCase() as "get" | "post" | "delete";
-    const json = express.json({ limit: BODY_BYTES_MAX, inflate: false, type: () => true });
-    const body = endpoint.body ? [json] : [];
+    const json = express.json({ limit: BODY_BYTES_MAX, inflate: false, type: () => true, verify: keepText });
+    const body = endpoint.body ? [json, keepDigits] : [];
     app[method](expressPath(endpoint), authorize(options, endpoint.scope), requireJson, ...body, handlerOf(responder));
   }
   for (const path of new Set(Object.values(ENDPOINTS).map(expressPath))) app.all(path, refuseMethod(path));
@@ -89,6 +90,20 @@ function identify({ requestId, apiVersion, log }: AdminOptions) {
     });
     next();
   };
+}
+
+function keepText(_request: unknown, response: object, body: Buffer, encoding: string): void {
+  (response as Response).locals.text = new TextDecoder(encoding).decode(body);
+}
+
+/** Express reads the body first, so that what is no JSON is refused as ever. */
+function keepDigits(request: Request, response: Response, next: NextFunction): void {
+  const { text } = response.locals as { text?: string };
+  if (text) {
+    const { value, isExact } = parseJsonText(text);
+    if (!isExact) request.body = value;
+  }
+  next();
 }
 
 function requireJson(request: Request, _response: Response, next: NextFunction): void {

@@ -322,6 +322,13 @@ describe("a body", () => {
   const path = "/api/v1/tokens";
   const post = (body: unknown, headers: Record<string, string> = {}) => ask({ method: "POST", path, body, headers });
 
+  test("keeps the digits that JavaScript cannot hold", async () => {
+    const body = '{"event":"GO","data":{"id":9007199254740993},"reason":"stuck"}';
+    const signal = `/api/v1/instances/${MACHINE}/${KEY}/signal`;
+    expect((await ask({ method: "POST", path: signal, body })).status).toBe(202);
+    expect(operations.audit.at(-1)?.detail).toMatchObject({ data: { id: "9007199254740993" } });
+  });
+
   test.each<[string, unknown, Record<string, string>, number, string]>([
     ["that is not JSON", "{", {}, 400, "SB0907"],
     ["that is missing", undefined, {}, 400, "SB0907"],

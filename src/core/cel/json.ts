@@ -134,6 +134,8 @@ function numberJson(value: number | bigint): number {
   const number = Number(value);
   if (!Number.isFinite(number)) throw new CelError(`The expression gives ${number}, which is not a JSON number`);
   if (typeof value === "bigint" && BigInt(number) !== value)
-    throw new CelError(`The expression gives ${value}, which a JSON number cannot hold exactly`);
+    throw new CelError(
+      `The expression gives ${value}, which a JSON number cannot hold exactly, write string(…) around it`,
+    );
   return number;
 }

@@ -1,5 +1,6 @@
 /** A verified body as a JSON object: bounded depth, strict UTF-8, no way to a prototype. Never throws for data. */
-import { type Json, type JsonObject, LIMITS } from "../../model.ts";
+import { endOfString } from "../../model/json.ts";
+import { type Json, type JsonObject, LIMITS, parseJsonText } from "../../model.ts";
 import { formField, utf8 } from "./form.ts";
 
 /** `text` is the exact JSON text of `data`; absent when a key was removed. */
@@ -57,7 +58,7 @@ function parseAny(body: Uint8Array): { ok: true; data: Json; text: string } | No
     return { ok: false, detail: `The body is nested deeper than ${LIMITS.jsonDepth} levels` };
   }
   try {
-    return { ok: true, data: JSON.parse(text) as Json, text };
+    return { ok: true, data: parseJsonText(text).value, text };
   } catch {
     // V8's message quotes the body, which must not be shown.
     return { ok: false, detail: formProblem(text) };
@@ -205,15 +206,6 @@ function nestsDeeper(text: string, limit: number): boolean {
     } else if (c === 0x7d || c === 0x5d) depth--;
   }
   return false;
-}
-
-function endOfString(text: string, start: number): number {
-  for (let end = text.indexOf('"', start + 1); end >= 0; end = text.indexOf('"', end + 1)) {
-    let slashes = 0;
-    while (text.charCodeAt(end - 1 - slashes) === 0x5c) slashes++;
-    if (slashes % 2 === 0) return end;
-  }
-  return text.length;
 }
 
 /** Removes own keys named `__proto__`, which JSON.parse creates and Object.assign would follow. True when one was removed. */
