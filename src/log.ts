@@ -2,6 +2,7 @@
 import { pino, stdSerializers, stdTimeFunctions } from "pino";
 import { lineWriter } from "./log/lines.ts";
 import { createRedactor } from "./log/redact.ts";
+import { inert } from "./model.ts";
 import type { Observation, Observer } from "./ports/observe.ts";
 
 export type LoggerLevel = "debug" | "info" | "warn" | "error" | "silent";
@@ -37,7 +38,7 @@ const STORE_SLOW_MS = 1_000;
 export function createLogger(options: LoggerOptions): Logger {
   const redact = createRedactor(options.secrets);
   const out = countDrops(options.destination ?? lineWriter(), (fields) => {
-    return `${options.pretty ? readableLine(fields) : JSON.stringify(fields)}\n`;
+    return `${options.pretty ? readableLine(fields) : inert(JSON.stringify(fields))}\n`;
   });
   const write = (line: string) => {
     // The finished line is redacted, so that no field is missed; as data, so that the line stays JSON.
@@ -149,25 +150,17 @@ function attemptedLine({ outcome, dead }: Extract<Observation, { kind: "attempte
 
 function readableLine(line: Record<string, unknown>): string {
   const { time, level, message, ...fields } = line;
-  const pairs = Object.entries(fields).map(([name, value]) => `${oneLine(name)}=${valueText(value)}`);
-  const head = `${String(time).slice(11, 19)} ${String(level).padEnd(5)} ${oneLine(String(message ?? ""))}`;
+  const pairs = Object.entries(fields).map(([name, value]) => `${inert(name)}=${valueText(value)}`);
+  const head = `${String(time).slice(11, 19)} ${String(level).padEnd(5)} ${inert(String(message ?? ""))}`;
   return [head, ...pairs].join(" ");
 }
 
 function valueText(value: unknown): string {
-  if (typeof value === "string") return /^[^\s"'=\\]+$/.test(value) ? oneLine(value) : oneLine(JSON.stringify(value));
-  if (isError(value)) return oneLine(JSON.stringify(`${value.type}: ${value.message}`));
-  return oneLine(JSON.stringify(value));
+  if (typeof value === "string") return /^[^\s"'=\\]+$/.test(value) ? inert(value) : inert(JSON.stringify(value));
+  if (isError(value)) return inert(JSON.stringify(`${value.type}: ${value.message}`));
+  return inert(JSON.stringify(value));
 }
 
 function isError(value: unknown): value is { type: string; message: string } {
   return typeof value === "object" && value !== null && "type" in value && "message" in value && "stack" in value;
-}
-
-/** Escapes control characters: text of senders must not add lines or control the terminal. */
-function oneLine(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are the characters to escape.
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, (char) => {
-    return `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`;
-  });
 }

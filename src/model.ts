@@ -13,3 +13,4 @@ export { parseJsonText } from "./model/json.ts";
 export { LIMITS, STATUS_WORDS, STATUSES } from "./model/limits.ts";
 export type * from "./model/records.ts";
 export type * from "./model/rule.ts";
+export { inert, inertOutput } from "./model/terminal.ts";

@@ -51,7 +51,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   cache: ["model", "ports"],
   flow: [...BASE, "ports", "core"],
   rehearsal: [...BASE, "ports", "core", "yaml", "flow", "policy"],
-  log: ["ports"],
+  log: ["model", "ports"],
   config: [...BASE, "ports", "core", "yaml"],
   policy: [...BASE, "ports", "core", "config", "operations", "yaml"],
   web: [...BASE, "ports", "core", "flow", "operations", "api", "log"],
@@ -299,6 +299,15 @@ test("only main.ts touches the process", () => {
       .filter((line) => /\bprocess\.\w/.test(line) && !/^\s*(\*|\/\/|\/\*\*)/.test(line));
     expect(found, path).toEqual([]);
   }
+});
+
+test("what goes to the terminal goes through one function", () => {
+  const own = sources.filter((path) => /^src\/(cli\/|log)/.test(path) && /\[\\u0000|\\u007f|\\x7f/.test(text(path)));
+  expect(own, "src/model/terminal.ts knows what acts on a terminal").toEqual([]);
+  const entries = [...text("src/cli/program.ts").matchAll(/^export (?:async )?function (\w+)\((\w+): Shell/gm)];
+  expect(entries.map(([, name, shell]) => `${name} ${shell}`)).toEqual(["run rawShell", "failWith rawShell"]);
+  expect(text("src/cli/program.ts").match(/rawShell/g)).toHaveLength(4);
+  expect(text("src/cli/program.ts").match(/const shell = guarded\(rawShell\)/g)).toHaveLength(2);
 });
 
 test("files fit a reader's head", () => {

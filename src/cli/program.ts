@@ -1,6 +1,7 @@
 /** The command line: commands as data → commander → exit code. */
 import { Command as Commander, CommanderError, Option } from "commander";
 import { nearest, SignalboxError } from "../errors.ts";
+import { inert, inertOutput } from "../model.ts";
 import { VERSION } from "../package.ts";
 import { type CommandBody, type Flag, type Headline, type Options, usage } from "./command.ts";
 import { GROUPS, type ListedCommand, loadCommand, replay } from "./commands/index.ts";
@@ -29,7 +30,8 @@ const GLOBAL_FLAGS: readonly Flag[] = [
 ];
 
 /** Runs one command line to its end. Never rejects. */
-export async function run(shell: Shell): Promise<number> {
+export async function run(rawShell: Shell): Promise<number> {
+  const shell = guarded(rawShell);
   let code: number = EXIT.done;
   try {
     const program = await build(shell, (exit) => {
@@ -44,9 +46,22 @@ export async function run(shell: Shell): Promise<number> {
 }
 
 /** Prints why the command line failed and returns the exit code. */
-export function failWith(shell: Shell, error: unknown): number {
+export function failWith(rawShell: Shell, error: unknown): number {
+  const shell = guarded(rawShell);
   const color = wantsColor(colorFlag(shell.argv), shell.env, shell.tty.err);
   return reportFailure(shell, error, { json: shell.argv.includes("--json"), color, paint: paintWith(color) });
+}
+
+/** The only way to the terminal: what a sender, a file or a server wrote cannot steer it, whichever command prints it. */
+function guarded(shell: Shell): Shell {
+  const outColor = wantsColor(colorFlag(shell.argv), shell.env, shell.tty.out);
+  const errColor = wantsColor(colorFlag(shell.argv), shell.env, shell.tty.err);
+  return {
+    ...shell,
+    out: (text) => shell.out(inertOutput(text, { color: outColor })),
+    err: (text) => shell.err(inertOutput(text, { color: errColor })),
+    ask: (question) => shell.ask(inert(question)),
+  };
 }
 
 async function build(shell: Shell, setExitCode: (exit: number) => void): Promise<Commander> {

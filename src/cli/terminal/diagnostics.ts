@@ -1,6 +1,6 @@
 /** Diagnostics as people, editors and build servers read them. */
 import { type Diagnostic, ERRORS } from "../../errors.ts";
-import type { JsonObject } from "../../model.ts";
+import { inert, type JsonObject } from "../../model.ts";
 
 /** Longer source lines are cut around the marked place. */
 const LINE_CHARS_MAX = 140;
@@ -138,10 +138,12 @@ function blank(text: string): string {
 
 const WIDE = /[\p{Emoji_Presentation}\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60]/u;
 
-/** Replaces control characters: the text of a file must not control the terminal. */
+/** Replaces control characters but tabs: the text of a file must not control the terminal. */
 function printable(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are the characters to replace.
-  return text.replaceAll(/[\u0000-\u0008\u000a-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, "\ufffd");
+  return text
+    .split("\t")
+    .map((part) => inert(part, "\ufffd"))
+    .join("\t");
 }
 
 function messageText({ message, suggestion }: Diagnostic): string {

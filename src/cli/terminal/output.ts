@@ -1,6 +1,6 @@
 /** Output: colours, aligned columns, times, and values as JSON. */
 import { formatDuration } from "../../core/duration.ts";
-import type { Json, JsonObject } from "../../model.ts";
+import { inert, type Json, type JsonObject } from "../../model.ts";
 
 export type Paint = Record<"bold" | "dim" | "red" | "green" | "yellow" | "blue", (text: string) => string>;
 
@@ -21,8 +21,7 @@ export function wantsColor(flag: unknown, env: Readonly<Record<string, string | 
 
 /** Replaces control characters: text of senders must not control the terminal or add lines. */
 export function safe(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are the characters to replace.
-  return text.replaceAll(/[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g, "\ufffd");
+  return inert(text, "\ufffd");
 }
 
 /** The text, cut to that many characters. */
