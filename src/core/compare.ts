@@ -32,6 +32,8 @@ export function changedRules(
   policies: { was: LoadedPolicy | undefined; now: LoadedPolicy },
   nowMs: number,
 ): RuleChange[] {
+  // What the rest of a rule's items cause is compared with the event they belong to.
+  if (decided.event.continues) return [];
   const before = recordedResults(decided, policies.was, nowMs);
   const today = plannedResults(decided.event, policies.now, nowMs);
   return [...new Set([...before.rules, ...today.rules])].flatMap((rule): RuleChange[] => {

@@ -4,7 +4,6 @@
  */
 import {
   type Address,
-  actionParts,
   type Cause,
   type Decision,
   type Delivery,
@@ -14,17 +13,19 @@ import {
   instanceAddress,
   type Json,
   type JsonObject,
-  LIMITS,
+  type NewEvent,
   type Trace,
   type TraceProblem,
   type Transition,
 } from "../model.ts";
+import { chainProblem, cutProblems, cutToBudget, partsOf } from "./bounds.ts";
 import { deliveryId } from "./ids.ts";
 import type { CompiledMachine } from "./machine/file/compile.ts";
 import { type MigrationOrder, migrationStep } from "./machine/migration.ts";
 import { type Signal, type StepResult, step } from "./machine/run/step.ts";
-import type { RuleSet } from "./match/rule-set.ts";
+import type { RuleMatches, RuleSet } from "./match/rule-set.ts";
 import type { CompiledRule } from "./match/rules.ts";
+import { newDelivery, observed } from "./new-delivery.ts";
 import { emittedEvent } from "./own-events.ts";
 
 /** What decides: rules, machines for new instances, and any definition that a living instance was started with. */
@@ -54,6 +55,8 @@ export interface Plan {
   readonly event: Event;
   readonly steps: readonly PlannedStep[];
   readonly deliveries: readonly Delivery[];
+  /** Events that go on with the items of a rule for which this decision has no room. */
+  readonly continuations: readonly NewEvent[];
   readonly trace: Readonly<Pick<Trace, "policy" | "considered">> & {
     readonly matched: readonly Trace["matched"][number][];
     readonly problems: readonly TraceProblem[];
@@ -66,33 +69,73 @@ export interface Plan {
 interface PlanPass {
   readonly policy: DecisionPolicy;
   readonly event: Event;
+  /** What conditions and templates see: another event when this one goes on with the items of that one. */
+  readonly seen: Event;
   readonly nowMs: number;
   readonly steps: PlannedStep[];
   readonly deliveries: Delivery[];
   readonly problems: TraceProblem[];
 }
 
-/** First half: which rules match, what they send and do. */
-export function plan(policy: DecisionPolicy, event: Event, nowMs: number): Plan {
-  if ((event.hops ?? 0) > LIMITS.causalChain) {
-    return emptyPlan(policy, event, {
-      code: "SB0403",
-      message: `This event ends a chain of more than ${LIMITS.causalChain} events that cause each other; the one before is "${event.causedBy}"`,
-    });
-  }
+/** First half: which rules match, what they send and do. `continued` is the event whose items this one goes on with, if it does. */
+export function plan(policy: DecisionPolicy, event: Event, nowMs: number, continued?: Event): Plan {
+  const tooLong = chainProblem(event);
+  if (tooLong) return emptyPlan(policy, event, tooLong);
+  const { continues } = event;
+  if (continues) return planContinuation(policy, event, { ...continues, seen: continued, nowMs });
   const { matched, considered, problems } = policy.rules.match(event, policy.vars);
   const steps = event.to ? [addressedStep(event, event.to)] : [];
-  const pass: PlanPass = { policy, event, nowMs, steps, deliveries: [], problems: [...problems] };
-  for (const { rule, items } of matched) items.forEach((item, index) => void planItem(pass, rule, { item, index }));
+  const pass: PlanPass = {
+    policy,
+    event,
+    seen: event,
+    nowMs,
+    steps,
+    deliveries: [],
+    problems: [...cutProblems(event), ...problems],
+  };
+  const continuations: NewEvent[] = [];
+  for (const { rule, items } of matched) {
+    const { first, others } = partsOf(event, { rule: rule.id, items }, nowMs);
+    first.forEach((item, index) => void planItem(pass, rule, { item, index }));
+    continuations.push(...others);
+  }
+  return planOf(pass, { matched, considered, continuations });
+}
+
+/** The rest of the items of one rule; other rules had their turn when the first were decided. */
+function planContinuation(
+  policy: DecisionPolicy,
+  event: Event,
+  continuation: { event: string; rule: string; from: number; seen: Event | undefined; nowMs: number },
+): Plan {
+  const { from, seen, nowMs } = continuation;
+  const rule = policy.rules.rule(continuation.rule);
+  const items = Array.isArray(event.data.items) ? event.data.items : [];
+  if (!rule || !seen) {
+    const gone = rule ? `event "${continuation.event}"` : `rule "${continuation.rule}"`;
+    const message = `The ${gone} is gone: nothing was done for its items ${from} to ${from + items.length - 1}`;
+    return emptyPlan(policy, event, { code: "SB0402", message, rule: continuation.rule });
+  }
+  const pass: PlanPass = { policy, event, seen, nowMs, steps: [], deliveries: [], problems: [] };
+  items.forEach((item, index) => void planItem(pass, rule, { item, index: from + index }));
+  return planOf(pass, { matched: [{ rule, items }], considered: 1, continuations: [] });
+}
+
+function planOf(
+  { policy, event, steps, deliveries, problems }: PlanPass,
+  { matched, considered, continuations }: Omit<RuleMatches, "problems"> & Pick<Plan, "continuations">,
+): Plan {
   return {
     event,
     steps,
-    deliveries: pass.deliveries,
+    deliveries,
+    continuations,
     trace: {
       policy: policy.revision,
       matched: matched.map(({ rule, items }) => ({ rule: rule.id, items: items.length, mode: rule.mode })),
       considered,
-      problems: pass.problems,
+      problems,
     },
     keys: uniqueKeys(steps),
   };
@@ -101,15 +144,16 @@ export function plan(policy: DecisionPolicy, event: Event, nowMs: number): Plan 
 /** A plan to do nothing, and why. */
 export function emptyPlan(policy: DecisionPolicy, event: Event, problem: TraceProblem): Plan {
   const trace = { policy: policy.revision, matched: [], considered: 0, problems: [problem] };
-  return { event, steps: [], deliveries: [], trace, keys: [] };
+  return { event, steps: [], deliveries: [], continuations: [], trace, keys: [] };
 }
 
-/** Second half: signals are applied in order, each on what the one before left. */
+/** Second half: signals are applied in order, each on what the one before left. `caused` = the events that the root of this one has caused. */
 export function decide(
   policy: DecisionPolicy,
   planned: Plan,
   instanceOf: (key: InstanceKey) => Instance | undefined,
   nowMs: number,
+  caused = 0,
 ): Decision {
   const { event } = planned;
   const decision = newDecision(planned, nowMs);
@@ -119,6 +163,7 @@ export function decide(
     const before = current.has(at) ? current.get(at) : instanceOf(plannedStep);
     current.set(at, applyStep(policy, decision, { event, planned: plannedStep, before, nowMs }));
   }
+  cutToBudget(decision, event, caused);
   const { trace } = decision;
   trace.deliveries = decision.deliveries.map(({ id, connection, action }) => ({ id, connection, action }));
   trace.timers = {
@@ -130,7 +175,7 @@ export function decide(
 }
 
 /** The decision before its first step. */
-function newDecision({ event, deliveries, trace }: Plan, nowMs: number): Decision {
+function newDecision({ event, deliveries, continuations, trace }: Plan, nowMs: number): Decision {
   return {
     event: event.id,
     decidedAtMs: nowMs,
@@ -139,7 +184,7 @@ function newDecision({ event, deliveries, trace }: Plan, nowMs: number): Decisio
     timersCancelled: [],
     deliveries: [...deliveries],
     cancelled: [],
-    emitted: [],
+    emitted: [...continuations],
     trace: {
       policy: trace.policy,
       matched: [...trace.matched],
@@ -154,8 +199,8 @@ function newDecision({ event, deliveries, trace }: Plan, nowMs: number): Decisio
 }
 
 function planItem(pass: PlanPass, rule: CompiledRule, { item, index }: { item: Json; index: number }): void {
-  const { policy, event, nowMs, problems } = pass;
-  const scope = { event, item, vars: policy.vars };
+  const { policy, event, seen, nowMs, problems } = pass;
+  const scope = { event: seen, item, vars: policy.vars };
   for (const send of rule.sends) {
     const key = send.key.render(scope);
     const values = send.with?.render(scope);
@@ -163,7 +208,7 @@ function planItem(pass: PlanPass, rule: CompiledRule, { item, index }: { item: J
     if (failed && !failed.ok) {
       problems.push(unrendered(rule.id, `send to ${send.machine}: ${failed.detail}`));
     } else if (key.ok) {
-      const view = values?.ok ? { ...event, with: values.value } : event;
+      const view = values?.ok ? { ...seen, with: values.value } : seen;
       pass.steps.push({
         machine: send.machine,
         key: text(key.value),
@@ -171,7 +216,7 @@ function planItem(pass: PlanPass, rule: CompiledRule, { item, index }: { item: J
           kind: "signal",
           name: send.event,
           event: view as unknown as JsonObject,
-          ...(send.inOrder ? { order: { subject: event.subject ?? event.source, atMs: Date.parse(event.time) } } : {}),
+          ...(send.inOrder ? { order: { subject: seen.subject ?? seen.source, atMs: Date.parse(seen.time) } } : {}),
         },
         rule: rule.id,
         observe: rule.mode === "observe",
@@ -185,7 +230,7 @@ function planItem(pass: PlanPass, rule: CompiledRule, { item, index }: { item: J
       problems.push(unrendered(rule.id, `${where}: ${rendered.detail}`));
       return;
     }
-    const delivery = newDelivery(policy, event, {
+    const delivery = newDelivery(policy.rules, event, {
       id: deliveryId("rule", event.id, rule.id, index, position),
       cause: { kind: "rule", rule: rule.id, item: index, index: position },
       action,
@@ -294,45 +339,11 @@ function stepDeliveries(
         : deliveryId("call", machine, key, born, stepNumber, call);
     const stepCause = { machine, key, step: stepNumber, index };
     const cause: Cause = call === undefined ? { kind: "step", ...stepCause } : { kind: "call", ...stepCause, call };
-    const delivery = newDelivery(policy, event, { id, cause, action, params, nowMs });
+    const delivery = newDelivery(policy.rules, event, { id, cause, action, params, nowMs });
     if (retry) delivery.retry = retry;
     if (timeoutMs !== undefined) delivery.timeoutMs = timeoutMs;
     return delivery;
   });
-}
-
-interface DeliveryDraft {
-  id: string;
-  cause: Cause;
-  /** `connection.action`. */
-  action: string;
-  params: JsonObject;
-  nowMs: number;
-}
-
-function newDelivery(
-  { rules }: DecisionPolicy,
-  event: Event,
-  { id, cause, action, params, nowMs }: DeliveryDraft,
-): Delivery {
-  const isListenedTo = rules.listensTo("delivery.done") || rules.listensTo("delivery.failed");
-  return {
-    id,
-    event: event.id,
-    cause,
-    ...actionParts(action),
-    params,
-    status: "pending",
-    attempts: [],
-    nextAtMs: nowMs,
-    emitsOutcome: cause.kind === "call" || isListenedTo,
-    hops: event.hops ?? 0,
-    createdAtMs: nowMs,
-  };
-}
-
-function observed(delivery: Delivery, nowMs: number): Delivery {
-  return { ...delivery, status: "observed", emitsOutcome: false, settledAtMs: nowMs };
 }
 
 /** A timer, an outcome, a signal by hand or a migration is for one instance, whatever rules say. */

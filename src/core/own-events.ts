@@ -5,6 +5,7 @@ import {
   type Event,
   type Instance,
   type InstanceKey,
+  type Json,
   type JsonObject,
   type NewEvent,
   type SetTimer,
@@ -38,6 +39,7 @@ export function outcomeEvent(delivery: Delivery): NewEvent {
     status: done ? "success" : "failure",
     causedBy: delivery.event,
     hops: delivery.hops + 1,
+    root: delivery.root ?? delivery.event,
     data: {
       delivery: delivery.id,
       action: actionName(delivery),
@@ -113,9 +115,34 @@ export function emittedEvent(
     receivedAt: time,
     causedBy: event.id,
     hops: (event.hops ?? 0) + 1,
+    root: event.root ?? event.id,
     data: emit.data,
   };
   return { event: emitted, keys: [{ key: cause }] };
+}
+
+/** The items of a rule's forEach that one decision has no room for, as an event of its own. The same cause goes on: no hop is added. */
+export function continuationEvent(
+  event: Event,
+  { rule, from, items }: { rule: string; from: number; items: readonly Json[] },
+  nowMs: number,
+): NewEvent {
+  const cause = `continue:${event.id}/${rule}/${from}`;
+  const time = new Date(nowMs).toISOString();
+  const continuation: Event = {
+    id: eventId(nowMs, cause),
+    type: "rule.continued",
+    source: SOURCE,
+    subject: rule,
+    time,
+    receivedAt: time,
+    causedBy: event.id,
+    ...(event.hops === undefined ? {} : { hops: event.hops }),
+    root: event.root ?? event.id,
+    continues: { event: event.id, rule, from },
+    data: { rule, from, items: [...items] },
+  };
+  return { event: continuation, keys: [{ key: cause }] };
 }
 
 /** A schedule's tick. Its id depends on schedule and time alone, so that several nodes make one event of it. */
@@ -204,7 +231,7 @@ export function migrationEvent(
 
 /** A stored event once more: a new event with the old content, so that what it causes happens again. */
 export function redelivered(event: Event, nowMs: number, requestId: string): NewEvent {
-  const { to: _, causedBy: __, hops: ___, ...rest } = event;
+  const { to: _, causedBy: __, hops: ___, root: ____, ...rest } = event;
   const again: Event = {
     ...rest,
     id: eventId(nowMs, `redeliver:${event.id}/${requestId}`),

@@ -1,7 +1,7 @@
 /** Drafts → log: adds ids, dedupe keys and the time of receipt. Every event from outside enters here. */
 import { hash } from "node:crypto";
 import { eventId } from "../core/ids.ts";
-import type { DedupeKey, Event, Json, NewEvent } from "../model.ts";
+import { type DedupeKey, type Event, type Json, LIMITS, type NewEvent } from "../model.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import type { Observer } from "../ports/observe.ts";
@@ -87,10 +87,12 @@ function newEvent({ name, dedupeWindowMs }: EventOrigin, draft: EventDraft, posi
   }
   if (windowMs > 0 && !isNamed) keys.push({ key: `body:${name}:${bodyHash}#${place}`, untilMs: nowMs + windowMs });
   const receivedAt = new Date(nowMs).toISOString();
+  const tickets = attributes.tickets ?? [];
   const event: Event = {
     ...attributes,
     // Always a list: a rule may ask for its size.
-    tickets: attributes.tickets ?? [],
+    tickets: tickets.slice(0, LIMITS.tickets),
+    ...(tickets.length > LIMITS.tickets ? { cut: { tickets: tickets.length } } : {}),
     id: eventId(nowMs, `${name}:${draft.delivery ?? request?.id ?? ""}:${bodyHash}#${place}`),
     source: name,
     time: time ?? receivedAt,

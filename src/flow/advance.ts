@@ -1,5 +1,6 @@
 /** Oldest undecided events of our lanes → decide → commit. The only writer of instances; one batch is one transaction. */
 
+import { eventsCausedBy } from "../core/bounds.ts";
 import { type DecisionPolicy, decide, emptyPlan, type Plan, plan } from "../core/decide.ts";
 import type { CompiledMachine } from "../core/machine/file/compile.ts";
 import { messageOf } from "../errors.ts";
@@ -15,6 +16,7 @@ import {
 import type { Clock } from "../ports/clock.ts";
 import type { Log, Tenure } from "../ports/log.ts";
 import type { Observer } from "../ports/observe.ts";
+import type { Questions } from "../ports/questions.ts";
 import { createRecentEvents } from "./recent.ts";
 
 /** Many events per commit; small enough that a conflict costs little. */
@@ -25,7 +27,7 @@ const BATCH_BYTES = 1024 * 1024;
 const LANE_LEASE_MS = 10_000;
 
 export interface AdvanceDeps {
-  store: Log;
+  store: Log & Pick<Questions, "event">;
   /** A name that no other run of any process has. */
   node: string;
   clock: Clock;
@@ -96,18 +98,25 @@ async function decideAll(deps: AdvanceDeps, events: readonly Event[]): Promise<D
   const policy: DecisionPolicy = { ...running, definition: (hash) => byHash.get(hash) };
   const nowMs = clock.now();
   const startedMs = clock.monotonic();
-  const plans = events.map((event) => planOne(policy, event, nowMs));
-  const current = new Map<string, Instance>();
-  for (const instance of await store.instances(plans.flatMap(({ keys }) => keys)))
-    current.set(instanceAddress(instance), instance);
+  const continued = await continuedBy(store, events);
+  const plans = events.map((event) => planOne(policy, event, nowMs, continued.get(event.continues?.event ?? "")));
+  const roots = [...new Set(events.flatMap(({ root }) => root ?? []))];
+  const keys = plans.flatMap((planned) => planned.keys);
+  const [instances, counts] = await Promise.all([store.instances(keys), roots.length > 0 ? store.caused(roots) : []]);
+  const current = new Map(instances.map((instance) => [instanceAddress(instance), instance]));
+  const caused = new Map(roots.map((root, index) => [root, counts[index] ?? 0]));
   for (const { definition, machine } of current.values()) {
     const compiled = byHash.get(definition) ?? (await deps.definition(machine, definition));
     if (compiled) byHash.set(definition, compiled);
   }
   return plans.map((planOfEvent) => {
-    const decision = decideOne(policy, planOfEvent, (key) => current.get(instanceAddress(key)), nowMs);
-    for (const instance of decision.instances) current.set(instanceAddress(instance), instance);
     const { event } = planOfEvent;
+    const root = event.root ?? event.id;
+    const causedByRoot = caused.get(root) ?? 0;
+    const instanceOf = (key: InstanceKey) => current.get(instanceAddress(key));
+    const decision = decideOne(policy, planOfEvent, { instanceOf, nowMs, caused: causedByRoot });
+    for (const instance of decision.instances) current.set(instanceAddress(instance), instance);
+    caused.set(root, causedByRoot + eventsCausedBy(decision));
     const { trace } = decision;
     observe({
       kind: "decided",
@@ -122,10 +131,17 @@ async function decideAll(deps: AdvanceDeps, events: readonly Event[]): Promise<D
   });
 }
 
+/** The events whose items others of the batch go on with, by id. */
+async function continuedBy(store: Pick<Questions, "event">, events: readonly Event[]): Promise<Map<string, Event>> {
+  const ids = new Set(events.flatMap(({ continues }) => continues?.event ?? []));
+  const records = await Promise.all([...ids].map((id) => store.event(id)));
+  return new Map(records.flatMap((record) => (record ? [[record.event.id, record.event]] : [])));
+}
+
 /** Core never throws for data. If it does all the same, one event must not block those after it. */
-function planOne(policy: DecisionPolicy, event: Event, nowMs: number): Plan {
+function planOne(policy: DecisionPolicy, event: Event, nowMs: number, continued: Event | undefined): Plan {
   try {
-    return plan(policy, event, nowMs);
+    return plan(policy, event, nowMs, continued);
   } catch (error) {
     return emptyPlan(policy, event, fault(error));
   }
@@ -134,11 +150,11 @@ function planOne(policy: DecisionPolicy, event: Event, nowMs: number): Plan {
 function decideOne(
   policy: DecisionPolicy,
   planned: Plan,
-  instanceOf: (key: InstanceKey) => Instance | undefined,
-  nowMs: number,
+  given: { instanceOf: (key: InstanceKey) => Instance | undefined; nowMs: number; caused: number },
 ): Decision {
+  const { instanceOf, nowMs, caused } = given;
   try {
-    return decide(policy, planned, instanceOf, nowMs);
+    return decide(policy, planned, instanceOf, nowMs, caused);
   } catch (error) {
     return decide(policy, emptyPlan(policy, planned.event, fault(error)), instanceOf, nowMs);
   }

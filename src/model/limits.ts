@@ -16,7 +16,7 @@ export const LIMITS = {
   eventNameChars: 256,
   rules: 100_000,
   conditionsPerRule: 1_000,
-  /** One event must not become an unbounded number of deliveries. */
+  /** Of forEach in one decision, which is one transaction; the items beyond go on in decisions of their own. */
   forEachItems: 100,
   machineStates: 2_000,
   /** A machine that needs more for one signal is looping. */
@@ -32,6 +32,8 @@ export const LIMITS = {
   batchItems: 1_000,
   /** Events caused by our own deliveries count up; past it the loop is cut and reported. */
   causalChain: 16,
+  /** Events that one event caused, directly and over others; past it nothing more comes of it, and that is reported. */
+  causedEvents: 10_000,
   /**
    * Refused requests of one sender that are answered in full and written down, at once and then per minute: enough to see what is wrong with
    * a secret, too few to be felt. Of all senders to one source together, more are not written down.

@@ -52,6 +52,22 @@ export const EventSchema = closed(
     tickets: optional(list(text())),
     causedBy: optional(text("The event whose delivery, timer or emit caused this one")),
     hops: optional(count()),
+    root: optional(text("The event with which the chain of causes began; absent = this one")),
+    continues: optional(
+      Type.Object(
+        { event: text(), rule: text(), from: count() },
+        {
+          additionalProperties: false,
+          description: "The items of a rule's forEach, from this number on, for another event",
+        },
+      ),
+    ),
+    cut: optional(
+      Type.Object(
+        { tickets: optional(count()) },
+        { additionalProperties: false, description: "How many there were where only the first are kept" },
+      ),
+    ),
     redeliveryOf: optional(text()),
     to: optional(AddressSchema),
     data: object('The payload; {"redacted": true} without the scope payload:read'),
@@ -174,6 +190,7 @@ export const DeliverySchema = closed(
     emitsOutcome: Type.Boolean({ description: "Its outcome enters the log as an event" }),
     reports: Type.Boolean({ description: "Same as emitsOutcome" }),
     hops: count(),
+    root: optional(text("The event with which the chain of causes began; absent = the event that caused it")),
     result: optional(json("What the provider answered; withheld without the scope payload:read")),
     error: optional(FailureSchema),
     createdAtMs: milliseconds("When it was decided"),

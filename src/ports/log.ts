@@ -60,6 +60,11 @@ export interface Log {
   /** The instances that exist among these. */
   instances(keys: readonly InstanceKey[]): Promise<readonly Instance[]>;
   /**
+   * How many events each of these has caused, directly and over others: those that decisions emitted, and the outcomes of their deliveries,
+   * also while they are still to come. An event that is gone has caused none.
+   */
+  caused(roots: readonly string[]): Promise<readonly number[]>;
+  /**
    * Events decided, instances written, timers set and cancelled, deliveries and emitted events added: one transaction for the whole batch.
    * A delivery whose id exists is kept as it is.
    */

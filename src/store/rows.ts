@@ -32,6 +32,8 @@ export interface EventRow {
   subject: string | null;
   repo: string | null;
   receivedAtMs: number;
+  /** The event with which its chain of causes began. */
+  root: string | null;
   /** The event without its data, as JSON text. */
   envelope: string;
   data: string;
@@ -90,6 +92,11 @@ export interface DeliveryRow {
   body: string;
 }
 
+export interface NewDeliveryRow extends DeliveryRow {
+  /** The event that its outcome is counted for, if that becomes an event. */
+  outcomeRoot: string | null;
+}
+
 export interface DecisionRow {
   event: string;
   decidedAtMs: number;
@@ -99,7 +106,7 @@ export interface DecisionRow {
   instances: InstanceRow[];
   timersSet: Timer[];
   timersCancelled: { machine: string; key: string; id: string }[];
-  deliveries: DeliveryRow[];
+  deliveries: NewDeliveryRow[];
   cancelled: readonly string[];
   emitted: EventRow[];
 }
@@ -140,6 +147,7 @@ export function eventRow({ event, dataText, keys }: NewEvent): EventRow {
     subject: event.subject === undefined ? null : column(event.subject),
     repo: event.repo === undefined ? null : column(event.repo),
     receivedAtMs: receivedAtMs(event),
+    root: event.root ?? null,
     envelope: JSON.stringify(envelope),
     data: dataText ?? JSON.stringify(data),
     keys: keys.map(({ key, untilMs, whileKept }) => ({
@@ -192,7 +200,7 @@ export function timerOf(row: Timer): Timer {
   return { ...row, machine: text(row.machine), key: text(row.key), id: text(row.id) };
 }
 
-export function deliveryRow(delivery: Delivery): DeliveryRow {
+export function deliveryRow(delivery: Delivery): NewDeliveryRow {
   const { id, event, connection, action: _, status, nextAtMs, settledAtMs, ...rest } = delivery;
   const { attempts, result, error, ...body } = rest;
   return {
@@ -206,6 +214,7 @@ export function deliveryRow(delivery: Delivery): DeliveryRow {
     attempts: JSON.stringify(attempts),
     result: jsonColumn(result),
     error: jsonColumn(error),
+    outcomeRoot: delivery.emitsOutcome ? (delivery.root ?? event) : null,
     body: JSON.stringify(body),
   };
 }

@@ -199,6 +199,36 @@ describe.each(STORES)("$name store", ({ open }) => {
     });
   });
 
+  describe("caused", () => {
+    test("counts what decisions emit and outcomes to come, for the event with which the chain of causes began", async () => {
+      await given("evt_1", "evt_2");
+      const deliveries = [
+        delivery("dlv_1", { emitsOutcome: true }),
+        delivery("dlv_2", { emitsOutcome: true, event: "evt_2", root: "evt_1" }),
+        delivery("dlv_3"),
+      ];
+      const emitted = [
+        newEvent("evt_3", { root: "evt_1" }),
+        newEvent("evt_4", { root: "evt_gone" }),
+        newEvent("evt_5"),
+      ];
+      const both = { deliveries, emitted };
+      await commit(store, [decision("evt_1", both), decision("evt_2", both)]);
+      expect(await store.caused(["evt_2", "evt_1", "evt_gone"])).toEqual([0, 3, 0]);
+      expect(await store.caused([])).toEqual([]);
+    });
+
+    test("an outcome that comes is not counted again, and what is appended from outside not at all", async () => {
+      await given("evt_1");
+      await commit(store, [decision("evt_1", { deliveries: [delivery("dlv_1", { emitsOutcome: true })] })]);
+      const [leased] = (await store.lease(ARRIVAL_MS, LEASE)).leased;
+      const done = { ...leased!.delivery, status: "done" as const };
+      await store.settle([{ lease: leased!.lease, delivery: done, report: newEvent("evt_2", { root: "evt_1" }) }]);
+      await store.append([newEvent("evt_3", { root: "evt_1" })]);
+      expect(await store.caused(["evt_1"])).toEqual([1]);
+    });
+  });
+
   describe("commit", () => {
     test("writes everything a decision causes", async () => {
       await given("evt_1");

@@ -1,13 +1,12 @@
 /** Which rules an event concerns, in the order of the rules; and on demand the reason why (not). */
-import {
-  type ConditionNode,
-  type Event,
-  type Explanation,
-  type Json,
-  type JsonObject,
-  LIMITS,
-  type RuleExplanation,
-  type TraceProblem,
+import type {
+  ConditionNode,
+  Event,
+  Explanation,
+  Json,
+  JsonObject,
+  RuleExplanation,
+  TraceProblem,
 } from "../../model.ts";
 import type { Expression, Scope } from "../expr.ts";
 import { distance, explainPattern } from "./explain.ts";
@@ -24,6 +23,7 @@ export interface RuleMatches {
 
 export interface RuleSet {
   readonly rules: readonly CompiledRule[];
+  rule(id: string): CompiledRule | undefined;
   match(event: Event, vars: JsonObject): RuleMatches;
   /** Matched first, then nearest misses first. `notConsidered`: rules for other event types. */
   explain(event: Event, vars: JsonObject): { rules: RuleExplanation[]; notConsidered: string[] };
@@ -35,8 +35,10 @@ export interface RuleSet {
 export function createRuleSet(rules: readonly CompiledRule[]): RuleSet {
   const index = createRuleIndex();
   index.add(rules.map((rule, rank) => ({ rule, rank })));
+  const byId = new Map(rules.map((rule) => [rule.id, rule]));
   return {
     rules,
+    rule: (id) => byId.get(id),
     listensTo: index.has,
     match: (event, vars) => matchRules(index, event, vars),
     explain: (event, vars) => {
@@ -92,10 +94,7 @@ function evaluateConditions(rule: CompiledRule, scope: Scope): ConditionResult {
   const list = rule.forEach.evaluate(scope);
   if (!list.ok) return { problem: problemIn(rule, "forEach", "SB0402", list.detail) };
   if (!Array.isArray(list.value)) return { problem: problemIn(rule, "forEach", "SB0402", "forEach must give a list") };
-  const { length } = list.value;
-  if (length <= LIMITS.forEachItems) return { items: list.value };
-  const detail = `forEach gives ${length} items, the limit is ${LIMITS.forEachItems}`;
-  return { problem: problemIn(rule, "forEach", "SB0108", detail) };
+  return { items: list.value };
 }
 
 function problemIn(rule: CompiledRule, key: string, code: TraceProblem["code"], detail: string): TraceProblem {

@@ -1,5 +1,5 @@
 /** The common attributes of a GitHub payload. Pure; an absent field gives no attribute. */
-import { type Json, type JsonObject, LIMITS, type Status } from "../../model.ts";
+import type { Json, JsonObject, Status } from "../../model.ts";
 import type { EventDraft } from "../../ports/provider.ts";
 import { at, isObject, moment, textAt, withoutUndefined } from "../kit/body.ts";
 import { ticketKeys } from "../kit/tickets.ts";
@@ -74,7 +74,7 @@ function ticketsOf({ title, branches = [], texts = [] }: Topic, projects: readon
     ...ticketKeys(branches.filter(isText), { projects, branch: true }),
     ...ticketKeys(texts.filter(isText), { projects }),
   ];
-  return [...new Set(tickets)].slice(0, LIMITS.tickets);
+  return [...new Set(tickets)];
 }
 
 /** Some senders with GitHub's format do not name the default branch: then it is one of the usual names. */

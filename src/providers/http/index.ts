@@ -209,7 +209,7 @@ function attributesOf({ attributes = {}, statuses = {} }: Settings, data: JsonOb
     number: Number.isSafeInteger(number) ? number : undefined,
     status: lookUp(statuses, word) ?? lookUp(WORDS, word.toLowerCase()),
     time: moment(at(attributes.time)),
-    tickets: tickets.length > 0 ? [...new Set(tickets)].slice(0, LIMITS.tickets) : undefined,
+    tickets: tickets.length > 0 ? [...new Set(tickets)] : undefined,
   });
 }
 

@@ -1,6 +1,4 @@
 /** Ticket keys in text: `<project key>-<number>` as Jira defines them. */
-import { LIMITS } from "../../model.ts";
-
 /**
  * A project key is a letter followed by upper-case ASCII letters, digits and underscores, never a hyphen.
  * https://confluence.atlassian.com/adminjiraserver/changing-the-project-key-format-938847081.html
@@ -33,14 +31,13 @@ export interface TicketOptions {
   branch?: boolean;
 }
 
-/** The keys in order of appearance, each once, at most LIMITS.tickets. */
+/** The keys in order of appearance, each once; the log keeps the first LIMITS.tickets of them. */
 export function ticketKeys(texts: string | readonly string[], options: TicketOptions = {}): string[] {
   const keys = new Set<string>();
   for (const text of typeof texts === "string" ? [texts] : texts) {
     for (const match of text.matchAll(/[A-Za-z0-9_-]+/g)) {
       const isVersion = /^\.[0-9]/.test(text.slice(match.index + match[0].length, match.index + match[0].length + 2));
       for (const key of keysOfRun(match[0].split("-"), isVersion, options)) {
-        if (keys.size >= LIMITS.tickets) return [...keys];
         keys.add(key);
       }
     }

@@ -27,6 +27,7 @@ export function memoryLog(tables: MemoryTables): Log {
       keys
         .flatMap((key) => instances.get(instanceAddress(key))?.instance ?? [])
         .map((instance) => structuredClone(instance)),
+    caused: async (roots) => roots.map((root) => tables.caused.get(root) ?? 0),
     async commit(decisions, tenure) {
       if (tenure.lane !== 0 || tenure.fence !== lane.fence) return { ok: false, why: "fenced" };
       const refusal = commitProblem(tables, decisions);
@@ -132,7 +133,13 @@ function write(tables: MemoryTables, decision: Decision): void {
     stored.delivery = { ...stored.delivery, status: "cancelled", settledAtMs: decision.decidedAtMs };
     pending.delete(id);
   }
-  for (const emitted of decision.emitted) append(tables, emitted);
+  for (const emitted of decision.emitted)
+    if (!append(tables, emitted).duplicate) countCaused(tables, emitted.event.root);
+}
+
+/** Only for roots that are kept, with which the count goes again. */
+function countCaused({ byId, caused }: MemoryTables, root: string | undefined): void {
+  if (root !== undefined && byId.has(root)) caused.set(root, (caused.get(root) ?? 0) + 1);
 }
 
 function addDelivery(tables: MemoryTables, delivery: Delivery): void {
@@ -141,5 +148,6 @@ function addDelivery(tables: MemoryTables, delivery: Delivery): void {
   tables.deliveriesAdded += 1;
   const stored = { n: tables.deliveriesAdded, delivery, availableAtMs: delivery.nextAtMs, lease: 0 };
   deliveries.set(delivery.id, stored);
+  if (delivery.emitsOutcome) countCaused(tables, delivery.root ?? delivery.event);
   if (delivery.status === "pending") pending.set(delivery.id, stored);
 }

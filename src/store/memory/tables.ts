@@ -26,6 +26,8 @@ export function emptyTables() {
     /** By seq - 1; undefined = purged. */
     log: [] as (EventEntry | undefined)[],
     byId: new Map<string, EventEntry>(),
+    /** By the event with which a chain of causes began: how many events it has caused. */
+    caused: new Map<string, number>(),
     undecided: new Map<string, EventEntry>(),
     dedupe: new Map<string, Omit<DedupeKey, "key"> & { id: string }>(),
     marks: new Map<string, Json>(),

@@ -49,6 +49,7 @@ export interface SqliteFile {
 const READS: ReadonlySet<Method> = new Set([
   "mark",
   "instances",
+  "caused",
   "refusals",
   "definition",
   "policy",

@@ -47,6 +47,15 @@ const CANCEL_DELIVERY = `
   where id = ?
     and status = 'pending'`;
 
+/** Only for roots that are kept, with which the count goes again. */
+const COUNT_CAUSED = `
+  insert into caused (root, n)
+  select id, 1
+  from events
+  where id = ?
+  on conflict (root) do update
+  set n = n + 1`;
+
 const INSTANCE = `
   select ${INSTANCE_COLUMNS}
   from instances
@@ -97,6 +106,7 @@ function decisionWriter(prepare: Prepare): (decision: DecisionRow) => void {
   const cancelTimer = prepare(CANCEL_TIMER);
   const setTimer = prepare(SET_TIMER);
   const cancelDelivery = prepare(CANCEL_DELIVERY);
+  const countCaused = causedCounter(prepare);
   return (decision) => {
     // Cancelled before set: a state that is entered again cancels its timer and sets it again.
     for (const { machine, key, id } of decision.timersCancelled) cancelTimer.run(machine, key, id);
@@ -104,9 +114,17 @@ function decisionWriter(prepare: Prepare): (decision: DecisionRow) => void {
       setTimer.run(machine, key, id, step, dueAtMs, causedBy);
     }
     // Added before cancelled: two signals of one event may start a call and cancel it.
-    for (const delivery of decision.deliveries) addDelivery(delivery);
+    for (const delivery of decision.deliveries) if (addDelivery(delivery)) countCaused(delivery.outcomeRoot);
     for (const id of decision.cancelled) cancelDelivery.run(decision.decidedAtMs, id);
-    for (const emitted of decision.emitted) append(emitted);
+    const appended = decision.emitted.filter((emitted) => !append(emitted).duplicate);
+    for (const { root } of appended) countCaused(root);
+  };
+}
+
+function causedCounter(prepare: Prepare): (root: string | null) => void {
+  const count = prepare(COUNT_CAUSED);
+  return (root) => {
+    if (root !== null) count.run(root);
   };
 }
 
@@ -121,10 +139,25 @@ function instanceWriter(prepare: Prepare): (row: InstanceRow) => boolean {
   };
 }
 
-function deliveryWriter(prepare: Prepare): (row: DeliveryRow) => void {
+/** False = a delivery with this id exists and is kept as it is. */
+function deliveryWriter(prepare: Prepare): (row: DeliveryRow) => boolean {
   const add = prepare(ADD_DELIVERY);
   return (row) => {
     const { id, event, action, connection, status, nextAtMs, settledAtMs, attempts, result, error, body } = row;
-    add.run(id, event, action, connection, status, nextAtMs, nextAtMs, settledAtMs, attempts, result, error, body);
+    const values = [
+      id,
+      event,
+      action,
+      connection,
+      status,
+      nextAtMs,
+      nextAtMs,
+      settledAtMs,
+      attempts,
+      result,
+      error,
+      body,
+    ];
+    return add.run(...values).changes === 1;
   };
 }

@@ -22,6 +22,11 @@ const ADD_PAYLOAD = `
   insert into payloads (seq, data)
   values (?, ?)`;
 
+const CAUSED = `
+  select n
+  from caused
+  where root = ?`;
+
 const KEEP_KEY = `
   insert into dedupe (key, seq, until_ms, while_kept, id)
   values (?, ?, ?, ?, ?)
@@ -85,12 +90,14 @@ export function logTables(prepare: Prepare) {
   const append = appender(prepare);
   const saveMark = prepare(SAVE_MARK);
   const mark = prepare<{ value: string }>(MARK);
+  const caused = prepare<{ n: number }>(CAUSED);
   return {
     append(rows: readonly EventRow[], newMark?: { source: string; value: string }): Appended[] {
       if (newMark !== undefined) saveMark.run(newMark.source, newMark.value);
       return rows.map(append);
     },
     mark: (source: string) => mark.get(source)?.value,
+    caused: (roots: readonly string[]) => roots.map((root) => caused.get(root)?.n ?? 0),
     claim: claimer(prepare),
   };
 }

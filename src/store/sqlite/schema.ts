@@ -202,6 +202,16 @@ export const SCHEMA_MIGRATIONS: readonly string[] = [
   create index deliveries_untried on deliveries (connection, wake_at_ms) where status = 'pending' and attempts = '[]';
   create index deliveries_tried on deliveries (connection, wake_at_ms) where status = 'pending' and attempts <> '[]';
   `,
+  // How many events the one with which a chain of causes began has caused.
+  `
+  create table caused (
+    root text primary key,
+    n integer not null
+  ) without rowid;
+  create trigger caused_gone after delete on events begin
+    delete from caused where root = old.id;
+  end;
+  `,
 ];
 
 /** Runs the migrations that the file has not run, in one transaction, one process at a time. SB0702 when the file is of a newer version. */

@@ -53,6 +53,7 @@ function log(ask: Ask): Log {
       return { lane: LANE, fence, ids, events: events.map(eventOf) };
     },
     instances: async (keys) => (await ask("instances", keys.map(instanceKeyRow))).map(instanceOf),
+    caused: async (roots) => ask("caused", [...roots]),
     commit: async (decisions, { lane, fence }) => ask("commit", decisions.map(decisionRow), { lane, fence }),
   };
 }
