@@ -89,7 +89,7 @@ export function createSingleFlight(clock: Clock): SingleFlight {
 
   function addFailure(key: string, error: unknown, failMs: number): void {
     failures.delete(key);
-    failures.set(key, { error, untilMs: clock.now() + failMs });
+    failures.set(key, { error, untilMs: clock.monotonic() + failMs });
     // A Map keeps insertion order: the oldest failure is removed first.
     for (const oldest of failures.keys()) {
       if (failures.size <= FAILURES_MAX) break;
@@ -100,7 +100,7 @@ export function createSingleFlight(clock: Clock): SingleFlight {
   return {
     async join(key, failMs = 0, load) {
       const failure = failures.get(key);
-      if (failure && clock.now() < failure.untilMs) throw failure.error;
+      if (failure && clock.monotonic() < failure.untilMs) throw failure.error;
       const flightOfKey = flights.get(key);
       if (flightOfKey !== undefined) return flightOfKey;
       const isCurrent = () => flights.get(key) === flight;

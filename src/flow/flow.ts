@@ -15,6 +15,7 @@ import { createWakeUp, type Loop, type Round, startLoop } from "./loop.ts";
 import { createPurge } from "./purge.ts";
 import { createReceiver, type Receiver, type ReceiverDeps } from "./receive.ts";
 import { fireTimers, startSchedules, type TickDeps } from "./tick.ts";
+import { createWallClockWatch } from "./wall-clock.ts";
 
 /** More rounds than a burst of events needs; after them the events cause each other without end. */
 const SETTLE_ROUNDS_MAX = 1_000;
@@ -76,10 +77,17 @@ export function createFlow(parts: FlowParts): Flow {
   };
   const accept = createAccept(intake);
   const deliver = createDeliver({ ...parts, reported: wakeUps.advance.wake, freed: wakeUps.deliver.wake });
+  const watchWallClock = createWallClockWatch(parts);
   const rounds = {
     advance: () => advance.round(),
-    tick: () => fireTimers(intake),
-    deliver: () => deliver.round(),
+    tick: async () => {
+      await watchWallClock();
+      return await fireTimers(intake);
+    },
+    deliver: async () => {
+      await watchWallClock();
+      return await deliver.round();
+    },
   };
 
   const wake = () => {

@@ -59,6 +59,9 @@ export interface Settlement {
  */
 export type Settled = "kept" | "late";
 
+/** Where a walk over what waits goes on. */
+export type WaitPosition = { deliveries: number } | { timersMs: number };
+
 /** Each method is one transaction: all of it, or none; durable on return. Rejects with SB0701 when the disk or server fails, never for data. */
 export interface Queue {
   /** Timers whose time has come, oldest first. They are not leased: they are given out until they are fired. */
@@ -72,6 +75,11 @@ export interface Queue {
    * the attempt, and is reported all the same.
    */
   settle(settlements: readonly Settlement[]): Promise<readonly Settled[]>;
+  /**
+   * The wall clock was set back by `byMs` to `nowMs`: pending deliveries, leases and timers that were stored while it ran ahead fall due that
+   * much earlier. One call looks at some of them; `next` = where to go on, absent at the end.
+   */
+  setBack(clock: { byMs: number; nowMs: number }, from?: WaitPosition): Promise<{ next?: WaitPosition }>;
   /** A dead or cancelled delivery becomes pending again, with a fresh allowance of attempts beside those it had; false when it is in another state. */
   retry(id: string, nowMs: number): Promise<boolean>;
 }

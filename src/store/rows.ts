@@ -22,6 +22,9 @@ export const REFUSALS_MAX = 1_000;
 /** The fence of a node that does not hold the lane; the fence of a holder is at least 1. */
 export const NO_FENCE = 0;
 
+/** A lease that ends later than any lease does by this much is of a clock that ran ahead. */
+export const CLOCK_STEP_MS = 60_000;
+
 /** Most bytes of JSON text in one result of `scan`, which holds at least one event. */
 export const SCAN_BYTES = 8 * 1024 * 1024;
 

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type Attempt, actionParts, type Delivery } from "../../src/model.ts";
 import type { DueDeliveries, LeaseOptions } from "../../src/ports/queue.ts";
 import type { Store } from "../../src/ports/store.ts";
-import { ARRIVAL_MS, decision, delivery, newEvent, timer } from "../support/nouns.ts";
+import { ARRIVAL_MS, decision, delivery, instance, newEvent, timer } from "../support/nouns.ts";
 import { commit, LEASE, load, STORES, undecided } from "../support/stores.ts";
 
 const A = { machine: "gate", key: "a" };
@@ -196,6 +196,35 @@ describe.each(STORES)("$name store", ({ open }) => {
       await pending(at("dlv_1", 0));
       (await leaseOne(0)).delivery.params.text = "changed";
       expect(await store.delivery("dlv_1")).toEqual(at("dlv_1", 0));
+    });
+  });
+
+  describe("setBack", () => {
+    const walk = async (clock: { byMs: number; nowMs: number }) => {
+      let from = (await store.setBack(clock)).next;
+      while (from !== undefined) from = (await store.setBack(clock, from)).next;
+    };
+
+    test("deliveries and leases of a clock that ran ahead fall due that much earlier; what was stored before keeps its time", async () => {
+      const ahead = { createdAtMs: ARRIVAL_MS + 5_000 };
+      await pending(at("early", 9_000), { ...at("ahead", 9_000), ...ahead }, { ...at("leased", 5_000), ...ahead });
+      expect(idsOf(await lease(5_000))).toEqual(["leased"]);
+      await walk({ byMs: 4_000, nowMs: ARRIVAL_MS + 1_000 });
+      const times = async (id: string) => (await store.delivery(id))!.nextAtMs - ARRIVAL_MS;
+      expect([await times("early"), await times("ahead"), await times("leased")]).toEqual([9_000, 5_000, 1_000]);
+      expect(idsOf(await lease(1_999))).toEqual([]);
+      expect(await leaseOne(2_000)).toMatchObject({ delivery: { id: "leased" }, interrupted: true });
+    });
+
+    test("timers that a step set while the clock ran ahead fall due that much earlier", async () => {
+      await given("evt_1");
+      const instances = [instance("a", 1, { updatedAtMs: ARRIVAL_MS + 5_000 }), instance("b", 1)];
+      const dueAtMs = ARRIVAL_MS + 9_000;
+      const timersSet = [timer("t", { dueAtMs }), timer("t", { key: "b", dueAtMs }), timer("due", { dueAtMs: 7 })];
+      await commit(store, [decision("evt_1", { instances, timersSet })]);
+      await walk({ byMs: 4_000, nowMs: ARRIVAL_MS + 1_000 });
+      const dueOf = async (key: string) => (await store.timersOf({ ...A, key })).map((one) => one.dueAtMs - ARRIVAL_MS);
+      expect([await dueOf("a"), await dueOf("b")]).toEqual([[7 - ARRIVAL_MS, 5_000], [9_000]]);
     });
   });
 

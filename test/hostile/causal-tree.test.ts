@@ -43,7 +43,7 @@ async function sendAfterSpending(world: World, store: Store, spent: number): Pro
   const emitted = Array.from({ length: spent }, (_, i) => newEvent(`evt_spent_${i}`, { type: "x.none", root }));
   await commit(store, [decision("evt_spender", { emitted })]);
   // Until the lane is free again.
-  world.clock.wind(11_000);
+  world.clock.advance(11_000);
   return { root, spent };
 }
 
@@ -74,7 +74,7 @@ describe("an event that multiplies", () => {
     for (let restarts = 0; restarts < 10; restarts++) {
       await world.flow().rounds.advance();
       world.restart(store);
-      world.clock.wind(11_000);
+      world.clock.advance(11_000);
     }
     await world.settle();
     expect(spent + (await causedBy(store, root))).toBe(LIMITS.causedEvents);
@@ -190,7 +190,7 @@ states:
     for (let restarts = 0; restarts < 4; restarts++) {
       await world.flow().rounds.advance();
       world.restart(store);
-      world.clock.wind(11_000);
+      world.clock.advance(11_000);
       await world.send(list());
     }
     await world.settle();
@@ -212,7 +212,7 @@ states:
     await world.send(list());
     await world.flow().rounds.advance();
     const other = createWorld({ store, files: { "rules/a.yaml": "[]" }, clock: world.clock });
-    world.clock.wind(11_000);
+    world.clock.advance(11_000);
     await other.settle();
     expect(problemsOf(await logOf(store)).map(({ message }) => message)).toEqual([
       'The rule "each" is gone: nothing was done for its items 100 to 199',

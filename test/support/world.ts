@@ -25,7 +25,7 @@ export interface Seen {
 }
 
 /** Decides what the outside answers; `taken: false` = the request never had an effect. */
-export type Answering = (seen: Seen) => { taken: boolean; outcome: Outcome };
+export type Answering = (seen: Seen) => { taken: boolean; outcome: Outcome | Promise<Outcome> };
 
 export interface World {
   clock: WoundClock;

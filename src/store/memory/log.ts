@@ -1,7 +1,7 @@
 /** Appending, claiming and committing, in memory. */
 import { type Decision, type DedupeKey, type Delivery, instanceAddress, type NewEvent } from "../../model.ts";
 import type { Appended, ClaimOptions, Committed, Log } from "../../ports/log.ts";
-import { NO_FENCE, receivedAtMs } from "../rows.ts";
+import { CLOCK_STEP_MS, NO_FENCE, receivedAtMs } from "../rows.ts";
 import { type EventEntry, type MemoryTables, tellListeners } from "./tables.ts";
 
 export function memoryLog(tables: MemoryTables): Log {
@@ -78,7 +78,9 @@ function claimLane(
     if (hasEvents && lane.untilMs - nowMs < leaseMs / 2) lane.untilMs = nowMs + leaseMs;
     return true;
   }
-  if (lane.owner !== undefined && !(hasEvents && lane.untilMs <= nowMs)) return false;
+  // No lease ends that late, unless the clock was set back since.
+  const hasEnded = lane.untilMs <= nowMs || lane.untilMs > nowMs + leaseMs + CLOCK_STEP_MS;
+  if (lane.owner !== undefined && !(hasEvents && hasEnded)) return false;
   Object.assign(lane, { owner: node, fence: lane.fence + 1, untilMs: nowMs + leaseMs });
   return true;
 }

@@ -29,6 +29,20 @@ export function memoryQueue(tables: MemoryTables): Queue {
     },
     lease: async (nowMs, options) => lease(tables, nowMs, options),
     settle: async (settlements) => structuredClone(settlements).map((settlement) => settle(tables, settlement)),
+    async setBack({ byMs, nowMs }) {
+      for (const stored of pending.values()) {
+        const { delivery, availableAtMs } = stored;
+        const storedAtMs = delivery.attempts.at(-1)?.atMs ?? delivery.createdAtMs;
+        if (availableAtMs <= nowMs || (storedAtMs <= nowMs && availableAtMs === delivery.nextAtMs)) continue;
+        stored.availableAtMs -= byMs;
+        stored.delivery = { ...delivery, nextAtMs: delivery.nextAtMs - byMs };
+      }
+      for (const timer of timers.values()) {
+        const updatedAtMs = tables.instances.get(instanceAddress(timer))?.instance.updatedAtMs ?? 0;
+        if (timer.dueAtMs > nowMs && updatedAtMs > nowMs) timer.dueAtMs -= byMs;
+      }
+      return {};
+    },
     /** The delivery starts again: earlier attempts and the last error stay readable and no longer count. */
     async retry(id, nowMs) {
       const stored = deliveries.get(id);

@@ -1,6 +1,6 @@
 /** The log: events are appended once, and claimed in order by the node that holds the lane. Synchronous; runs inside the caller's transaction. */
 import type { Appended, ClaimOptions } from "../../ports/log.ts";
-import { type EventRow, NO_FENCE, type StoredEventRow } from "../rows.ts";
+import { CLOCK_STEP_MS, type EventRow, NO_FENCE, type StoredEventRow } from "../rows.ts";
 import { EVENT, type Prepare } from "./prepare.ts";
 
 const LIVE_COPY = `
@@ -137,7 +137,9 @@ function laneHolder(prepare: Prepare) {
       if (hasEvents && untilMs - nowMs < leaseMs / 2) holdLane.run(node, fence, nowMs + leaseMs, LANE);
       return fence;
     }
-    if (owner !== null && !(hasEvents && untilMs <= nowMs)) return undefined;
+    // No lease ends that late, unless the clock was set back since.
+    const hasEnded = untilMs <= nowMs || untilMs > nowMs + leaseMs + CLOCK_STEP_MS;
+    if (owner !== null && !(hasEvents && hasEnded)) return undefined;
     holdLane.run(node, fence + 1, nowMs + leaseMs, LANE);
     return fence + 1;
   };

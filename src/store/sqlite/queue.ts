@@ -1,9 +1,12 @@
 /** Timers and deliveries until they are due. Synchronous; runs inside the caller's transaction. */
 import type { Timer } from "../../model.ts";
-import type { LeaseOptions, LeaseOrder, Settled } from "../../ports/queue.ts";
+import type { LeaseOptions, LeaseOrder, Settled, WaitPosition } from "../../ports/queue.ts";
 import type { DeliveryRow, EventRow, SettlementRow } from "../rows.ts";
 import { appender } from "./log.ts";
 import { DELIVERY_COLUMNS, type Prepare } from "./prepare.ts";
+
+/** Rows that one call looks at when the clock was set back. */
+const SET_BACK_WINDOW = 1_000;
 
 /** Pending deliveries are in two indexes; each condition is that of one index. */
 const UNTRIED = "status = 'pending' and attempts = '[]'";
@@ -91,6 +94,47 @@ const RETRY = `
   where id = ?
     and status in ('dead', 'cancelled')`;
 
+/** What was stored by a clock that ran ahead; a lease is always of the clock that ran last. */
+const SET_BACK_DELIVERIES = `
+  update deliveries
+  set next_at_ms = next_at_ms - :byMs, wake_at_ms = wake_at_ms - :byMs
+  where n > :after
+    and n <= :last
+    and status = 'pending'
+    and wake_at_ms > :nowMs
+    and (
+      wake_at_ms > next_at_ms
+      or coalesce(json_extract(attempts, '$[#-1].atMs'), json_extract(body, '$.createdAtMs')) > :nowMs
+    )`;
+
+const NEWEST_DELIVERY = `
+  select max(n) as n
+  from deliveries`;
+
+/** A timer has no time of its own at which it was set: the step that set it changed its instance. */
+const SET_BACK_TIMERS = `
+  update timers
+  set due_at_ms = due_at_ms - :byMs
+  where due_at_ms > :after
+    and due_at_ms <= :last
+    and exists (
+      select 1
+      from instances
+      where instances.machine = timers.machine
+        and instances.key = timers.key
+        and instances.updated_at_ms > :nowMs
+    )`;
+
+const LAST_TIMER_OF_WINDOW = `
+  select max(due_at_ms) as atMs
+  from (
+    select due_at_ms
+    from timers
+    where due_at_ms > ?
+    order by due_at_ms
+    limit ${SET_BACK_WINDOW}
+  )`;
+
 export type LeasedRow = DeliveryRow & { lease: number; interrupted: boolean };
 
 export function queueTables(prepare: Prepare) {
@@ -111,8 +155,28 @@ export function queueTables(prepare: Prepare) {
       return isClaimed;
     },
     lease: leaser(prepare),
+    setBack: clockSetter(prepare),
     settle: (rows: readonly SettlementRow[]) => rows.map(settle),
     retry: (id: string, nowMs: number) => retry.run(nowMs, nowMs, id).changes === 1,
+  };
+}
+
+function clockSetter(prepare: Prepare) {
+  const setBackDeliveries = prepare(SET_BACK_DELIVERIES);
+  const newestDelivery = prepare<{ n: number | null }>(NEWEST_DELIVERY);
+  const setBackTimers = prepare(SET_BACK_TIMERS);
+  const lastOfWindow = prepare<{ atMs: number | null }>(LAST_TIMER_OF_WINDOW);
+  return (clock: { byMs: number; nowMs: number }, from: WaitPosition = { deliveries: 0 }): { next?: WaitPosition } => {
+    if ("deliveries" in from) {
+      const last = from.deliveries + SET_BACK_WINDOW;
+      setBackDeliveries.run({ ...clock, after: from.deliveries, last });
+      const isEnd = last >= (newestDelivery.get()?.n ?? 0);
+      return { next: isEnd ? { timersMs: clock.nowMs } : { deliveries: last } };
+    }
+    const last = lastOfWindow.get(from.timersMs)?.atMs ?? null;
+    if (last === null) return {};
+    setBackTimers.run({ ...clock, after: from.timersMs, last });
+    return { next: { timersMs: last } };
   };
 }
 

@@ -79,6 +79,7 @@ function queue(ask: Ask): Queue {
       };
     },
     settle: async (settlements) => ask("settle", settlements.map(settlementRow)),
+    setBack: async (clock, from) => ask("setBack", clock, from),
     retry: async (id, nowMs) => ask("retry", id, nowMs),
   };
 }
