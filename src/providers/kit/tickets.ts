@@ -31,7 +31,7 @@ export interface TicketOptions {
   branch?: boolean;
 }
 
-/** The keys in order of appearance, each once; the log keeps the first of them. */
+/** The keys in order of appearance, each once; the log keeps the first LIMITS.tickets of them. */
 export function ticketKeys(texts: string | readonly string[], options: TicketOptions = {}): string[] {
   const keys = new Set<string>();
   for (const text of typeof texts === "string" ? [texts] : texts) {
