@@ -1,6 +1,6 @@
 /**
  * Builds dist/: the code and its libraries in few files, because opening many is most of a start. What is found by its path stays a file
- * of its own: the process, the store's thread, and each provider. Native and seldom used libraries stay in node_modules.
+ * of its own: the process, the threads, and each provider. Native and seldom used libraries stay in node_modules.
  */
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -9,7 +9,7 @@ import { build, type Metafile } from "esbuild";
 
 process.chdir(dirname(fileURLToPath(import.meta.url)));
 const EXTERNAL = ["better-sqlite3", "elkjs"];
-const ENTRIES = ["src/main.ts", "src/package.ts", "src/store/sqlite/worker.ts"];
+const ENTRIES = ["src/main.ts", "src/package.ts", "src/store/sqlite/worker.ts", "src/policy/worker.ts"];
 /** Bundled CommonJS libraries ask for Node's modules this way. */
 const REQUIRE =
   'import { createRequire as requireFrom } from "node:module"; const require = requireFrom(import.meta.url);';

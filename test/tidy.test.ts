@@ -53,7 +53,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   rehearsal: [...BASE, "ports", "core", "yaml", "flow", "policy"],
   log: ["model", "ports"],
   config: [...BASE, "ports", "core", "yaml"],
-  policy: [...BASE, "ports", "core", "config", "operations", "yaml"],
+  policy: [...BASE, "ports", "core", "config", "operations", "package", "yaml"],
   web: [...BASE, "ports", "core", "flow", "operations", "api", "log"],
   engine: ["*"],
   schemas: ["*"],

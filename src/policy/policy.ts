@@ -4,7 +4,7 @@ import { validatorFor } from "../core/check.ts";
 import { lint } from "../core/lint/lint.ts";
 import { lintMachine } from "../core/lint/machines.ts";
 import { type CompiledMachine, compileMachine } from "../core/machine/file/compile.ts";
-import { createRuleSet, type RuleSet } from "../core/match/rule-set.ts";
+import { createRuleSet, createRuleSetBuilder, type RuleSet } from "../core/match/rule-set.ts";
 import { type CompiledRule, type CompileEnv, compileRule } from "../core/match/rules.ts";
 import { type ActionForm, compileValue } from "../core/render.ts";
 import { type Diagnostic, nearest, newDiagnostic, newWarning, type Path } from "../errors.ts";
@@ -45,10 +45,74 @@ export function compilePolicy(
   files: PolicyFiles,
   env: PolicyEnv,
 ): { policy?: Policy; diagnostics: Diagnostic[]; contents: Contents } {
+  const { revision, rules, machines, ...rest } = compileFiles(files, env);
+  if (revision === undefined) return rest;
+  const set = createRuleSet(rules.map(({ rule }) => rule));
+  return { policy: { revision, rules: set, machines, files, vars: env.vars }, ...rest };
+}
+
+/** Files that have no error, in parts that can be sent to another thread and compiled there once more without reading a file. */
+export interface PolicyParts {
+  revision: string;
+  machines: { id: string; definition: Json }[];
+  rules: WrittenRule[];
+}
+
+export interface WrittenRule {
+  file: string;
+  index: number;
+  rule: Rule;
+}
+
+/** What compilePolicy says of the files; no parts when there is an error. */
+export function checkPolicy(files: PolicyFiles, env: PolicyEnv): { parts?: PolicyParts; diagnostics: Diagnostic[] } {
+  const { revision, rules, written, diagnostics } = compileFiles(files, env);
+  if (revision === undefined) return { diagnostics };
+  const ofRules = rules.map(({ file, index, rule }) => ({ file, index, rule: rule.rule }));
+  return { diagnostics, parts: { revision, machines: written, rules: ofRules } };
+}
+
+/** Takes parts one after the other; their files have no error. */
+export function createPolicyBuilder(files: PolicyFiles, env: PolicyEnv, machineIds: readonly string[]) {
+  const templates = templatesOf(files);
+  const machines = new Map<string, CompiledMachine>();
+  const rules = createRuleSetBuilder();
+  const ids = new Set(machineIds);
+  // Places are asked for seldom, and reading a large file is much work.
+  const yamls = new Map<string, YamlFile>();
+  const yamlOf = (name: string): YamlFile => {
+    const yaml = yamls.get(name) ?? readYaml(name, files[name] ?? "");
+    yamls.set(name, yaml);
+    return yaml;
+  };
+  return {
+    addMachine({ id, definition }: PolicyParts["machines"][number]): void {
+      const { machine } = compileMachine(definition, { id, templates, actions: env.actions, vars: env.vars });
+      if (machine !== undefined) machines.set(id, machine);
+    },
+    addRule({ file, index, rule: written }: WrittenRule): void {
+      const place = (path: Path) => placeOf(file, yamlOf(file), [index, ...path]);
+      const { rule } = compileRule(written, { templates, actions: env.actions, machines: ids, place });
+      if (rule !== undefined) rules.add(rule);
+    },
+    policy: (revision: string): Policy => ({ revision, rules: rules.ruleSet(), machines, files, vars: env.vars }),
+  };
+}
+
+interface CompiledFiles {
+  /** Absent when there is an error. */
+  revision?: string;
+  rules: PlacedRule[];
+  machines: ReadonlyMap<string, CompiledMachine>;
+  /** The machines as they are written. */
+  written: PolicyParts["machines"];
+  diagnostics: Diagnostic[];
+  contents: Contents;
+}
+
+function compileFiles(files: PolicyFiles, env: PolicyEnv): CompiledFiles {
   const names = Object.keys(files).toSorted();
-  const templates = new Map(
-    names.filter(isTemplateFile).map((name) => [templateName(name), withoutLineEnd(files[name] ?? "")]),
-  );
+  const templates = templatesOf(files);
   const machineFiles = names.filter(isMachineFile).map((name) => parseFile(name, files));
   const machines = compileMachines(machineFiles, templates, env);
   const ids = new Set(machineFiles.map(({ name }) => machineId(name)));
@@ -62,13 +126,19 @@ export function compilePolicy(
     ...(env.lint ? [...lintRules(rules.compiled), ...lintMachines(machines.placed, rules.compiled)] : []),
   ];
   const diagnostics = sortedByPlace(all, names);
-  if (diagnostics.some(({ severity }) => severity === "error")) return { diagnostics, contents };
+  const written = machineFiles.map(({ name, yaml }) => ({ id: machineId(name), definition: yaml.value ?? null }));
+  const compiled = { rules: rules.compiled, machines: machines.byId, written, diagnostics, contents };
+  if (diagnostics.some(({ severity }) => severity === "error")) return compiled;
   const revision = createHash("sha256")
     .update(JSON.stringify([names.map((name) => [name, files[name]]), [...env.actions.keys()].toSorted()]))
     .digest("hex")
     .slice(0, 12);
-  const set = createRuleSet(rules.compiled.map(({ rule }) => rule));
-  return { policy: { revision, rules: set, machines: machines.byId, files, vars: env.vars }, diagnostics, contents };
+  return { ...compiled, revision };
+}
+
+function templatesOf(files: PolicyFiles): ReadonlyMap<string, string> {
+  const names = Object.keys(files).filter(isTemplateFile).toSorted();
+  return new Map(names.map((name) => [templateName(name), withoutLineEnd(files[name] ?? "")]));
 }
 
 /** `rules/templates/mail/late.hbs` → `mail/late`. */
@@ -150,6 +220,8 @@ interface PlacedMachine {
 // ---------------------------------------------------------------- rules
 
 interface PlacedRule {
+  file: string;
+  index: number;
   rule: CompiledRule;
   /** Places a diagnostic of this rule; its path starts at the rule. */
   place(diagnostic: Diagnostic): Diagnostic;
@@ -182,7 +254,7 @@ function compileRules(
         placed(name, yaml, { ...diagnostic, path: [index, ...(diagnostic.path ?? [])] });
       const result = compileOne(written, { ...env, place: (path) => placeOf(name, yaml, [index, ...path]) });
       diagnostics.push(...[...result.diagnostics, ...duplicateId(written, firsts, place)].map(place));
-      if (result.rule !== undefined) compiled.push({ rule: result.rule, place });
+      if (result.rule !== undefined) compiled.push({ file: name, index, rule: result.rule, place });
     }
     // Before the next file is read: the syntax trees of all files at once are most of the memory of a large policy.
     yaml.forget();

@@ -11,6 +11,7 @@ import type { Clock } from "../ports/clock.ts";
 import type { Observer } from "../ports/observe.ts";
 import type { Provider } from "../ports/provider.ts";
 import type { Store } from "../ports/store.ts";
+import { compileBeside } from "./beside.ts";
 import { compilePolicy, type Policy, type PolicyFiles, readPolicyFiles } from "./policy.ts";
 
 /** Earlier policies that stay compiled: events of the same time are often explained one after another. */
@@ -41,10 +42,11 @@ export interface PolicyHolderDeps {
 async function loadPolicy(
   { config, store, clock }: PolicyHolderDeps,
   actions: Actions,
+  compile: typeof compileBeside | typeof compilePolicy,
 ): Promise<{ policy?: Policy; diagnostics: Diagnostic[] }> {
   try {
     const files = await readPolicyFiles(config.dir);
-    const compiled = compilePolicy(files, { actions, vars: config.vars });
+    const compiled = await compile(files, { actions, vars: config.vars });
     if (compiled.policy) await keep(store, compiled.policy, clock.now());
     return compiled;
   } catch (error) {
@@ -58,8 +60,8 @@ async function loadPolicy(
 export async function holdPolicy(deps: PolicyHolderDeps): Promise<PolicyHolder> {
   const { config, store, clock, observe } = deps;
   const actions = actionCatalogue(config.connections, deps.providers);
-  const load = () => loadPolicy(deps, actions);
-  const first = await load();
+  // Nobody waits for anything yet at the start, so that a thread would only cost.
+  const first = await loadPolicy(deps, actions, compilePolicy);
   if (!first.policy) {
     const [problem] = first.diagnostics.filter(({ severity }) => severity === "error");
     const place = problem?.file === undefined ? "" : ` (${problem.file}:${problem.line}:${problem.col})`;
@@ -69,7 +71,7 @@ export async function holdPolicy(deps: PolicyHolderDeps): Promise<PolicyHolder> 
   let policy = first.policy;
   let report = reportOf(policy, clock.now(), first.diagnostics);
   const reload = async (): Promise<PolicyReport> => {
-    const next = await load();
+    const next = await loadPolicy(deps, actions, compileBeside);
     observe({
       kind: "policy",
       ok: next.policy !== undefined,

@@ -139,6 +139,19 @@ describe("serve, while its files change", () => {
     expect(await running()).toBe(2);
   });
 
+  test("a file of many rules goes live as well, and its removal too", async () => {
+    const { rules } = await policy();
+    const many = Array.from(
+      { length: 400 },
+      (_, i) => `- { id: many-${i}, event: github.none, do: [{ sink.request: { method: POST, json: {} } }] }\n`,
+    );
+    write("rules/many.yaml", many.join(""));
+    await until("the many rules run", async () => (await policy()).rules === rules + 400);
+    expect(await running()).toBe(2);
+    rmSync(join(folder, "rules/many.yaml"));
+    await until("they run no more", async () => (await policy()).rules === rules);
+  });
+
   test("SIGHUP loads too, and says so even when nothing changed", async () => {
     const output = listen();
     served.child.kill("SIGHUP");

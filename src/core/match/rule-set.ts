@@ -33,8 +33,25 @@ export interface RuleSet {
 
 /** Rules in their order. After a rule with `stop` that matches no further rule is considered; an observed rule stops nothing. */
 export function createRuleSet(rules: readonly CompiledRule[]): RuleSet {
+  const builder = createRuleSetBuilder();
+  for (const rule of rules) builder.add(rule);
+  return builder.ruleSet();
+}
+
+/** The same, rule by rule: many at once would hold up everything else. */
+export function createRuleSetBuilder(): { add(rule: CompiledRule): void; ruleSet(): RuleSet } {
   const index = createRuleIndex();
-  index.add(rules.map((rule, rank) => ({ rule, rank })));
+  const rules: CompiledRule[] = [];
+  return {
+    add(rule) {
+      index.add([{ rule, rank: rules.length }]);
+      rules.push(rule);
+    },
+    ruleSet: () => ruleSetOver(rules, index),
+  };
+}
+
+function ruleSetOver(rules: readonly CompiledRule[], index: RuleIndex): RuleSet {
   const byId = new Map(rules.map((rule) => [rule.id, rule]));
   return {
     rules,

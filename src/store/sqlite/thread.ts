@@ -1,7 +1,7 @@
 /** The thread that owns the file, as the main thread uses it: requests are sent together, responses resolve their promises. */
-import { Worker } from "node:worker_threads";
+import type { Worker } from "node:worker_threads";
 import { SignalboxError } from "../../errors.ts";
-import { CODE, CODE_EXTENSION } from "../../package.ts";
+import { startWorker } from "../../package.ts";
 import type { Ask, StoreRequest } from "./database.ts";
 import type { FromWorker, ToWorker } from "./worker.ts";
 
@@ -12,7 +12,7 @@ interface PendingRequest {
 
 /** The requests of one turn of the event loop are sent together; the thread performs all that wait in one transaction. */
 export async function startThread(path: string): Promise<{ ask: Ask; close(): Promise<void> }> {
-  const worker = workerFor(path);
+  const worker = startWorker("store/sqlite/worker", { workerData: { path } });
   const pending = new Map<number, PendingRequest>();
   let outgoing: StoreRequest[] = [];
   let lastId = 0;
@@ -68,17 +68,6 @@ export async function startThread(path: string): Promise<{ ask: Ask; close(): Pr
       return closing;
     },
   };
-}
-
-/** Starts the compiled worker, or in a source tree one that reads TypeScript. */
-function workerFor(path: string): Worker {
-  const options = { workerData: { path } };
-  if (CODE_EXTENSION !== ".ts") return new Worker(new URL("store/sqlite/worker.js", CODE), options);
-  // Node 20 does not apply --import tsx to the first module of a thread, so that module is written here.
-  const tsx = import.meta.resolve("tsx/esm/api");
-  const url = new URL("store/sqlite/worker.ts", CODE).href;
-  const start = `import("${tsx}").then(({ register }) => { register(); return import("${url}"); })`;
-  return new Worker(start, { ...options, eval: true, execArgv: [] });
 }
 
 function whenOpened(worker: Worker, path: string): Promise<void> {
