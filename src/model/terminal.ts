@@ -8,9 +8,9 @@
 const ACTING = /[\0-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]|\p{Surrogate}/gu;
 
 /** What this program itself writes to order its output: lines, columns and colours. */
-const OWN = /\n|\t/;
+const OWN = /\r?\n|\t/;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: a colour starts with one.
-const OWN_WITH_COLORS = /\n|\t|\u001b\[(?:0|[12]|3[1-46]|1;3[1-46])m/;
+const OWN_WITH_COLORS = /\r?\n|\t|\u001b\[(?:0|[12]|3[1-46]|1;3[1-46])m/;
 
 /** The text on one line, each acting character replaced by `by`, or by its escape (`\u001b`), which is also right within JSON. */
 export function inert(text: string, by?: string): string {

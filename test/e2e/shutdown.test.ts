@@ -167,7 +167,7 @@ test("an engine whose target asks for patience waits: it does not ask its store 
   const target = createServer((request, answer) => {
     requests += 1;
     request.resume();
-    answer.writeHead(503, { "retry-after": "30" }).end();
+    answer.writeHead(429, { "retry-after": "30" }).end();
   });
   await new Promise<void>((resolve) => target.listen(0, "127.0.0.1", resolve));
   const { port } = target.address() as AddressInfo;

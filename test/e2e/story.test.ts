@@ -166,8 +166,8 @@ describe("the same delivery again", () => {
 });
 
 describe("an outside that fails", () => {
-  test("503 with Retry-After: tried again, not before that time, and then done; others do not ask meanwhile either", async () => {
-    team.sandbox.fault("jira", { path: "/WEB-11", what: { status: 503, headers: { "retry-after": "1" } } });
+  test("429 with Retry-After: tried again, not before that time, and then done; others do not ask meanwhile either", async () => {
+    team.sandbox.fault("jira", { path: "/WEB-11", what: { status: 429, headers: { "retry-after": "1" } } });
     const { id } = await send(11);
     await until("Jira has asked for patience", () => jiraCalls("WEB-11").length > 0);
     await until("it is understood", async () => (await eventOf(id)).deliveries[0]!.attempts.length > 0);
@@ -175,7 +175,7 @@ describe("an outside that fails", () => {
     await team.quiet();
     const [moved] = (await eventOf(id)).deliveries;
     expect(moved?.attempts.map(({ outcome, status }) => [outcome, status])).toEqual([
-      ["retry", 503],
+      ["retry", 429],
       ["done", undefined],
     ]);
     const [first, second] = moved!.attempts;
@@ -184,6 +184,23 @@ describe("an outside that fails", () => {
     expect(moved15!.attempts[0]!.atMs - (first!.atMs + first!.ms)).toBeGreaterThanOrEqual(1_000);
     expect(issue("WEB-11").history).toEqual(["In Review", "Done"]);
     expect(messages("WEB-11")).toHaveLength(1);
+  });
+
+  test("503 with Retry-After: tried again, not before that time, and then done; what only one ticket meets holds no other", async () => {
+    team.sandbox.fault("jira", { path: "/WEB-18", what: { status: 503, headers: { "retry-after": "1" } } });
+    const { id } = await send(18);
+    await until("it is understood", async () => (await eventOf(id)).deliveries[0]?.attempts.length === 1);
+    const other = await send(19);
+    await team.quiet();
+    const [moved] = (await eventOf(id)).deliveries;
+    expect(moved?.attempts.map(({ outcome, status }) => [outcome, status])).toEqual([
+      ["retry", 503],
+      ["done", undefined],
+    ]);
+    const [first, second] = moved!.attempts;
+    expect(second!.atMs - (first!.atMs + first!.ms)).toBeGreaterThanOrEqual(1_000);
+    const [moved19] = (await eventOf(other.id)).deliveries;
+    expect(moved19!.attempts[0]!.atMs).toBeLessThan(second!.atMs);
   });
 
   test("a connection that dies after Jira took the request: the probe sees it, and nothing moves twice", async () => {
@@ -232,7 +249,10 @@ describe("an outside that fails", () => {
     await team.quiet();
     expect(status).toBe(202);
     expect(messages("WEB-14")).toHaveLength(1);
-    expect(await get(`deliveries/${dead!.id}`)).toMatchObject({ status: "done", attempts: [{ outcome: "done" }] });
+    expect(await get(`deliveries/${dead!.id}`)).toMatchObject({
+      status: "done",
+      attempts: [{ outcome: "rejected" }, { outcome: "done" }],
+    });
     expect((await team.api(`/api/v1/deliveries/${dead!.id}/retry`, {})).status).toBe(409);
     expect(await audited("retry")).toEqual([{ who: "local", what: "retry", target: dead!.id }]);
   });
