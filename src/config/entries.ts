@@ -93,7 +93,7 @@ function sourceOf(name: string, entry: SourceFile, source: Source, diagnostics: 
   diagnostics.push(...secretDiagnostics(name, entry, allSecrets.length > 0 || !needsSecret(source, settings)));
   const config: SourceConfig = { name, provider, secrets: allSecrets.filter((each) => each !== ""), settings };
   if (tickets?.projects !== undefined) config.ticketProjects = tickets.projects;
-  const given = (key: "allow" | "trustedProxies") => {
+  const networksAt = (key: "allow" | "trustedProxies") => {
     const texts = entry[key];
     return texts === undefined ? {} : { [key]: networks(texts, [...path, key], diagnostics) };
   };
@@ -103,8 +103,8 @@ function sourceOf(name: string, entry: SourceFile, source: Source, diagnostics: 
     paths: source.kind === "feed" ? [] : [...new Set([`/hooks/${name}`, ...paths.map(withoutEndSlash)])],
     allowPrivate,
     bodyBytesMax: bodyBytes(entry.maxBody, [...path, "maxBody"], diagnostics),
-    ...given("allow"),
-    ...given("trustedProxies"),
+    ...networksAt("allow"),
+    ...networksAt("trustedProxies"),
     ...(windowMs === undefined ? {} : { dedupeWindowMs: windowMs }),
   };
 }

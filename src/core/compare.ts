@@ -59,9 +59,13 @@ interface RuleResults {
 type Caused = readonly [rule: string, effect: RuleEffect];
 
 function plannedResults(event: Event, policy: LoadedPolicy, nowMs: number): RuleResults {
-  const made = planOf(event, policy, nowMs);
-  const caused = [...ofDeliveries(made.deliveries), ...ofSignals(made.steps, policy), ...ofProblems(made.trace)];
-  return resultsOf(event, { trace: made.trace, caused, policy });
+  const planned = planOf(event, policy, nowMs);
+  const caused = [
+    ...ofDeliveries(planned.deliveries),
+    ...ofSignals(planned.steps, policy),
+    ...ofProblems(planned.trace),
+  ];
+  return resultsOf(event, { trace: planned.trace, caused, policy });
 }
 
 /** The trace is the truth; the old policy says what is not kept with it: values of signals, deliveries that were dropped since. */
@@ -70,14 +74,14 @@ function recordedResults(
   policy: LoadedPolicy | undefined,
   nowMs: number,
 ): RuleResults {
-  const made = policy && planOf(event, policy, nowMs);
+  const planned = policy && planOf(event, policy, nowMs);
   const matched = new Set(trace.matched.map(({ rule }) => rule));
   const ids = new Set(trace.deliveries.map(({ id }) => id));
   const deliveriesById = new Map(
-    [...(made?.deliveries ?? []), ...deliveries].map((delivery) => [delivery.id, delivery]),
+    [...(planned?.deliveries ?? []), ...deliveries].map((delivery) => [delivery.id, delivery]),
   );
   const tracedDeliveries = [...deliveriesById.values()].filter(({ id }) => ids.has(id));
-  const signals = made && policy ? ofSignals(made.steps, policy) : ofTransitions(trace);
+  const signals = planned && policy ? ofSignals(planned.steps, policy) : ofTransitions(trace);
   const caused = [
     ...ofDeliveries(tracedDeliveries),
     ...signals.filter(([rule]) => matched.has(rule)),

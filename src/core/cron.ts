@@ -219,21 +219,21 @@ function formatOf(timeZone: string): Intl.DateTimeFormat {
 
 function readExpression(expression: string): { wall: Wall } | { problem: string } {
   const written = expression.trim().toLowerCase();
-  const given = (NICKNAMES.get(written) ?? written).split(/\s+/);
-  if (written.startsWith("@") && given.length === 1) {
+  const fields = (NICKNAMES.get(written) ?? written).split(/\s+/);
+  if (written.startsWith("@") && fields.length === 1) {
     return { problem: `"${expression}" is not a known name; write ${[...NICKNAMES.keys()].join(", ")} or five fields` };
   }
-  if (given.length === 5) given.unshift("0");
-  if (given.length !== FIELDS.length)
-    return { problem: `"${expression}" has ${given.length} fields; cron has 5, or 6 with seconds` };
+  if (fields.length === 5) fields.unshift("0");
+  if (fields.length !== FIELDS.length)
+    return { problem: `"${expression}" has ${fields.length} fields; cron has 5, or 6 with seconds` };
   const values: Partial<Record<FieldName, ReadonlySet<number>>> = {};
   for (const [i, field] of FIELDS.entries()) {
-    const text = given[i] ?? "";
+    const text = fields[i] ?? "";
     const parts = text.split(",").map((part) => valuesOf(part, field));
     if (parts.includes(undefined)) return { problem: fieldProblem(text, field) };
     values[field.name] = new Set(parts.flatMap((part = []) => part));
   }
-  const [, , hour = "", day = "", , weekday = ""] = given;
+  const [, , hour = "", day = "", , weekday = ""] = fields;
   const isEitherDay = !day.startsWith("*") && !weekday.startsWith("*");
   const isInterval = hour.startsWith("*") || values.hour?.size === 24;
   return { wall: { values: values as Wall["values"], isInterval, isEitherDay } };

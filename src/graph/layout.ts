@@ -95,7 +95,7 @@ const OPTIONS: LayoutOptions = {
 };
 
 /** Lays graphs out and caches the latest layouts: a machine is drawn far more often than it changes. */
-export function createLayouts({ kept = 50 }: { kept?: number } = {}): (graph: Graph) => Promise<Layout> {
+export function createLayouts({ layoutsMax = 50 }: { layoutsMax?: number } = {}): (graph: Graph) => Promise<Layout> {
   const answers = new Map<string, Promise<ElkNode>>();
   /** Rejects with SB0108 when there are too many transitions. Tens of milliseconds for a few states, seconds for hundreds. */
   return async (graph) => {
@@ -107,7 +107,7 @@ export function createLayouts({ kept = 50 }: { kept?: number } = {}): (graph: Gr
     answers.delete(key);
     answers.set(key, answer);
     const [oldest] = answers.keys();
-    if (oldest !== undefined && answers.size > kept) answers.delete(oldest);
+    if (oldest !== undefined && answers.size > layoutsMax) answers.delete(oldest);
     try {
       return read(await answer, plan);
     } catch (error) {

@@ -29,7 +29,7 @@ const BADGE_HEIGHT = 18;
 const TOOLTIP_CHARS_MAX = 1_000;
 
 /** Draws graphs; the layouts of the latest are cached. Rejects with SB0108 when there are too many transitions for a picture. */
-export function createDrawing(options: { kept?: number } = {}): (graph: Graph, theme: Theme) => Promise<string> {
+export function createDrawing(options: { layoutsMax?: number } = {}): (graph: Graph, theme: Theme) => Promise<string> {
   const layoutOf = createLayouts(options);
   return async (graph, theme) => paint(graph, await layoutOf(graph), theme);
 }

@@ -26,7 +26,7 @@ export const isTemplateFile = (name: string) => /^rules\/templates\/.*\.hbs$/.te
 export const isMachineFile = (name: string) => /^statemachines\/[^/]*\.(?:ya?ml|json)$/.test(name);
 
 /** What one walk over the folders collects. */
-interface Reading {
+interface FilesPass {
   dir: string;
   diagnostics: Diagnostic[];
   /** Real paths below which files may lie, also when links lead to them. */
@@ -41,21 +41,20 @@ interface Reading {
  */
 export async function readPolicyFiles(dir: string): Promise<PolicyFiles> {
   const roots = await Promise.all([dir, join(dir, "rules"), join(dir, "statemachines")].map(realPath));
-  const reading: Reading = { dir, diagnostics: [], roots: roots.flatMap((root) => root ?? []), entries: 0, bytes: 0 };
-  const names = [...(await namesBelow(reading, "rules")), ...(await namesBelow(reading, "statemachines"))];
+  const pass: FilesPass = { dir, diagnostics: [], roots: roots.flatMap((root) => root ?? []), entries: 0, bytes: 0 };
+  const names = [...(await namesBelow(pass, "rules")), ...(await namesBelow(pass, "statemachines"))];
   const files: PolicyFiles = {};
   for (const name of names.toSorted()) {
-    const text =
-      isRuleFile(name) || isTemplateFile(name) || isMachineFile(name) ? await read(reading, name) : undefined;
+    const text = isRuleFile(name) || isTemplateFile(name) || isMachineFile(name) ? await read(pass, name) : undefined;
     if (text !== undefined) files[name] = text;
   }
-  const [first] = reading.diagnostics;
+  const [first] = pass.diagnostics;
   if (first !== undefined)
-    throw new SignalboxError(first.code, `Cannot read the policy: ${first.message}`, { problems: reading.diagnostics });
+    throw new SignalboxError(first.code, `Cannot read the policy: ${first.message}`, { problems: pass.diagnostics });
   return files;
 }
 
-function refuse({ diagnostics }: Reading, code: Diagnostic["code"], message: string, file: string): void {
+function addDiagnostic({ diagnostics }: FilesPass, code: Diagnostic["code"], message: string, file: string): void {
   diagnostics.push(newDiagnostic(code, message, { file }));
 }
 
@@ -63,38 +62,38 @@ async function realPath(path: string): Promise<string | undefined> {
   return realpath(path).catch(() => undefined);
 }
 
-async function namesBelow(reading: Reading, folder: string, depth = 1): Promise<string[]> {
+async function namesBelow(pass: FilesPass, folder: string, depth = 1): Promise<string[]> {
   const names: string[] = [];
   try {
-    for (const name of await entriesOf(reading, folder)) {
-      const kind = await kindOf(reading, name);
-      if (kind === "outside") refuse(reading, "SB0003", outside(name), name);
+    for (const name of await entriesOf(pass, folder)) {
+      const kind = await kindOf(pass, name);
+      if (kind === "outside") addDiagnostic(pass, "SB0003", outside(name), name);
       else if (kind !== "folder") names.push(name);
-      else if (depth < FOLDER_DEPTH_MAX) names.push(...(await namesBelow(reading, name, depth + 1)));
-      else refuse(reading, "SB0108", `The folder "${name}" lies deeper than ${FOLDER_DEPTH_MAX} levels`, folder);
+      else if (depth < FOLDER_DEPTH_MAX) names.push(...(await namesBelow(pass, name, depth + 1)));
+      else addDiagnostic(pass, "SB0108", `The folder "${name}" lies deeper than ${FOLDER_DEPTH_MAX} levels`, folder);
     }
   } catch (error) {
-    refuse(reading, "SB0003", unreadable("folder", folder, error), folder);
+    addDiagnostic(pass, "SB0003", unreadable("folder", folder, error), folder);
   }
   return names;
 }
 
 /** What lies in a folder, by name; past the limit of all folders together nothing, and that is told once. */
-async function entriesOf(reading: Reading, folder: string): Promise<string[]> {
+async function entriesOf(pass: FilesPass, folder: string): Promise<string[]> {
   const names: string[] = [];
-  for await (const { name } of await opendir(join(reading.dir, folder))) {
-    if (reading.entries > ENTRIES_MAX) break;
-    reading.entries += 1;
-    if (reading.entries > ENTRIES_MAX) {
+  for await (const { name } of await opendir(join(pass.dir, folder))) {
+    if (pass.entries > ENTRIES_MAX) break;
+    pass.entries += 1;
+    if (pass.entries > ENTRIES_MAX) {
       const message = `"rules" and "statemachines" hold more than ${ENTRIES_MAX.toLocaleString("en-US")} files and folders`;
-      refuse(reading, "SB0108", message, folder);
+      addDiagnostic(pass, "SB0108", message, folder);
     } else if (!name.startsWith(".")) names.push(`${folder}/${name}`);
   }
   return names.toSorted();
 }
 
 /** A link that leads nowhere counts as a file: reading it then gives the diagnostic. */
-async function kindOf({ dir, roots }: Reading, name: string): Promise<"folder" | "file" | "outside"> {
+async function kindOf({ dir, roots }: FilesPass, name: string): Promise<"folder" | "file" | "outside"> {
   const path = await realPath(join(dir, name));
   if (path === undefined) return "file";
   if (!roots.some((root) => path === root || path.startsWith(root + sep))) return "outside";
@@ -109,32 +108,32 @@ function outside(name: string): string {
   return `"${name}" is a link that leads out of the project; put the file or folder itself there`;
 }
 
-async function read(reading: Reading, name: string): Promise<string | undefined> {
+async function read(pass: FilesPass, name: string): Promise<string | undefined> {
   try {
-    const bytes = await bytesOf(reading, name);
+    const bytes = await bytesOf(pass, name);
     return bytes && new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch (error) {
     const isEncoding = error instanceof TypeError;
     const message = isEncoding ? `The file "${name}" is not UTF-8; save it as UTF-8` : unreadable("file", name, error);
-    refuse(reading, isEncoding ? "SB0001" : "SB0003", message, name);
+    addDiagnostic(pass, isEncoding ? "SB0001" : "SB0003", message, name);
     return undefined;
   }
 }
 
-async function bytesOf(reading: Reading, name: string): Promise<Uint8Array | undefined> {
-  const path = await realpath(join(reading.dir, name));
+async function bytesOf(pass: FilesPass, name: string): Promise<Uint8Array | undefined> {
+  const path = await realpath(join(pass.dir, name));
   // Opening a device can do something, so nothing but a file is opened; what was opened is asked once more.
-  if (!(await stat(path)).isFile()) return void refuse(reading, "SB0003", notRegular(name), name);
+  if (!(await stat(path)).isFile()) return void addDiagnostic(pass, "SB0003", notRegular(name), name);
   const file = await open(path, OPEN_FLAGS);
   try {
     const opened = await file.stat();
-    if (!opened.isFile()) return void refuse(reading, "SB0003", notRegular(name), name);
+    if (!opened.isFile()) return void addDiagnostic(pass, "SB0003", notRegular(name), name);
     const bytes = opened.size > FILE_BYTES_MAX ? undefined : await start(file, opened.size);
-    if (bytes === undefined) return void refuse(reading, "SB0108", `The file "${name}" is larger than 8 MiB`, name);
-    const before = reading.bytes;
-    reading.bytes += bytes.length;
-    if (reading.bytes <= ALL_BYTES_MAX) return bytes;
-    if (before <= ALL_BYTES_MAX) refuse(reading, "SB0108", "The files are together larger than 64 MiB", name);
+    if (bytes === undefined) return void addDiagnostic(pass, "SB0108", `The file "${name}" is larger than 8 MiB`, name);
+    const before = pass.bytes;
+    pass.bytes += bytes.length;
+    if (pass.bytes <= ALL_BYTES_MAX) return bytes;
+    if (before <= ALL_BYTES_MAX) addDiagnostic(pass, "SB0108", "The files are together larger than 64 MiB", name);
     return undefined;
   } finally {
     await file.close();

@@ -19,7 +19,7 @@ const EARLIER_MAX = 3;
 /** Compiled definitions of living instances that are no longer in the files; another one is compiled again when it is needed. */
 const DEFINITIONS_MAX = 100;
 
-export interface PolicyHolder {
+export interface RunningPolicy {
   current(): Policy;
   report(): PolicyReport;
   /** A bad policy never replaces a good one: the report then says why. */
@@ -30,7 +30,7 @@ export interface PolicyHolder {
   definition(machine: string, hash: string): Promise<CompiledMachine | undefined>;
 }
 
-export interface PolicyHolderDeps {
+export interface RunningPolicyDeps {
   config: Config;
   providers: ReadonlyMap<string, Provider>;
   store: Store;
@@ -40,7 +40,7 @@ export interface PolicyHolderDeps {
 
 /** The policy of the project's files, stored when it loads; else every diagnostic. */
 async function loadPolicy(
-  { config, store, clock }: PolicyHolderDeps,
+  { config, store, clock }: RunningPolicyDeps,
   actions: Actions,
   compile: typeof compileBeside | typeof compilePolicy,
 ): Promise<{ policy?: Policy; diagnostics: Diagnostic[] }> {
@@ -57,7 +57,7 @@ async function loadPolicy(
 }
 
 /** Rejects with SB0401 and all problems when the first policy does not load. */
-export async function holdPolicy(deps: PolicyHolderDeps): Promise<PolicyHolder> {
+export async function holdPolicy(deps: RunningPolicyDeps): Promise<RunningPolicy> {
   const { config, store, clock, observe } = deps;
   const actions = actionCatalogue(config.connections, deps.providers);
   // Nobody waits for anything yet at the start, so that a thread would only cost.
@@ -123,8 +123,8 @@ type Actions = ReadonlyMap<string, ActionForm>;
 /** Reads definitions of the store and compiles them; the most recently used stay compiled. undefined = not stored, or it does not compile. */
 export function createDefinitions(
   store: Pick<Store, "definition">,
-  compile: PolicyHolder["compile"],
-): PolicyHolder["definition"] {
+  compile: RunningPolicy["compile"],
+): RunningPolicy["definition"] {
   const byHash = new Map<string, CompiledMachine>();
   return async (machine, hash) => {
     const stored = byHash.has(hash) ? undefined : await store.definition(hash);

@@ -13,7 +13,7 @@ export interface StoryRun {
   failure?: { line: number; message: string };
 }
 
-export async function runStory(project: Project, story: Story, stage: StoryEnv): Promise<StoryRun> {
+export async function runStory(project: Project, story: Story, env: StoryEnv): Promise<StoryRun> {
   const decisions: Decision[] = [];
   const failed = (line: number, message: string): StoryRun => ({
     decisions,
@@ -21,7 +21,7 @@ export async function runStory(project: Project, story: Story, stage: StoryEnv):
   });
   let world: World;
   try {
-    world = createWorld(project, rehearsalPolicy(story.files, project), stage);
+    world = createWorld(project, rehearsalPolicy(story.files, project), env);
   } catch (error) {
     return failed(story.line, `: ${messageOf(error)}`);
   }

@@ -70,7 +70,7 @@ test("a definition whose transitions stand in another order is laid out anew, th
 });
 
 test("only the latest are kept", async () => {
-  const layoutOf = createLayouts({ kept: 2 });
+  const layoutOf = createLayouts({ layoutsMax: 2 });
   const [a, b, c] = ["bee", "sea", "a"].map((to) => graphOf(machine({ X: to }))) as [Graph, Graph, Graph];
   for (const graph of [a, b, a, c, a]) await layoutOf(graph);
   expect(asked.times).toBe(3);

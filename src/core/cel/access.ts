@@ -31,11 +31,11 @@ export function compileSelect(pass: CompilePass, node: CelNode): Code {
   const [left, key] = node.args as [CelNode, string];
   const type = qualifiedType(pass, node);
   if (type !== undefined) return { kind: "type", run: () => type };
-  const holder = compileNode(pass, left);
-  if (node.op === ".?") return { kind: "optional", run: (run) => optionalMember(holder.run(run), key) };
+  const parent = compileNode(pass, left);
+  if (node.op === ".?") return { kind: "optional", run: (run) => optionalMember(parent.run(run), key) };
   const path = scopePath(pass, left);
-  refuseHolder(holder, node, `has no field "${key}"`);
-  return { kind: "any", run: (run) => member(holder.run(run), key, path) };
+  refuseParent(parent, node, `has no field "${key}"`);
+  return { kind: "any", run: (run) => member(parent.run(run), key, path) };
 }
 
 /** `google.protobuf.Timestamp` and the like, unless a variable has that name. */
@@ -46,40 +46,40 @@ function qualifiedType(pass: CompilePass, node: CelNode): CelValue | undefined {
 
 export function compileIndex(pass: CompilePass, node: CelNode): Code {
   const [left, right] = node.args as [CelNode, CelNode];
-  const holder = compileNode(pass, left);
+  const parent = compileNode(pass, left);
   const key = compileNode(pass, right);
-  if (node.op === "[?]") return { kind: "optional", run: (run) => optionalMember(holder.run(run), key.run(run)) };
+  if (node.op === "[?]") return { kind: "optional", run: (run) => optionalMember(parent.run(run), key.run(run)) };
   const path = scopePath(pass, left);
-  refuseHolder(holder, node, "has no [ ]");
-  return { kind: "any", run: (run) => member(holder.run(run), key.run(run), path) };
+  refuseParent(parent, node, "has no [ ]");
+  return { kind: "any", run: (run) => member(parent.run(run), key.run(run), path) };
 }
 
-function refuseHolder(holder: Code, node: CelNode, words: string): void {
-  if (!["any", "map", "list", "optional"].includes(holder.kind))
-    throw new CelRefusal(`A value of type ${holder.kind} ${words}`, node.pos);
+function refuseParent(parent: Code, node: CelNode, words: string): void {
+  if (!["any", "map", "list", "optional"].includes(parent.kind))
+    throw new CelRefusal(`A value of type ${parent.kind} ${words}`, node.pos);
 }
 
-function member(holder: CelValue, key: CelValue, path: string | undefined): CelValue {
-  if (holder instanceof Optional) return optionalMember(holder, key);
-  const value = memberOrNothing(holder, key, path);
+function member(parent: CelValue, key: CelValue, path: string | undefined): CelValue {
+  if (parent instanceof Optional) return optionalMember(parent, key);
+  const value = memberOrNothing(parent, key, path);
   if (value !== undefined) return value;
-  throw new CelError(() => missingMember(holder, key, path));
+  throw new CelError(() => missingMember(parent, key, path));
 }
 
-function optionalMember(holder: CelValue, key: CelValue): CelValue {
-  const inner = holder instanceof Optional ? holder.value : holder;
+function optionalMember(parent: CelValue, key: CelValue): CelValue {
+  const inner = parent instanceof Optional ? parent.value : parent;
   if (inner === undefined) return NONE;
   const value = memberOrNothing(inner, key, undefined);
   return value === undefined ? NONE : new Optional(value);
 }
 
-function memberOrNothing(holder: CelValue, key: CelValue, path: string | undefined): CelValue | undefined {
-  if (typeof holder === "object" && holder !== null && "kind" in holder) {
-    if (holder.kind === "map") return holder.get(key);
-    if (holder.kind === "list") return holder.at(listIndex(key));
+function memberOrNothing(parent: CelValue, key: CelValue, path: string | undefined): CelValue | undefined {
+  if (typeof parent === "object" && parent !== null && "kind" in parent) {
+    if (parent.kind === "map") return parent.get(key);
+    if (parent.kind === "list") return parent.at(listIndex(key));
   }
   const name = path ?? "The value";
-  throw new CelError(() => `${name} is ${holder === null ? "null" : `of type ${typeName(holder)}`} and ${lacks(key)}`);
+  throw new CelError(() => `${name} is ${parent === null ? "null" : `of type ${typeName(parent)}`} and ${lacks(key)}`);
 }
 
 const lacks = (key: CelValue): string =>
@@ -93,8 +93,8 @@ function listIndex(key: CelValue): number {
 }
 
 /** Names the whole path, and the key that was probably meant. */
-function missingMember(holder: CelValue, key: CelValue, path: string | undefined): string {
-  const container = holder as ListValue | MapValue;
+function missingMember(parent: CelValue, key: CelValue, path: string | undefined): string {
+  const container = parent as ListValue | MapValue;
   if (container.kind === "list") return `index out of bounds: ${keyText(key)}, the list has ${container.size} items`;
   if (path === undefined || typeof key !== "string") return `There is no ${keyText(key)}, test with has() first`;
   const names = container.keys().filter((name) => typeof name === "string");
@@ -110,12 +110,12 @@ export function compileHas(pass: CompilePass, node: CelNode, argument: CelNode |
       node.pos,
     );
   const [left, key] = argument.args as [CelNode, string];
-  const holder = compileNode(pass, left);
+  const parent = compileNode(pass, left);
   const path = scopePath(pass, left);
   return {
     kind: "bool",
     run: (run) => {
-      const value = holder.run(run);
+      const value = parent.run(run);
       const inner = value instanceof Optional ? value.value : value;
       return inner !== undefined && memberOrNothing(inner, key, path) !== undefined;
     },

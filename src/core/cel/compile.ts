@@ -277,8 +277,8 @@ function minus(pass: CompilePass, node: CelNode): Code {
 
 function equality(pass: CompilePass, node: CelNode): Code {
   const [left, right] = compileAll(pass, node.args as CelNode[]) as [Code, Code];
-  const wanted = node.op === "==";
-  return { kind: "bool", run: (run) => isEqual(run, left.run(run), right.run(run)) === wanted };
+  const whenEqual = node.op === "==";
+  return { kind: "bool", run: (run) => isEqual(run, left.run(run), right.run(run)) === whenEqual };
 }
 
 function membership(pass: CompilePass, node: CelNode): Code {
@@ -288,11 +288,11 @@ function membership(pass: CompilePass, node: CelNode): Code {
   return {
     kind: "bool",
     run: (run) => {
-      const wanted = left.run(run);
+      const element = left.run(run);
       const container = right.run(run);
       if (typeof container === "object" && container !== null && "kind" in container) {
-        if (container.kind === "list") return container.items.some((item) => isEqual(run, wanted, item));
-        if (container.kind === "map") return container.get(wanted) !== undefined;
+        if (container.kind === "list") return container.items.some((item) => isEqual(run, element, item));
+        if (container.kind === "map") return container.get(element) !== undefined;
       }
       throw new CelError(() => fail(kindOf(container)));
     },

@@ -137,18 +137,18 @@ export class CelMap implements MapValue {
     return this.#entries.size;
   }
   get(key: CelValue): CelValue | undefined {
-    const wanted = mapKey(key);
-    return wanted === undefined ? undefined : this.#entries.get(wanted)?.[1];
+    const own = mapKey(key);
+    return own === undefined ? undefined : this.#entries.get(own)?.[1];
   }
   keys(): readonly CelValue[] {
     return Array.from(this.#entries.values(), ([key]) => key);
   }
   set(key: CelValue, value: CelValue): void {
-    const wanted = isMapKey(key) ? mapKey(key) : undefined;
-    if (wanted === undefined)
+    const own = isMapKey(key) ? mapKey(key) : undefined;
+    if (own === undefined)
       throw new CelError(`The key of a map is a text, a whole number or a bool, this one is of type ${typeName(key)}`);
-    if (this.#entries.has(wanted)) throw new CelError(`The key ${keyText(key)} stands twice in one map`);
-    this.#entries.set(wanted, [key, value]);
+    if (this.#entries.has(own)) throw new CelError(`The key ${keyText(key)} stands twice in one map`);
+    this.#entries.set(own, [key, value]);
   }
 }
 

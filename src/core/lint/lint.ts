@@ -55,8 +55,8 @@ function patternDiagnostics(rule: CompiledRule): Diagnostic[] {
 /** A `when` that reads nothing gives the same for every event. */
 function conditionDiagnostics({ when }: CompiledRule): Diagnostic[] {
   if (when === undefined || when.reads.length > 0) return [];
-  const given = when.evaluate({ event: {} });
-  if (!given.ok || given.value === true) return [];
-  const message = `The condition is ${quoted(given.value)} for every event, so the rule never matches`;
+  const result = when.evaluate({ event: {} });
+  if (!result.ok || result.value === true) return [];
+  const message = `The condition is ${quoted(result.value)} for every event, so the rule never matches`;
   return [newWarning("SB0310", message, { path: ["when"] })];
 }

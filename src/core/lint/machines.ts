@@ -78,8 +78,8 @@ function certainResult(guard: Guard | undefined, machine: CompiledMachine): bool
 const canBeTaken = (move: TransitionNode, machine: CompiledMachine): boolean =>
   certainResult(move.guard, machine) !== false;
 
-function lintGuards(pass: LintPass, { transitions: moves }: StateNode): void {
-  for (const { at, guard } of moves)
+function lintGuards(pass: LintPass, { transitions }: StateNode): void {
+  for (const { at, guard } of transitions)
     if (certainResult(guard, pass.machine) === false)
       warn(pass, "SB0325", [...at, "guard"], "This guard never holds, so the transition is never taken");
 }
@@ -153,7 +153,7 @@ function lineOf(node: StateNode): StateNode[] {
 /** In a parallel state the other regions may lead out. */
 function isDeadEnd(node: StateNode): boolean {
   const line = lineOf(node);
-  return line.every(({ type, transitions: moves }) => type !== "parallel" && moves.length === 0);
+  return line.every(({ type, transitions }) => type !== "parallel" && transitions.length === 0);
 }
 
 /** The states from which one of the ends can be reached. */
@@ -192,8 +192,8 @@ function lintWait(pass: LintPass, node: StateNode): void {
     state.entry.some(({ kind }) => kind === "raise");
   if ([...line, ...beside].some(goesOn)) return;
   const signals = new Set(
-    line.flatMap(({ transitions: moves }) =>
-      moves.flatMap(({ trigger }) => (trigger.kind === "signal" ? [trigger.name] : [])),
+    line.flatMap(({ transitions }) =>
+      transitions.flatMap(({ trigger }) => (trigger.kind === "signal" ? [trigger.name] : [])),
     ),
   );
   const message = `${stateLabel(node)} waits for ${[...signals].join(", ")} without an end; give it an after`;
@@ -231,9 +231,9 @@ function lintLoops(pass: LintPass): void {
 }
 
 /** Candidates of which an earlier one is always taken instead. */
-function lintOrder(pass: LintPass, { transitions: moves }: StateNode): void {
+function lintOrder(pass: LintPass, { transitions }: StateNode): void {
   const firsts = new Map<string, { always: boolean; guards: Set<string> }>();
-  for (const { at, trigger, guard } of moves) {
+  for (const { at, trigger, guard } of transitions) {
     const key = JSON.stringify(trigger);
     const before = firsts.get(key);
     const text = JSON.stringify(sourceOf(guard));
@@ -256,10 +256,10 @@ function sourceOf(guard: Guard | undefined): unknown {
   return guard.kind === "not" ? { not: sourceOf(guard.guard) } : { [guard.kind]: guard.guards.map(sourceOf) };
 }
 
-function lintCalls(pass: LintPass, { entry, transitions: moves }: StateNode): void {
+function lintCalls(pass: LintPass, { entry, transitions }: StateNode): void {
   const calls = entry.filter((effect): effect is Call => effect.kind === "call");
   for (const { id, action, at } of calls) {
-    if (moves.some(({ trigger }) => trigger.kind === "failed" && trigger.call === id)) continue;
+    if (transitions.some(({ trigger }) => trigger.kind === "failed" && trigger.call === id)) continue;
     warn(
       pass,
       "SB0327",
@@ -272,10 +272,10 @@ function lintCalls(pass: LintPass, { entry, transitions: moves }: StateNode): vo
 // ---------------------------------------------------------------- names
 
 const effectsOf = ({ nodes }: Tree): Effect[] =>
-  nodes.flatMap(({ entry, exit, transitions: moves }) => [
+  nodes.flatMap(({ entry, exit, transitions }) => [
     ...entry,
     ...exit,
-    ...moves.flatMap(({ effects }) => effects),
+    ...transitions.flatMap(({ effects }) => effects),
   ]);
 
 function lintReads(pass: LintPass): void {
@@ -304,7 +304,7 @@ function lintSignals(pass: LintPass, sent: ReadonlySet<string>): void {
     return;
   }
   const reported = new Set<string>();
-  for (const { at, trigger } of tree.nodes.flatMap(({ transitions: moves }) => moves)) {
+  for (const { at, trigger } of tree.nodes.flatMap(({ transitions }) => transitions)) {
     if (trigger.kind !== "signal" || trigger.name.endsWith("*") || sentNames.has(trigger.name)) continue;
     if (reported.has(trigger.name)) continue;
     reported.add(trigger.name);

@@ -140,9 +140,9 @@ function waysOf({ pattern }: CompiledRule): readonly Way[] {
  */
 function meets(narrow: Way, wide: Way, stoppers: Stoppers): boolean {
   stoppers.comparisonsLeft -= 1;
-  for (const wanted of wide) {
-    if (stoppers.comparisonsLeft < 0 || (wanted.leaf.absent && wanted.leaf.fieldPath.length > 1)) return false;
-    if (!narrow.some((field) => impliesField(field, wanted, stoppers))) return false;
+  for (const wideField of wide) {
+    if (stoppers.comparisonsLeft < 0 || (wideField.leaf.absent && wideField.leaf.fieldPath.length > 1)) return false;
+    if (!narrow.some((field) => impliesField(field, wideField, stoppers))) return false;
   }
   return true;
 }

@@ -180,8 +180,8 @@ function blocked(
 ): Diagnostic | undefined {
   if (blockedBy === undefined || !ground.namesEachType || count < ground.events.length) return undefined;
   if (siblings.size > 0 && part >= blockedBy.part) return undefined;
-  const holder = leaf.fieldPath.slice(0, blockedBy.part).join(".");
-  const message = `"${holder}" is ${typeName(blockedBy.kind)} in ${all(ground)} and has no field "${leaf.fieldPath[blockedBy.part]}"`;
+  const parent = leaf.fieldPath.slice(0, blockedBy.part).join(".");
+  const message = `"${parent}" is ${typeName(blockedBy.kind)} in ${all(ground)} and has no field "${leaf.fieldPath[blockedBy.part]}"`;
   return newWarning("SB0313", message, { path: keyOf(leaf, blockedBy.part).at, atKey: true });
 }
 
@@ -266,10 +266,10 @@ function otherKind({ rule, leaf, group: ground }: LeafQuery, { kinds }: Facts, i
   const alternative = leaf.alternatives[index] as Alternative;
   const path: Path = alternativeAt(rule, leaf, index);
   const is = [...kinds].map(typeName).join(" or ");
-  const wanted = acceptedBy(alternative).kinds.map(typeName).join(" or ");
+  const accepted = acceptedBy(alternative).kinds.map(typeName).join(" or ");
   const what = alternative.exact
-    ? `${quoted(alternative.want)} is ${wanted}`
-    : `${alternative.op} is met by ${wanted} only`;
+    ? `${quoted(alternative.want)} is ${accepted}`
+    : `${alternative.op} is met by ${accepted} only`;
   const message = `"${leaf.fieldPath.join(".")}" is ${is} in ${all(ground)} and ${what}`;
   const suggestion = alternative.exact ? sameLetters(alternative.want, kinds) : undefined;
   return newWarning("SB0314", message, { path, suggestion });

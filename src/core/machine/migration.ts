@@ -259,9 +259,9 @@ const callsIn = ({ entry }: StateNode): Call[] => entry.filter((effect) => effec
 const armsIn = ({ entry }: Pick<StateNode, "entry">): Arm[] => entry.filter((effect) => effect.kind === "setTimer");
 
 /** A state that would be active without having been entered must have nothing to do on entry but to wait. */
-function checkEntered({ reasons }: MigrationPass, { active, oldStates: known }: ActiveStates): void {
+function checkEntered({ reasons }: MigrationPass, { active, oldStates }: ActiveStates): void {
   for (const node of active) {
-    if (known.has(node) || node.parent === undefined) continue;
+    if (oldStates.has(node) || node.parent === undefined) continue;
     const skipped = node.entry.filter(({ kind }) => kind !== "setTimer" && kind !== "log");
     if (skipped.length > 0)
       reasons.push(
@@ -277,12 +277,12 @@ function wordOf(effect: Effect): string {
 }
 
 /** A call that is awaited must be awaited after the migration too, and no state may await a call that was never started. */
-function checkCalls({ instance, reasons }: MigrationPass, { active, oldStates: known }: ActiveStates): void {
+function checkCalls({ instance, reasons }: MigrationPass, { active, oldStates }: ActiveStates): void {
   const awaited = new Set(active.flatMap(callsIn).map(({ id }) => id));
   for (const id of Object.keys(instance.calls))
     if (!awaited.has(id))
       reasons.push(`It waits for the call "${id}", which no state would take the answer of; give it the same id`);
-  for (const [node, old] of known) {
+  for (const [node, old] of oldStates) {
     const startedIds = new Set(callsIn(old).map(({ id }) => id));
     for (const { id, action } of callsIn(node))
       if (!startedIds.has(id))
@@ -304,12 +304,12 @@ interface Armed {
 }
 
 /** Timers that stay as they are, and those that are set: under a new name with their old due time, or anew from now. */
-function timersOf(pass: MigrationPass, { active, oldStates: known }: ActiveStates, input: TimerInput): Armed {
+function timersOf(pass: MigrationPass, { active, oldStates }: ActiveStates, input: TimerInput): Armed {
   const armed: Armed = { kept: new Set(), set: [] };
   const { timers: running } = pass.instance;
   for (const node of active) {
     const arms = armsIn(node);
-    const before = armsIn(known.get(node) ?? NOTHING).map(({ id }) => id);
+    const before = armsIn(oldStates.get(node) ?? NOTHING).map(({ id }) => id);
     for (const { id } of arms) if (Object.hasOwn(running, id)) armed.kept.add(id);
     const added = arms.filter(({ id }) => !before.includes(id));
     const leftOver = before.filter((id) => Object.hasOwn(running, id) && !arms.some((arm) => arm.id === id));

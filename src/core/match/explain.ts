@@ -218,8 +218,8 @@ interface FieldLookup {
 function lookUpField(path: readonly string[], event: Event, choices: Choices): FieldLookup {
   let values: unknown[] = [event];
   for (const [depth, key] of path.entries()) {
-    const objects = values.flatMap((holder) => elementsOf(holder, choices));
-    const below = objects.map((holder) => ownValue(holder, key)).filter((value) => value !== undefined);
+    const objects = values.flatMap((parent) => elementsOf(parent, choices));
+    const below = objects.map((parent) => ownValue(parent, key)).filter((value) => value !== undefined);
     if (below.length === 0) return { values: [], depth, last: objects[0] ?? values[0] };
     values = below;
   }
@@ -234,14 +234,14 @@ function elementsOf(value: unknown, choices: Choices): unknown[] {
 
 function missingHint(path: readonly string[], lookup: FieldLookup): string | undefined {
   if (lookup.values.length > 0) return undefined;
-  const holder = path.slice(0, lookup.depth).join(".") || "the event";
+  const parent = path.slice(0, lookup.depth).join(".") || "the event";
   if (lookup.depth === path.length) {
     if (Array.isArray(lookup.last)) return `\`${path.join(".")}\` is a list without values of its own`;
     return `\`${path.join(".")}\` is an object, name one of its fields`;
   }
   if (typeof lookup.last !== "object" || lookup.last === null || Array.isArray(lookup.last))
-    return `\`${holder}\` has no fields`;
+    return `\`${parent}\` has no fields`;
   const key = path[lookup.depth] ?? "";
   const similar = nearest(key, Object.keys(lookup.last));
-  return similar === undefined ? `\`${holder}\` has no \`${key}\`` : `\`${holder}\` has \`${similar}\``;
+  return similar === undefined ? `\`${parent}\` has no \`${key}\`` : `\`${parent}\` has \`${similar}\``;
 }

@@ -77,9 +77,9 @@ export function readAlternative(written: unknown, path: Path, diagnostics: Diagn
     const suggestion = nearest(op, OPERATORS);
     return refuse(`"${op}" is not an operator, known are ${OPERATORS.join(", ")}`, [], suggestion);
   }
-  const made = make(operand);
-  if (!made.ok) return refuse(made.message, [op, ...(made.at ?? [])], made.suggestion);
-  const { test, probe } = made;
+  const operation = make(operand);
+  if (!operation.ok) return refuse(operation.message, [op, ...(operation.at ?? [])], operation.suggestion);
+  const { test, probe } = operation;
   return { op, want: operand as Json, absent: probe.by === "absence", exact: false, test, probe };
 }
 
@@ -136,15 +136,19 @@ const MAKERS = {
   wildcard: (operand: unknown): OperatorResult => {
     if (typeof operand !== "string")
       return unmet('"wildcard" takes a text in which * stands for any run of characters');
-    const made = wildcard(operand);
-    return made.ok ? metByText((value) => made.test(value), wildcardProbe(made.pieces)) : unmet(made.detail);
+    const condition = wildcard(operand);
+    return condition.ok
+      ? metByText((value) => condition.test(value), wildcardProbe(condition.pieces))
+      : unmet(condition.detail);
   },
   "anything-but": (operand: unknown): OperatorResult => anythingBut(operand),
   numeric: (operand: unknown): OperatorResult => numeric(operand),
   cidr: (operand: unknown): OperatorResult => {
     if (typeof operand !== "string") return unmet('"cidr" takes a block of addresses such as 10.0.0.0/8');
-    const made = cidr(operand);
-    return made.ok ? metByText((value) => made.test(value), { by: "block", key: made.bits }) : unmet(made.detail);
+    const condition = cidr(operand);
+    return condition.ok
+      ? metByText((value) => condition.test(value), { by: "block", key: condition.bits })
+      : unmet(condition.detail);
   },
   exists: (operand: unknown): OperatorResult => {
     if (typeof operand !== "boolean") return unmet('"exists" takes true or false');
@@ -218,9 +222,9 @@ function anythingButText(operand: Record<string, unknown>): OperatorResult {
     if (typeof text !== "string") return unmet(`"${operator}" inside "anything-but" takes texts`, [operator]);
     if (text === "" && operator !== "equals-ignore-case" && operator !== "wildcard")
       return unmet(`An empty ${operator} excludes every text, leave it out`, [operator]);
-    const made = MAKERS[operator](text);
-    if (!made.ok) return { ...made, at: [operator] };
-    tests.push(made.test);
+    const condition = MAKERS[operator](text);
+    if (!condition.ok) return { ...condition, at: [operator] };
+    tests.push(condition.test);
   }
   return met((candidate) => !tests.some((test) => test(candidate)), ANY);
 }

@@ -17,14 +17,14 @@ import type { PathNode } from "./syntax.ts";
 export function readPath(node: PathNode, level: Level, pass: TemplatePass, lenient: boolean): ReadValue {
   const path = staticPath(node, level);
   if (node.data && node.parts[0] !== "root") return readData(node, level, pass);
-  const holder = levelAt(node, level);
+  const parent = levelAt(node, level);
   const [head = "", ...rest] = node.parts;
-  if (holder === undefined) {
+  if (parent === undefined) {
     addDiagnostic(pass, node.loc, `${node.original} leads out of the template`);
     return () => MISSING;
   }
   const parameter = node.depth === 0 && !node.data ? parameterLevel(head, level) : undefined;
-  if (parameter === undefined && holder.root) checkHead(node, pass);
+  if (parameter === undefined && parent.root) checkHead(node, pass);
   if (path !== undefined && path !== "") pass.reads.add(path);
   const parts = parameter !== undefined ? rest : node.data ? rest : node.parts;
   const steps = parameter ?? (node.data ? Number.POSITIVE_INFINITY : node.depth);
@@ -130,11 +130,11 @@ function walk(start: unknown, parts: readonly string[], original: string, lenien
   return value;
 }
 
-function missing(holder: unknown, part: string, original: string): string {
+function missing(parent: unknown, part: string, original: string): string {
   const gone = original.endsWith(part) ? `${original} is missing` : `${original} is missing, there is no "${part}"`;
   if (original.startsWith(part) && SCOPE_NAMES.some((name) => name === part))
     return `${gone} inside this block, write ../${original} or @root.${original}`;
-  const keys = typeof holder === "object" && holder !== null && !Array.isArray(holder) ? Object.keys(holder) : [];
+  const keys = typeof parent === "object" && parent !== null && !Array.isArray(parent) ? Object.keys(parent) : [];
   const similar = nearest(part, keys);
   if (similar !== undefined) return `${gone}, there is "${similar}"`;
   return `${gone}, write {{default ${original} "…"}} if that can be`;

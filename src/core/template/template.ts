@@ -175,8 +175,8 @@ function readBlock(node: BlockNode, level: Level, pass: TemplatePass): Write {
   if (block === "if" || block === "unless") {
     const read = readExpression(subject, level, pass, true);
     const then = readProgram(node.program, level, pass);
-    const wanted = block === "if";
-    return (frame, out) => (isTruthy(read(frame).value) === wanted ? then : otherwise)(frame, out);
+    const whenTrue = block === "if";
+    return (frame, out) => (isTruthy(read(frame).value) === whenTrue ? then : otherwise)(frame, out);
   }
   // With an {{else}} the author has said what to do when there is nothing.
   const read = readExpression(subject, level, pass, node.inverse !== undefined);

@@ -48,10 +48,10 @@ export function readBehaviour({ node, raw }: StateOutline, pass: StatesPass): vo
   const timers = readTimers(node, raw, pass);
   node.transitions = [
     ...readOn(node, raw, pass),
-    ...readTransitions(node, { kind: "always" }, { holder: raw, key: "always", path }, pass),
-    ...readTransitions(node, { kind: "finished" }, { holder: raw, key: "onDone", path }, pass),
+    ...readTransitions(node, { kind: "always" }, { parent: raw, key: "always", path }, pass),
+    ...readTransitions(node, { kind: "finished" }, { parent: raw, key: "onDone", path }, pass),
     ...timers.transitions,
-    ...calls.flatMap(({ transitions: moves }) => moves),
+    ...calls.flatMap(({ transitions }) => transitions),
   ];
   node.entry = [
     ...readActions(raw, "entry", path, pass),
@@ -93,15 +93,15 @@ function readDefaults(
 }
 
 interface KeyLocation {
-  readonly holder: Record<string, unknown>;
+  readonly parent: Record<string, unknown>;
   readonly key: string;
   readonly path: Path;
 }
 
-/** The candidates at `holder[key]`, in order. */
+/** The candidates at `parent[key]`, in order. */
 function readTransitions(node: StateNode, trigger: Trigger, place: KeyLocation, pass: StatesPass): TransitionNode[] {
-  const { holder, key, path } = place;
-  const raw = holder[key];
+  const { parent, key, path } = place;
+  const raw = parent[key];
   return listOf(raw).flatMap((candidate, i) => {
     const at = Array.isArray(raw) ? [...path, key, i] : [...path, key];
     return readTransition(node, trigger, { candidate, at }, pass);
@@ -156,7 +156,7 @@ function readOn(node: StateNode, raw: Record<string, unknown>, pass: StatesPass)
       });
       return [];
     }
-    return readTransitions(node, { kind: "signal", name }, { holder: on, key: name, path }, pass);
+    return readTransitions(node, { kind: "signal", name }, { parent: on, key: name, path }, pass);
   });
 }
 
@@ -170,7 +170,7 @@ function readTimers(
   const { after } = raw;
   const path = [...node.path, "after"];
   const ids = new Set<string>();
-  const moves: TransitionNode[] = [];
+  const transitions: TransitionNode[] = [];
   if (Array.isArray(after)) {
     after.forEach((entry, i) => {
       if (!isObject(entry)) return;
@@ -178,7 +178,7 @@ function readTimers(
       const id = delayedTimer(node, entry, at, pass);
       if (id === undefined) return;
       ids.add(id);
-      moves.push(...readTransition(node, { kind: "timer", id }, { candidate: entry, at }, pass));
+      transitions.push(...readTransition(node, { kind: "timer", id }, { candidate: entry, at }, pass));
     });
   } else if (isObject(after)) {
     for (const key of Object.keys(after)) {
@@ -186,10 +186,10 @@ function readTimers(
       const id = timerId(node, key);
       if (delay === undefined || !addTimer({ id, node, delay }, [...path, key], pass)) continue;
       ids.add(id);
-      moves.push(...readTransitions(node, { kind: "timer", id }, { holder: after, key, path }, pass));
+      transitions.push(...readTransitions(node, { kind: "timer", id }, { parent: after, key, path }, pass));
     }
   }
-  return { ids: [...ids], transitions: moves };
+  return { ids: [...ids], transitions };
 }
 
 function timerId(node: StateNode, key: string): string {
@@ -303,11 +303,11 @@ function readCall(
     retry: readRetry(invoke.retry, [...at, "retry"], diagnostics),
     timeoutMs,
   };
-  const moves = [
-    ...readTransitions(node, { kind: "done", call: id }, { holder: invoke, key: "onDone", path: at }, pass),
-    ...readTransitions(node, { kind: "failed", call: id }, { holder: invoke, key: "onError", path: at }, pass),
+  const transitions = [
+    ...readTransitions(node, { kind: "done", call: id }, { parent: invoke, key: "onDone", path: at }, pass),
+    ...readTransitions(node, { kind: "failed", call: id }, { parent: invoke, key: "onError", path: at }, pass),
   ];
-  return { call, transitions: moves };
+  return { call, transitions };
 }
 
 function readRetry(raw: unknown, path: Path, diagnostics: DiagnosticList): RetryPolicy | undefined {

@@ -189,17 +189,17 @@ function initialStates(node: StateNode): StateNode[] {
   return [node, ...inside.flatMap(initialStates)];
 }
 
-function signalsHandledBy({ transitions: moves }: StateNode): string[] {
-  return moves.flatMap(({ trigger, targets, effects, reenter }) =>
+function signalsHandledBy({ transitions }: StateNode): string[] {
+  return transitions.flatMap(({ trigger, targets, effects, reenter }) =>
     trigger.kind === "signal" && (targets.length > 0 || effects.length > 0 || reenter) ? [trigger.name] : [],
   );
 }
 
 function newMachine(own: JsonObject, env: MachineEnv, { tree, migration, startOn }: MachineParts): CompiledMachine {
-  const engine = createInterpreter(tree);
+  const interpreter = createInterpreter(tree);
   const signals = new Set(
-    tree.nodes.flatMap(({ transitions: moves }) =>
-      moves.flatMap(({ trigger }) => (trigger.kind === "signal" ? [trigger.name] : [])),
+    tree.nodes.flatMap(({ transitions }) =>
+      transitions.flatMap(({ trigger }) => (trigger.kind === "signal" ? [trigger.name] : [])),
     ),
   );
   const stars = [...signals].filter((name) => name.endsWith("*")).sort((a, b) => b.length - a.length);
@@ -217,12 +217,12 @@ function newMachine(own: JsonObject, env: MachineEnv, { tree, migration, startOn
     tree,
     migration,
     vars,
-    interpreter: engine,
+    interpreter,
     starts: (signal) => startOn.some((name) => isSelectedBy(signal, name)),
     handlerKey: (signal) => (signals.has(signal) ? signal : stars.find((star) => isSelectedBy(signal, star))),
     acceptedSignals(instance) {
       if (instance.status !== "active") return [];
-      return [...new Set((engine.activeStates(instance.state) ?? []).flatMap(signalsHandledBy))];
+      return [...new Set((interpreter.activeStates(instance.state) ?? []).flatMap(signalsHandledBy))];
     },
   };
 }

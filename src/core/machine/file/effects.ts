@@ -44,7 +44,7 @@ export function readGuard(
   return { kind, guards: guards.filter((guard) => guard !== undefined) };
 }
 
-/** The actions at `holder[key]`: one, or a list. */
+/** The actions at `parent[key]`: one, or a list. */
 export function readActions(parent: Record<string, unknown>, key: string, path: Path, pass: EffectsPass): Effect[] {
   const raw = parent[key];
   const isList = Array.isArray(raw);
@@ -93,7 +93,7 @@ interface ActionPass extends EffectsPass {
   readonly at: Path;
 }
 
-/** Parameters of an action at `holder[key]`, checked against its schema as far as they can be before they are rendered. */
+/** Parameters of an action at `parent[key]`, checked against its schema as far as they can be before they are rendered. */
 export function readParams(parent: Record<string, unknown>, key: string, path: Path, action: ActionPass): Renderer {
   const { actions, diagnostics, name, at } = action;
   const actionType = actions?.get(name);
@@ -101,7 +101,7 @@ export function readParams(parent: Record<string, unknown>, key: string, path: P
   return readValue(parent, key, path, action, actionType);
 }
 
-/** The value at `holder[key]`, compiled. */
+/** The value at `parent[key]`, compiled. */
 export function readValue(
   parent: Record<string, unknown>,
   key: string,
