@@ -143,7 +143,10 @@ async function openParts(
     const definition: typeof running.definition = (machine, hash) => running.definition(machine, hash);
     const { sources, feeds } = configuredSources(config, providers, networks);
     const node = randomUUID();
-    const flow = createFlow({ node, store, clock, cache, observe, policy, definition, sources, feeds, connections });
+    const { schedules } = config;
+    const flow = createFlow({
+      ...{ node, store, clock, cache, observe, policy, definition, sources, feeds, schedules, connections },
+    });
     const reload = async (): Promise<PolicyReport> => {
       const report = await running.reload();
       if (!report.current) return report;
@@ -151,7 +154,7 @@ async function openParts(
       return migrations.length > 0 ? { ...report, migrations } : report;
     };
     const operations = createOperations({
-      ...{ store, clock, policy, compile, definition, reload, schedules: config.schedules },
+      ...{ store, clock, policy, compile, definition, reload, schedules },
       requestId: randomUUID,
       newToken: () => `sbx_${randomBytes(24).toString("base64url")}`,
       policyAt: (revision) => running.at(revision),

@@ -1,6 +1,6 @@
 /**
- * The only wiring of the arrows. The engine runs them in loops; tests and rehearsals run them by `settle` on a virtual clock. An arrow that
- * leaves work for another one wakes it, in both cases.
+ * The only wiring of the arrows. The engine runs them in loops; tests and rehearsals run them by `settle` on a virtual clock, all but feeds
+ * and the purge, which only loops run. An arrow that leaves work for another one wakes it, in both cases.
  */
 import type { Schedule } from "../core/schedule.ts";
 import type { Decision } from "../model.ts";
@@ -14,7 +14,7 @@ import { type ConfiguredFeed, startFeeds } from "./feed.ts";
 import { createWakeUp, type Loop, type Round, startLoop } from "./loop.ts";
 import { createPurge } from "./purge.ts";
 import { createReceiver, type Receiver, type ReceiverDeps } from "./receive.ts";
-import { fireTimers, startSchedules, type TickDeps } from "./tick.ts";
+import { createScheduleRound, fireTimers, type TickDeps } from "./tick.ts";
 import { createWallClockWatch } from "./wall-clock.ts";
 
 /** More rounds than a burst of events needs; after them the events cause each other without end. */
@@ -29,24 +29,24 @@ export interface FlowParts
   observe: Observer;
   /** The sources that are consumed or polled; they run with the loops. */
   feeds?: readonly ConfiguredFeed[];
+  schedules?: readonly Schedule[];
   /** Called with committed decisions. */
   decided?(decisions: readonly Decision[]): void;
 }
 
 export interface RunSettings {
-  schedules: readonly Schedule[];
   retention: { eventsMs: number; deliveriesMs: number };
 }
 
 export interface Flow {
   receiver: Receiver;
   accept: Accept;
-  rounds: Readonly<Record<"advance" | "tick" | "deliver", Round>>;
+  rounds: Readonly<Record<"advance" | "schedules" | "tick" | "deliver", Round>>;
   /** Wakes every arrow after another part of the program, such as an operation, wrote into the store. */
   wake(): void;
-  /** Runs all arrows until none has work now; resolves with the time of the next work, if any. */
+  /** Runs the rounds until none has work now; resolves with the time of the next work, if any. Feeds and the purge are not run. */
   settle(): Promise<number | undefined>;
-  /** Runs every arrow in a loop of its own. */
+  /** Runs every round, the feeds and the purge in loops of their own. */
   start(settings: RunSettings): RunningFlow;
 }
 
@@ -59,7 +59,7 @@ export interface RunningFlow {
 
 export function createFlow(parts: FlowParts): Flow {
   const { store, clock, observe } = parts;
-  const wakeUps = { advance: createWakeUp(), tick: createWakeUp(), deliver: createWakeUp() };
+  const wakeUps = { advance: createWakeUp(), schedules: createWakeUp(), tick: createWakeUp(), deliver: createWakeUp() };
   const advance = createAdvance({
     ...parts,
     committed(decisions) {
@@ -80,6 +80,7 @@ export function createFlow(parts: FlowParts): Flow {
   const watchWallClock = createWallClockWatch(parts);
   const rounds = {
     advance: () => advance.round(),
+    schedules: createScheduleRound(parts.schedules ?? [], intake),
     tick: async () => {
       await watchWallClock();
       return await fireTimers(intake);
@@ -102,26 +103,29 @@ export function createFlow(parts: FlowParts): Flow {
     async settle() {
       for (let count = 0; count < SETTLE_ROUNDS_MAX; count++) {
         const advanced = await rounds.advance();
+        const scheduled = await rounds.schedules();
         const ticked = await rounds.tick();
         const delivered = await rounds.deliver();
         await deliver.drain();
         const isWoken = Object.values(wakeUps).filter(({ take }) => take()).length > 0;
         if (isWoken || advanced.busy || ticked.busy || delivered.busy) continue;
-        const later = [ticked.nextAtMs, delivered.nextAtMs].filter((atMs) => atMs !== undefined && atMs > clock.now());
+        const later = [scheduled.nextAtMs, ticked.nextAtMs, delivered.nextAtMs].filter(
+          (atMs) => atMs !== undefined && atMs > clock.now(),
+        );
         return later.length > 0 ? Math.min(...(later as number[])) : undefined;
       }
       throw new Error(`The flow is not at rest after ${SETTLE_ROUNDS_MAX} rounds`);
     },
-    start({ schedules, retention }) {
+    start({ retention }) {
       const loop = (name: keyof typeof rounds): Loop => startLoop(name, rounds[name], wakeUps[name], parts);
       const purge = createPurge({ store, clock, retention });
       const loops = [loop("advance"), loop("deliver"), loop("tick"), startLoop("purge", purge, createWakeUp(), parts)];
       const stopListening = store.changed?.(wake);
-      const stopSchedules = startSchedules(schedules, intake);
+      const schedules = loop("schedules");
       const stopFeeds = startFeeds({ feeds: parts.feeds ?? [], accept, store, clock, observe });
       return {
         async stopSchedules() {
-          await Promise.all([stopSchedules(), stopFeeds()]);
+          await Promise.all([schedules.stop(), stopFeeds()]);
         },
         async stop() {
           stopListening?.();

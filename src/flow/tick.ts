@@ -8,7 +8,7 @@ import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import type { Observer } from "../ports/observe.ts";
 import type { Queue } from "../ports/queue.ts";
-import { createWakeUp, type Round, startLoop } from "./loop.ts";
+import type { Round } from "./loop.ts";
 
 const BATCH = 200;
 /** How far the clocks of two nodes may differ. */
@@ -55,14 +55,8 @@ interface Watched {
   nextAtMs: number;
 }
 
-/** Starts the schedules; returns what stops them. */
-export function startSchedules(schedules: readonly Schedule[], deps: TickDeps): () => Promise<void> {
-  const loop = startLoop("schedules", createScheduleRound(schedules, deps), createWakeUp(), deps);
-  return () => loop.stop();
-}
-
-/** One round: schedules that are due tick, each once on however many nodes, and what was missed before is recorded. */
-function createScheduleRound(schedules: readonly Schedule[], deps: TickDeps): Round {
+/** A round of schedules: those that are due tick, each once on however many nodes, and what was missed before is recorded. */
+export function createScheduleRound(schedules: readonly Schedule[], deps: TickDeps): Round {
   const { store, clock } = deps;
   const watched = schedules.map((schedule): Watched => {
     const { cron, timezone = "UTC" } = schedule;
@@ -82,7 +76,8 @@ function createScheduleRound(schedules: readonly Schedule[], deps: TickDeps): Ro
     const due = watched.filter(({ nextAtMs }) => nowMs < latestMs || nextAtMs <= nowMs);
     latestMs = nowMs;
     for (const one of due) one.nextAtMs = await lookAfter(one, nowMs, deps);
-    return { busy: false, nextAtMs: Math.min(...watched.map(({ nextAtMs }) => nextAtMs)) };
+    const nextAtMs = Math.min(...watched.map(({ nextAtMs }) => nextAtMs));
+    return Number.isFinite(nextAtMs) ? { busy: false, nextAtMs } : { busy: false };
   };
 }
 

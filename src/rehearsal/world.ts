@@ -19,7 +19,9 @@ import { isObject } from "./story.ts";
 const INSTANCES_MAX = 100;
 
 /** The sources and connections of stories. Sources have secrets of their own, so that samples can be signed. */
-export interface Project extends Pick<FlowParts, "sources" | "connections">, Pick<PolicyEnv, "actions" | "vars"> {
+export interface Project
+  extends Pick<FlowParts, "sources" | "connections" | "schedules">,
+    Pick<PolicyEnv, "actions" | "vars"> {
   /** The result of an action without a scripted outcome. */
   resultOf?(action: string, params: JsonObject): Json;
 }
@@ -75,7 +77,8 @@ export function createWorld(project: Project, policy: Policy, { store, cache }: 
     return scripted.get(action) ?? { kind: "done", result: project.resultOf?.(action, params) ?? {} };
   };
   const flow = createFlow({
-    ...{ node: "rehearsal", store, clock, cache: cache(clock), sources: project.sources },
+    ...{ node: "rehearsal", store, clock, cache: cache(clock) },
+    ...{ sources: project.sources, schedules: project.schedules ?? [] },
     connections: scriptedConnections(project.connections, perform),
     policy: () => policy,
     definition: createDefinitions(store, (id, definition) => compileStored(id, definition, policy, project.actions)),

@@ -1,12 +1,12 @@
 /** What happens by the clock: schedules tick once however many engines there are, and timers survive a restart. */
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import { systemClock } from "../../src/clock.ts";
-import { startSchedules } from "../../src/flow/tick.ts";
 import type { Event, Timer } from "../../src/model.ts";
 import type { Observation } from "../../src/ports/observe.ts";
 import { memoryStore } from "../../src/store/memory.ts";
 import { woundClock } from "../support/clock.ts";
 import { type Started, startEngine, startEngineIn } from "../support/engine.ts";
+import { startSchedules } from "../support/schedules.ts";
 import { GITHUB_SECRET, type Sink, signedByGithub, startSink, until } from "../support/served.ts";
 
 const ENV = { GITHUB_WEBHOOK_SECRET: GITHUB_SECRET };

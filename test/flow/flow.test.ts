@@ -34,7 +34,7 @@ test("every arrow is woken by what it has to do: delivery, outcome and timer wai
   const { changed: _, ...store } = memoryStore();
   const world = createWorld({ store, files: FILES });
   const texts = () => world.effects.map(({ params }) => params.text).toSorted();
-  const running: RunningFlow = world.flow().start({ schedules: [], retention: { eventsMs: 1e9, deliveriesMs: 1e9 } });
+  const running: RunningFlow = world.flow().start({ retention: { eventsMs: 1e9, deliveriesMs: 1e9 } });
   try {
     await world.send({ type: "x.y", id: "1", data: {} });
     await untilQuiet(() => texts().length === 2);
@@ -55,7 +55,7 @@ describe("what another node writes", () => {
   async function effectsOf(store: Store, wake: (flow: Flow) => void): Promise<[number, number]> {
     const world = createWorld({ store, files: FILES });
     const other = createWorld({ store, files: FILES });
-    const running = world.flow().start({ schedules: [], retention: { eventsMs: 1e9, deliveriesMs: 1e9 } });
+    const running = world.flow().start({ retention: { eventsMs: 1e9, deliveriesMs: 1e9 } });
     try {
       await untilQuiet(() => false);
       await other.send({ type: "x.y", id: "1", data: {} });

@@ -3,11 +3,11 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { compileCron, cronProblem, lastTick, nextTick } from "../../src/core/cron.ts";
 import type { Schedule } from "../../src/core/schedule.ts";
-import { startSchedules } from "../../src/flow/tick.ts";
 import type { Observation } from "../../src/ports/observe.ts";
 import { virtualClock } from "../../src/rehearsal/clock.ts";
 import { memoryStore } from "../../src/store/memory.ts";
 import { setClock } from "../support/clock.ts";
+import { startSchedules } from "../support/schedules.ts";
 
 const DAY_MS = 86_400_000;
 

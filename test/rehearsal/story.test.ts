@@ -79,6 +79,20 @@ describe("a story", () => {
     );
   });
 
+  test("rehearses the ticks of a schedule, each at its time", async () => {
+    const rule =
+      "[{ id: hourly, event: cron.hourly, do: [{ slack.post: { channel: '#dev', text: '{{event.time}} {{event.data.why}}' } }] }]";
+    const post = (hour: string) =>
+      `then: { deliveries: [{ slack.post: { text: '2026-01-05T${hour}:30:00.000Z often' } }] }`;
+    const steps = `[{ at: 29m, then: {} }, { at: 30m, ${post("09")} }, { at: 1h29m, then: {} }, { at: 1h31m, ${post("10")} }]`;
+    const { stories, diagnostics } = read(
+      `files: { rules/hourly.yaml: "${rule}" }\npolicy: []\nstories: { one: ${steps} }`,
+    );
+    expect(diagnostics).toEqual([]);
+    const schedules = [{ id: "hourly", cron: "30 * * * *", data: { why: "often" } }];
+    expect(await tell(stories[0]!, memoryStore(), schedules)).toHaveLength(2);
+  });
+
   test("of a policy that does not load says why", async () => {
     const { stories } = read("files: { rules/x.yaml: '[{ id: a }]' }\npolicy: jira-ticket\nstories: { one: [] }");
     await expect(tell(stories[0]!, memoryStore())).rejects.toThrow(/^stories.yaml:3 "one": rules\/x.yaml:1 SB/);

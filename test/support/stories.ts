@@ -86,8 +86,11 @@ export function shippedStories(files: PolicyFiles = shippedFiles): Story[] {
 }
 
 /** Every decision of the story. Throws with the place in its file and the difference when it comes out otherwise. */
-export async function tell(story: Story, store: Store): Promise<Decision[]> {
-  const { decisions, failure } = await runStory(PROJECT, story, { store, cache: (clock) => memoryCache({ clock }) });
+export async function tell(story: Story, store: Store, schedules: Project["schedules"] = []): Promise<Decision[]> {
+  const { decisions, failure } = await runStory({ ...PROJECT, schedules }, story, {
+    store,
+    cache: (clock) => memoryCache({ clock }),
+  });
   if (failure === undefined) return decisions;
   const error = new Error(`${story.file}:${failure.line} ${failure.message}`);
   error.stack = `${error.message}\n    at story (${join(ROOT, story.file)}:${failure.line}:1)`;
