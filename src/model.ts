@@ -9,7 +9,7 @@ export { cutText } from "./model/graphemes.ts";
 export type * from "./model/instance.ts";
 export { instanceAddress } from "./model/instance.ts";
 export type * from "./model/json.ts";
-export { parseJsonText } from "./model/json.ts";
+export { isObject, parseJsonText } from "./model/json.ts";
 export { LIMITS, STATUS_WORDS, STATUSES } from "./model/limits.ts";
 export type * from "./model/records.ts";
 export type * from "./model/rule.ts";

@@ -2,6 +2,11 @@
 export type Json = null | boolean | number | string | Json[] | JsonObject;
 export type JsonObject = { [key: string]: Json };
 
+/** Whether a value is an object, neither a list nor null. */
+export function isObject(value: unknown): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
 const NUMBER = /-?\d[\d.eE+-]*/y;
 /** A double keeps this many digits whatever they are. */
 const EXACT_DIGITS = 15;

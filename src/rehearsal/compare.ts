@@ -1,9 +1,9 @@
 /** Compares the results of a step with the expected ones: one text per difference. */
 import { isDeepStrictEqual } from "node:util";
 import { parseDuration } from "../core/duration.ts";
-import type { Decision, Instance, Json, JsonObject } from "../model.ts";
+import { type Decision, type Instance, isObject, type Json, type JsonObject } from "../model.ts";
 import { isMark } from "./coverage.ts";
-import { type Expected, isObject } from "./story.ts";
+import type { Expected } from "./story.ts";
 import type { RecordedAttempt, World } from "./world.ts";
 
 /** Reports every expected result that is missing, and every delivery, emitted event or problem that is not expected. */

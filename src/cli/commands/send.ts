@@ -3,12 +3,12 @@ import { randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import type { Config } from "../../config/config.ts";
-import type { JsonObject } from "../../model.ts";
+import { isObject, type JsonObject } from "../../model.ts";
 import type { Sample } from "../../ports/provider.ts";
 import { type CommandBody, numberOf, type Options, textOf, textsOf, usage } from "../command.ts";
 import type { Context } from "../context.ts";
 import { ingestResponse, postRequest } from "../ingest.ts";
-import { isObject, readJson } from "../json-input.ts";
+import { readJson } from "../json-input.ts";
 import { hostName, withApi } from "../reach.ts";
 import {
   buildRequest,

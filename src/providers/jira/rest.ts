@@ -1,10 +1,10 @@
 /** Jira's REST interface: requests, and outcomes of responses. Version 3 on Cloud, 2 on Server and Data Center. */
 import { type Static, Type } from "typebox";
-import type { Json, JsonObject, Outcome } from "../../model.ts";
+import { isObject, type Json, type JsonObject, type Outcome } from "../../model.ts";
 import type { HttpResponse, HttpResult } from "../../ports/network.ts";
 import type { ActionContext } from "../../ports/provider.ts";
 import { cut, outcomeOf } from "../kit/answer.ts";
-import { isObject, parseJson } from "../kit/body.ts";
+import { parseJson } from "../kit/body.ts";
 import { secret } from "../kit/connection.ts";
 
 const WORDS_CHARS_MAX = 500;

@@ -1,6 +1,6 @@
 /** A verified body as a JSON object: bounded depth, strict UTF-8, no way to a prototype. Never throws for data. */
 import { endOfString } from "../../model/json.ts";
-import { type Json, type JsonObject, LIMITS, parseJsonText } from "../../model.ts";
+import { isObject, type Json, type JsonObject, LIMITS, parseJsonText } from "../../model.ts";
 import { formField, utf8 } from "./form.ts";
 
 /** `text` is the exact JSON text of `data`; absent when a key was removed. */
@@ -118,11 +118,6 @@ function itemTexts(text: string): string[] {
 export function parseFormJson(body: Buffer, name: string): ParsedBody {
   const field = formField(body, name);
   return field.ok ? parseJson(field.value) : field;
-}
-
-/** A plain JSON object, not a list. */
-export function isObject(value: unknown): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** The value at a path of own keys; undefined for inherited ones such as `constructor`. */
