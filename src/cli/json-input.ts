@@ -1,6 +1,6 @@
 /** JSON that a person gives to a command: a file, or a text. */
 import { readFileSync } from "node:fs";
-import { SignalboxError } from "../errors.ts";
+import { messageOf, SignalboxError } from "../errors.ts";
 import { isObject, type JsonObject, parseJsonText } from "../model.ts";
 import { usage } from "./options.ts";
 
@@ -21,7 +21,7 @@ export function jsonObject(text: string, name: string): JsonObject {
   try {
     value = parseJsonText(text).value;
   } catch (error) {
-    throw usage(`"${name}" is not JSON: ${error instanceof Error ? error.message : error}`);
+    throw usage(`"${name}" is not JSON: ${messageOf(error)}`);
   }
   if (!isObject(value)) throw usage(`"${name}" holds no JSON object`);
   return value;

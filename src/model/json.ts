@@ -7,6 +7,11 @@ export function isObject(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
+/** The fields that are set, so that an absent attribute is an absent key. */
+export function withoutUndefined<T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as never;
+}
+
 const NUMBER = /-?\d[\d.eE+-]*/y;
 /** A double keeps this many digits whatever they are. */
 const EXACT_DIGITS = 15;

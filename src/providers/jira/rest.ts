@@ -4,7 +4,7 @@ import { isObject, type Json, type JsonObject, type Outcome } from "../../model.
 import type { HttpResponse, HttpResult } from "../../ports/network.ts";
 import type { ActionContext } from "../../ports/provider.ts";
 import { cut, outcomeOf } from "../kit/answer.ts";
-import { parseJson } from "../kit/body.ts";
+import { objectIn } from "../kit/body.ts";
 import { secret } from "../kit/connection.ts";
 
 const WORDS_CHARS_MAX = 500;
@@ -104,8 +104,7 @@ function wordsOf(answer: HttpResponse): string {
 
 /** The JSON object of a response; empty when the body is none. */
 export function jsonOf(answer: HttpResult): JsonObject {
-  const parsed = answer.kind === "answered" ? parseJson(Buffer.from(answer.text)) : undefined;
-  return parsed?.ok ? parsed.data : {};
+  return answer.kind === "answered" ? objectIn(answer.text) : {};
 }
 
 /** The value when it is an object, else an empty one. */

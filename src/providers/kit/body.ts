@@ -114,6 +114,12 @@ function itemTexts(text: string): string[] {
   return texts;
 }
 
+/** The JSON object that a text is; empty when it is none. */
+export function objectIn(text: string): JsonObject {
+  const parsed = parseJson(Buffer.from(text));
+  return parsed.ok ? parsed.data : {};
+}
+
 /** The JSON object in one field of a form. */
 export function parseFormJson(body: Buffer, name: string): ParsedBody {
   const field = formField(body, name);
@@ -162,11 +168,6 @@ function isOwnMark(key: string, value: Json | undefined): boolean {
 function entriesWithin(key: string, value: Json | undefined): [key: string, value: Json | undefined][] {
   if (Array.isArray(value)) return value.map((item) => [key, item]);
   return isObject(value) && !SURROUNDINGS.test(key) ? Object.entries(value) : [];
-}
-
-/** Drops the fields that are undefined, so that an absent attribute is an absent key. */
-export function withoutUndefined<T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as never;
 }
 
 /** A moment as RFC 3339 UTC from ISO text with its zone or seconds since the epoch; undefined for other values. */

@@ -2,6 +2,7 @@
  * One signal for one instance: row in, row and effects out. Pure: no clock, no chance, the same input gives the same bytes. A signal
  * that changes nothing says why, and what was armed and disarmed within the step never leaves it.
  */
+import { messageOf } from "../../../errors.ts";
 import {
   type Instance,
   isObject,
@@ -66,7 +67,7 @@ export function step(
   try {
     return instance ? resume(input, instance, run) : create(input, run);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = messageOf(error);
     return failedStep(input, reason, error instanceof StepRefused ? run.problems : []);
   }
 }
