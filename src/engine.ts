@@ -138,9 +138,7 @@ async function openParts(
   const cache = await openCache(config, { clock, observe });
   try {
     const running = await holdPolicy({ config, providers, store, clock, observe });
-    const policy = () => running.current();
-    const compile: typeof running.compile = (machine, definition) => running.compile(machine, definition);
-    const definition: typeof running.definition = (machine, hash) => running.definition(machine, hash);
+    const { current: policy, at: policyAt, report, compile, definition } = running;
     const { sources, feeds } = configuredSources(config, providers, networks);
     const node = randomUUID();
     const { schedules } = config;
@@ -148,17 +146,15 @@ async function openParts(
       ...{ node, store, clock, cache, observe, policy, definition, sources, feeds, schedules, connections },
     });
     const reload = async (): Promise<PolicyReport> => {
-      const report = await running.reload();
-      if (!report.current) return report;
+      const reloaded = await running.reload();
+      if (!reloaded.current) return reloaded;
       const migrations = await migrationReports({ store, clock, definition }, policy().machines.values());
-      return migrations.length > 0 ? { ...report, migrations } : report;
+      return migrations.length > 0 ? { ...reloaded, migrations } : reloaded;
     };
     const operations = createOperations({
-      ...{ store, clock, policy, compile, definition, reload, schedules },
+      ...{ store, clock, policy, policyAt, compile, definition, report, reload, schedules },
       requestId: randomUUID,
       newToken: () => `sbx_${randomBytes(24).toString("base64url")}`,
-      policyAt: (revision) => running.at(revision),
-      report: () => running.report(),
       describe: () => ({
         version: VERSION,
         startedAtMs,

@@ -2,12 +2,14 @@
  * `npm run schemas` writes schema/*.json: the file forms as draft-07 JSON Schemas for editors, from the types that check the files.
  * The same types give the tables in docs/.
  */
+
 import { readFile, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import type { TSchema } from "typebox";
 import { ConfigFile, ConnectionKeys, connectionSchema, SourceKeys, sourceSchema } from "./config/file.ts";
 import { MachineFile } from "./core/machine/file/definition.ts";
 import { RuleFile } from "./model/rule.ts";
+import { withoutUndefined } from "./model.ts";
 import type { Provider } from "./ports/provider.ts";
 import { loadProviders } from "./providers/index.ts";
 import { knobsPart, providersPart, resultsPart, withPart } from "./schemas/reference.ts";
@@ -112,10 +114,6 @@ const STAND_IN = { type: "string", pattern: "^env:|\\$\\{" };
 function isNarrow(form: JsonSchema): boolean {
   if (form.type === "number" || form.type === "integer" || form.type === "boolean") return true;
   return form.type === "string" && (form.pattern !== undefined || form.format !== undefined);
-}
-
-function withoutUndefined(form: JsonSchema): JsonSchema {
-  return Object.fromEntries(Object.entries(form).filter(([, value]) => value !== undefined));
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

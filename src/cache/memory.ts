@@ -1,6 +1,6 @@
 /** Provider state in this process, with a bound on its size and a TTL for each entry. */
 import { createHash } from "node:crypto";
-import type { Json } from "../model.ts";
+import { evictOldest, type Json } from "../model.ts";
 import type { Cache, CacheTimes } from "../ports/cache.ts";
 import type { Clock } from "../ports/clock.ts";
 
@@ -65,10 +65,7 @@ export function createCacheEntries({
     put(key, text, ttlMs) {
       entries.delete(key);
       entries.set(key, { text, untilMs: clock.monotonic() + ttlMs });
-      for (const oldest of entries.keys()) {
-        if (entries.size <= entriesMax) break;
-        entries.delete(oldest);
-      }
+      evictOldest(entries, entriesMax);
     },
     drop: (key) => void entries.delete(key),
     clear: () => entries.clear(),
@@ -90,11 +87,7 @@ export function createSingleFlight(clock: Clock): SingleFlight {
   function addFailure(key: string, error: unknown, failMs: number): void {
     failures.delete(key);
     failures.set(key, { error, untilMs: clock.monotonic() + failMs });
-    // A Map keeps insertion order: the oldest failure is removed first.
-    for (const oldest of failures.keys()) {
-      if (failures.size <= FAILURES_MAX) break;
-      failures.delete(oldest);
-    }
+    evictOldest(failures, FAILURES_MAX);
   }
 
   return {

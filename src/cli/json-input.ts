@@ -1,7 +1,7 @@
 /** JSON that a person gives to a command: a file, or a text. */
 import { readFileSync } from "node:fs";
-import { SignalboxError } from "../errors.ts";
-import { type JsonObject, parseJsonText } from "../model.ts";
+import { messageOf, SignalboxError } from "../errors.ts";
+import { isObject, type JsonObject, parseJsonText } from "../model.ts";
 import { usage } from "./options.ts";
 
 /** The object in a JSON file; SB0905 when it cannot be read, SB0901 when it holds none. */
@@ -21,13 +21,8 @@ export function jsonObject(text: string, name: string): JsonObject {
   try {
     value = parseJsonText(text).value;
   } catch (error) {
-    throw usage(`"${name}" is not JSON: ${error instanceof Error ? error.message : error}`);
+    throw usage(`"${name}" is not JSON: ${messageOf(error)}`);
   }
   if (!isObject(value)) throw usage(`"${name}" holds no JSON object`);
   return value;
-}
-
-/** Whether the value is a JSON object, neither a list nor null. */
-export function isObject(value: unknown): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

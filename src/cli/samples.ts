@@ -1,7 +1,7 @@
 /** Samples of requests: found by name, changed by path, signed as the sender signs them. */
 import type { Config, SourceEntry } from "../config/config.ts";
-import { nearest, SignalboxError } from "../errors.ts";
-import { type Json, type JsonObject, parseJsonText } from "../model.ts";
+import { messageOf, nearest, SignalboxError } from "../errors.ts";
+import { isObject, type Json, type JsonObject, parseJsonText } from "../model.ts";
 import type { EventDraft, Provider, RawRequest, Sample, Source, SourceConfig, Webhook } from "../ports/provider.ts";
 import { usage } from "./command.ts";
 
@@ -109,7 +109,7 @@ function withValueAt(parent: Json | undefined, [key, ...rest]: readonly string[]
     const index = Math.min(Number(key), parent.length);
     return parent.with(index === parent.length ? -1 : index, withValueAt(parent[index], rest, value));
   }
-  const object = typeof parent === "object" && parent !== null && !Array.isArray(parent) ? parent : {};
+  const object = isObject(parent) ? parent : {};
   return { ...object, [key]: withValueAt(object[key], rest, value) };
 }
 
@@ -145,7 +145,7 @@ function signedHeaders(source: Webhook, sample: Sample, config: SourceConfig, no
   try {
     return source.sign(sample, config, nowMs);
   } catch (error) {
-    throw usage(error instanceof Error ? error.message : String(error));
+    throw usage(messageOf(error));
   }
 }
 

@@ -1,6 +1,8 @@
 /** Watches the folders of a policy. Editors write, rename and replace files: all events within a moment are one change. */
+
 import { type FSWatcher, readdirSync, watch } from "node:fs";
 import { join } from "node:path";
+import { messageOf } from "../errors.ts";
 
 /** Editors and git need a moment to finish what they write. */
 const QUIET_MS = 150;
@@ -54,7 +56,7 @@ export function watchFolders({ dir, folders, changed, failed }: WatchOptions): (
       watcher.on("error", scheduleChange);
       watchers.set(path, watcher);
     } catch (error) {
-      if (!hasFailed) failed(error instanceof Error ? error.message : String(error));
+      if (!hasFailed) failed(messageOf(error));
       hasFailed = true;
     }
   }

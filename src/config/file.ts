@@ -1,6 +1,8 @@
 /** The form of signalbox.yaml: every knob with meaning, unit, default and limit. Published as schema/signalbox.json. */
+
 import { type Static, type TSchema, Type } from "typebox";
 import { CATCH_UP } from "../core/schedule.ts";
+import { isObject } from "../model.ts";
 import type { Provider } from "../ports/provider.ts";
 
 export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal"] as const;
@@ -246,7 +248,7 @@ export function schemaFor(value: unknown, providers: ReadonlyMap<string, Provide
 /** Entries of a section of an unchecked file. */
 export function entriesOf(value: unknown, section: string): [name: string, entry: unknown][] {
   const entries = fieldOf(value, section);
-  return typeof entries === "object" && entries !== null && !Array.isArray(entries) ? Object.entries(entries) : [];
+  return isObject(entries) ? Object.entries(entries) : [];
 }
 
 /** The field of the value; undefined when the value is no object or does not have the field. */

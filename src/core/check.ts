@@ -44,8 +44,8 @@ ajv.addVocabulary(VOCABULARY);
 const validatorsBySchema = new WeakMap<object, { plain?: Validator; templates?: Validator }>();
 
 /**
- * A check for a schema, compiled when it is first used and kept with the schema. With `templates`, a text that contains {{, an object
- * { cel } or { template } is taken for any value: what it becomes is known only with an event.
+ * A check for a schema, compiled when it is first used. ajv keeps each for good, so that a schema is to be made once. With `templates`, a
+ * text that contains {{, an object { cel } or { template } is taken for any value: what it becomes is known only with an event.
  */
 export function validatorFor(schema: TSchema, options: { templates?: boolean } = {}): Validator {
   const kind = options.templates === true ? "templates" : "plain";

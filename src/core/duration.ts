@@ -37,6 +37,17 @@ export function formatDuration(ms: number): string {
   return `${ms < 0 ? "-" : ""}${words.join(" ")}`;
 }
 
+/** `6d23h55m`, exact to the millisecond. */
+export function exactDuration(ms: number): string {
+  let rest = ms;
+  const words = UNITS.map(({ unit, ms: size }) => {
+    const count = Math.floor(rest / size);
+    rest -= count * size;
+    return count === 0 ? "" : `${count}${unit}`;
+  });
+  return words.join("") || "0s";
+}
+
 function parts(form: RegExp, text: string, sizes: readonly number[]): number | undefined {
   const units = form.exec(text)?.slice(1);
   if (units === undefined || units.every((part) => part === undefined)) return undefined;

@@ -1,5 +1,5 @@
 /** Limits of each connection: concurrency, rate, and a circuit breaker. Kept in memory only. */
-import type { Delivery, Outcome } from "../model.ts";
+import { type Delivery, evictOldest, type Outcome } from "../model.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { LeaseOrder } from "../ports/queue.ts";
 
@@ -203,10 +203,7 @@ function isPauseOfConnection(
   if (!outcome.afterMs || (outcome.error.status ?? 0) >= 500) return false;
   const passedThen = askers.get(id);
   askers.set(id, passed);
-  for (const oldest of askers.keys()) {
-    if (askers.size <= REQUESTS_MAX) break;
-    askers.delete(oldest);
-  }
+  evictOldest(askers, REQUESTS_MAX);
   return passedThen === undefined || passedThen === passed;
 }
 

@@ -2,7 +2,7 @@
 import { hash } from "node:crypto";
 import { addressBits } from "../core/match/address.ts";
 import { ERRORS, type ErrorCode, messageOf, statusOf } from "../errors.ts";
-import { LIMITS } from "../model.ts";
+import { evictOldest, LIMITS } from "../model.ts";
 import type { Books } from "../ports/books.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Observer } from "../ports/observe.ts";
@@ -70,10 +70,7 @@ function createAllowance(most: number, clock: Clock): (key: string) => boolean {
     // Moved to the end, so that the first key is the one used longest ago.
     byKey.delete(key);
     byKey.set(key, { count: isAllowed ? remaining - 1 : remaining, atMs: nowMs });
-    for (const oldest of byKey.keys()) {
-      if (byKey.size <= SENDERS_MAX) break;
-      byKey.delete(oldest);
-    }
+    evictOldest(byKey, SENDERS_MAX);
     return isAllowed;
   };
 }

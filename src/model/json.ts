@@ -2,6 +2,16 @@
 export type Json = null | boolean | number | string | Json[] | JsonObject;
 export type JsonObject = { [key: string]: Json };
 
+/** Whether a value is an object, neither a list nor null. */
+export function isObject(value: unknown): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** The fields that are set, so that an absent attribute is an absent key. */
+export function withoutUndefined<T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as never;
+}
+
 const NUMBER = /-?\d[\d.eE+-]*/y;
 /** A double keeps this many digits whatever they are. */
 const EXACT_DIGITS = 15;

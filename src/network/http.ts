@@ -6,13 +6,10 @@ import { CONNECT_TIMEOUT_MS } from "./connect.ts";
 import { type AddressGuard, failed, privateAddressDetail } from "./guard.ts";
 
 /** Longest text of a response; a longer one is cut. */
-export const RESPONSE_BYTES_MAX = 1024 * 1024;
+const RESPONSE_BYTES_MAX = 1024 * 1024;
 const EXCHANGE_TIMEOUT_MS = 15_000;
 
-interface HttpOptions {
-  responseBytesMax?: number;
-  redact: (text: string) => string;
-}
+type Redact = (text: string) => string;
 
 export interface Http {
   /** Ends with the signal. */
@@ -21,7 +18,7 @@ export interface Http {
 }
 
 /** One pool of kept-alive connections. */
-export function createHttp(options: HttpOptions, guard: AddressGuard): Http {
+export function createHttp(redact: Redact, guard: AddressGuard): Http {
   const agent = new Agent({
     connect: { timeout: CONNECT_TIMEOUT_MS, lookup: guard.lookup },
     // The exchange as a whole has its own limit.
@@ -31,7 +28,7 @@ export function createHttp(options: HttpOptions, guard: AddressGuard): Http {
   return {
     async exchange(request, signal) {
       const startedAt = performance.now();
-      const ended = redacted(await exchange({ agent, guard, request, options, signal }), options.redact);
+      const ended = redacted(await exchange({ agent, guard, request, signal }), redact);
       return { ...ended, ms: Math.round(performance.now() - startedAt) };
     },
     close: () => agent.destroy(),
@@ -45,7 +42,6 @@ interface Exchange {
   agent: Agent;
   guard: AddressGuard;
   request: HttpRequest;
-  options: HttpOptions;
   signal: AbortSignal;
 }
 
@@ -81,8 +77,7 @@ function urlOf(text: string, guard: AddressGuard): URL | NoResponse {
 }
 
 /** One exchange. Before the request goes onto a connection a failure is `refused`, after that it is `uncertain`. */
-function dispatch(url: URL, { agent, request, options, signal }: Exchange): Promise<Ended> {
-  const bytesMax = options.responseBytesMax ?? RESPONSE_BYTES_MAX;
+function dispatch(url: URL, { agent, request, signal }: Exchange): Promise<Ended> {
   return new Promise((resolve) => {
     let isWritten = false;
     let head: Pick<Answered, "status" | "headers"> | undefined;
@@ -92,7 +87,11 @@ function dispatch(url: URL, { agent, request, options, signal }: Exchange): Prom
 
     const answer = () => {
       if (head)
-        resolve({ kind: "answered", ...head, text: Buffer.concat(chunks).subarray(0, bytesMax).toString("utf8") });
+        resolve({
+          kind: "answered",
+          ...head,
+          text: Buffer.concat(chunks).subarray(0, RESPONSE_BYTES_MAX).toString("utf8"),
+        });
     };
     const fail = (error: unknown) => resolve(failure(error, url, { isWritten, status: head?.status }));
     signal.addEventListener(
@@ -126,7 +125,7 @@ function dispatch(url: URL, { agent, request, options, signal }: Exchange): Prom
           onResponseData(controller, chunk) {
             chunks.push(chunk);
             bytes += chunk.length;
-            if (bytes <= bytesMax) return;
+            if (bytes <= RESPONSE_BYTES_MAX) return;
             answer();
             controller.abort(failed("RESPONSE_CUT"));
           },
@@ -179,7 +178,7 @@ function never(code: string, detail: string): NoResponse {
   return { kind: "refused", code, detail, permanent: true };
 }
 
-function redacted(ended: Ended, redact: HttpOptions["redact"]): Ended {
+function redacted(ended: Ended, redact: Redact): Ended {
   if (ended.kind !== "answered") return { ...ended, detail: redact(ended.detail) };
   const headers = Object.entries(ended.headers).map(([name, value]) => [name, redact(value)]);
   return { ...ended, headers: Object.fromEntries(headers), text: redact(ended.text) };

@@ -10,8 +10,6 @@ export interface NetworkOptions {
   allowPrivate: boolean;
   /** Removes credentials from every text of results and errors. */
   redact: (text: string) => string;
-  /** Longest response; a longer one is cut; default 1 MiB. */
-  responseBytesMax?: number;
   /** Node's own by default. */
   resolve?: Resolve;
 }
@@ -24,7 +22,7 @@ export interface OwnedNetwork extends SharedNetwork {
 export function createNetwork(options: NetworkOptions): OwnedNetwork {
   const { redact } = options;
   const guard = createGuard(options.allowPrivate, options.resolve);
-  const http = createHttp(options, guard);
+  const http = createHttp(redact, guard);
   const over = new AbortController();
   const sockets = new Set<Socket>();
   const during = (signal: AbortSignal): Network => ({

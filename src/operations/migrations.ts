@@ -3,10 +3,10 @@ import type { CompiledMachine } from "../core/machine/file/compile.ts";
 import { migrateInstance } from "../core/machine/migration.ts";
 import { migrationEvent } from "../core/own-events.ts";
 import { SignalboxError } from "../errors.ts";
-import type { AuditEntry, Instance, Json, NewEvent, Timer } from "../model.ts";
+import type { Instance, Json, NewEvent, Timer } from "../model.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Store } from "../ports/store.ts";
-import type { Actor, MigrationReport, Operations } from "./operations.ts";
+import { type Audit, type MigrationReport, notFound, type Operations } from "./operations.ts";
 
 /** Instances per call. */
 const PAGE = 1_000;
@@ -25,7 +25,7 @@ export interface MigrationDeps extends MigrationReadDeps {
   /** The machine of the running policy. */
   machine(id: string): CompiledMachine | undefined;
   compile(machine: string, definition: Json): CompiledMachine | undefined;
-  audit(actor: Actor, row: Omit<AuditEntry, "atMs" | "who">): Promise<void>;
+  audit: Audit;
   wake(): void;
 }
 
@@ -35,12 +35,12 @@ export function migrationOperations(deps: MigrationDeps): Pick<Operations, "plan
       const to = definition === undefined ? deps.machine(machine) : deps.compile(machine, definition);
       if (!to && definition !== undefined)
         throw new SignalboxError("SB0907", `The definition of "${machine}" does not compile`);
-      if (!to) throw new SignalboxError("SB0905", `There is no machine "${machine}"`);
+      if (!to) throw notFound("machine", machine);
       return (await migrationPage(deps, to, cursor)).report;
     },
     async migrate(machine, { cursor }, actor) {
       const to = deps.machine(machine);
-      if (!to) throw new SignalboxError("SB0905", `There is no machine "${machine}"`);
+      if (!to) throw notFound("machine", machine);
       const { report, migrating } = await migrationPage(deps, to, cursor);
       const nowMs = deps.clock.now();
       const requestId = deps.requestId();

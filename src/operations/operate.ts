@@ -7,12 +7,12 @@ import { handSignal, redelivered } from "../core/own-events.ts";
 import type { Schedule } from "../core/schedule.ts";
 import { messageOf, SignalboxError } from "../errors.ts";
 import { currentEvent } from "../model/earlier.ts";
-import type { AuditEntry, Delivery, Explanation, Json, Token, Trace } from "../model.ts";
+import type { Delivery, Explanation, Json, Token, Trace } from "../model.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { EventRecord } from "../ports/questions.ts";
 import type { Store } from "../ports/store.ts";
 import { type MigrationDeps, migrationOperations } from "./migrations.ts";
-import type { Actor, Operations, PolicyReport, StatusReport } from "./operations.ts";
+import { type Audit, notFound, type Operations, type PolicyReport, type StatusReport } from "./operations.ts";
 import { timerOperations } from "./timers.ts";
 import { deliveryView, eventView, traceView } from "./views.ts";
 
@@ -43,8 +43,7 @@ export interface OperateDeps {
 
 export function createOperations(deps: OperateDeps): Operations {
   const { store, clock } = deps;
-  const audit = (actor: Actor, row: Omit<AuditEntry, "atMs" | "who">) =>
-    store.audit({ atMs: clock.now(), who: actor.who, ...row });
+  const audit: Audit = (actor, row) => store.audit({ atMs: clock.now(), who: actor.who, ...row });
   const eventWithDeliveries = async (id: string): Promise<EventRecord & { deliveries: Delivery[] }> => {
     const record = await store.event(id);
     if (!record) throw notFound("event", id);
@@ -128,8 +127,6 @@ export function createOperations(deps: OperateDeps): Operations {
     ...tokenOperations(deps, audit),
   };
 }
-
-type Audit = (actor: Actor, row: Omit<AuditEntry, "atMs" | "who">) => Promise<void>;
 
 function instanceOperations(deps: OperateDeps, audit: Audit): Pick<Operations, "instances" | "instance" | "signal"> {
   const { store, clock } = deps;
@@ -242,8 +239,4 @@ async function changesSince(deps: OperateDeps, decided: Decided): Promise<Explan
 
 function tokenHash(token: string): string {
   return createHash("sha256").update(token).digest("hex");
-}
-
-function notFound(what: string, id: string): SignalboxError {
-  return new SignalboxError("SB0905", `There is no ${what} "${id}"`);
 }

@@ -3,6 +3,7 @@ import type { PolicyReport, StatusReport } from "../api/engine.ts";
 import type { EventDetail, EventView } from "../api/events.ts";
 import type { InstanceDetail, MigrationReport } from "../api/instances.ts";
 import type { ScheduleView } from "../api/timers.ts";
+import { SignalboxError } from "../errors.ts";
 import type {
   AuditEntry,
   DeliveryView,
@@ -22,6 +23,9 @@ export type { EventDetail, EventView, InstanceDetail, MigrationReport, PolicyRep
 export interface Actor {
   who: string;
 }
+
+/** Adds to the audit log what an actor just did. */
+export type Audit = (actor: Actor, row: Omit<AuditEntry, "atMs" | "who">) => Promise<void>;
 
 /** A timer of an instance. */
 export interface TimerAddress {
@@ -86,4 +90,8 @@ export interface Operations {
   revokeToken(name: string, actor: Actor): Promise<void>;
   /** The stored token; undefined when it is unknown or expired. */
   authenticate(token: string): Promise<Token | undefined>;
+}
+
+export function notFound(what: string, id: string): SignalboxError {
+  return new SignalboxError("SB0905", `There is no ${what} "${id}"`);
 }

@@ -3,10 +3,10 @@ import { compileCron, nextTick } from "../core/cron.ts";
 import { timerCancelled, timerFiredByHand } from "../core/own-events.ts";
 import type { Schedule } from "../core/schedule.ts";
 import { SignalboxError } from "../errors.ts";
-import type { AuditEntry, NewEvent, Timer } from "../model.ts";
+import type { NewEvent, Timer } from "../model.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Store } from "../ports/store.ts";
-import type { Actor, Operations, TimerAddress } from "./operations.ts";
+import { type Actor, type Audit, notFound, type Operations, type TimerAddress } from "./operations.ts";
 
 export interface TimerOperationsDeps {
   store: Pick<Store, "timersDue" | "timersOf" | "fire">;
@@ -14,7 +14,7 @@ export interface TimerOperationsDeps {
   schedules: readonly Schedule[];
   requestId(): string;
   wake(): void;
-  audit(actor: Actor, row: Omit<AuditEntry, "atMs" | "who">): Promise<void>;
+  audit: Audit;
 }
 
 export function timerOperations(
@@ -32,7 +32,7 @@ export function timerOperations(
   ): Promise<{ id: string }> => {
     const target = `${machine}/${key}/${id}`;
     const timer = (await store.timersOf({ machine, key })).find((one) => one.id === id);
-    if (timer === undefined) throw new SignalboxError("SB0905", `There is no timer "${target}"`);
+    if (timer === undefined) throw notFound("timer", target);
     const event: NewEvent = eventOf(timer, reason, { who: actor.who, nowMs: clock.now(), requestId: deps.requestId() });
     if (!(await store.fire(timer, event))) {
       throw new SignalboxError("SB0906", `The timer "${target}" fired, was cancelled or was set anew meanwhile`);

@@ -5,7 +5,7 @@ import type { CompiledMachine } from "../core/machine/file/compile.ts";
 import { compileMachine } from "../core/machine/file/compile.ts";
 import type { ActionForm } from "../core/render.ts";
 import { type Diagnostic, newDiagnostic, SignalboxError } from "../errors.ts";
-import type { Json, JsonObject } from "../model.ts";
+import { evictOldest, type Json, type JsonObject } from "../model.ts";
 import type { PolicyReport } from "../operations/operations.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Observer } from "../ports/observe.ts";
@@ -107,7 +107,7 @@ export async function holdPolicy(deps: RunningPolicyDeps): Promise<RunningPolicy
       if (!earlierPolicy) return undefined;
       earlier.delete(revision);
       earlier.set(revision, earlierPolicy);
-      for (const oldest of [...earlier.keys()].slice(0, -EARLIER_MAX)) earlier.delete(oldest);
+      evictOldest(earlier, EARLIER_MAX);
       return earlierPolicy;
     },
     compile,
@@ -132,7 +132,7 @@ export function createDefinitions(
     if (!compiled) return undefined;
     byHash.delete(hash);
     byHash.set(hash, compiled);
-    for (const oldest of [...byHash.keys()].slice(0, -DEFINITIONS_MAX)) byHash.delete(oldest);
+    evictOldest(byHash, DEFINITIONS_MAX);
     return compiled;
   };
 }

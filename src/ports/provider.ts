@@ -32,9 +32,7 @@ export type VerifyReason =
   | "verify_failed";
 
 /** Verified, or the reason why not. `key_unavailable` is a fault on our side: the response is 503. */
-export type Verdict =
-  | { ok: true; scheme: string; secretIndex?: number }
-  | { ok: false; reason: VerifyReason; detail?: string };
+export type Verdict = { ok: true; secretIndex?: number } | { ok: false; reason: VerifyReason; detail?: string };
 
 /** One configured source, with its secrets resolved. */
 export interface SourceConfig<Settings = JsonObject> {

@@ -1,9 +1,11 @@
 /** Finds the providers: a file or a folder per outside system, named like its default export; shipped here, a project's own in its providers/. */
+
 import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { extname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { type Diagnostic, messageOf, SignalboxError } from "../errors.ts";
+import { isObject } from "../model.ts";
 import { CODE } from "../package.ts";
 import type { Provider, Starter } from "../ports/provider.ts";
 import type { StandIn } from "../sandbox/stand-in.ts";
@@ -121,7 +123,7 @@ async function load(name: string, file: string): Promise<Provider> {
 
 /** Why the value is no provider. */
 function providerProblem(value: unknown, name: string): string | undefined {
-  if (!isRecord(value))
+  if (!isObject(value))
     return "its default export is no object and no function that gives one; write export default { name, summary, … }";
   if (value.name !== name) return `its name is ${JSON.stringify(value.name)}, and must be "${name}" like the file`;
   if (!NAME.test(name)) return `"${name}" is no name; names are small letters, digits and "-", and begin with a letter`;
@@ -134,7 +136,7 @@ function providerProblem(value: unknown, name: string): string | undefined {
 const NEEDED: Readonly<Record<string, readonly string[]>> = { webhook: ["verify", "normalise"], feed: ["run"] };
 
 function sourceProblem(source: unknown): string | undefined {
-  if (!isRecord(source) || !isRecord(source.settings) || !isRecord(source.events)) {
+  if (!isObject(source) || !isObject(source.settings) || !isObject(source.events)) {
     return "its source needs kind, settings and events";
   }
   const needed = NEEDED[String(source.kind)];
@@ -145,10 +147,10 @@ function sourceProblem(source: unknown): string | undefined {
 
 function connectionProblem(connection: unknown): string | undefined {
   if (connection === undefined) return undefined;
-  if (!isRecord(connection) || !isRecord(connection.settings) || !isRecord(connection.actions)) {
+  if (!isObject(connection) || !isObject(connection.settings) || !isObject(connection.actions)) {
     return "its connection needs settings and actions";
   }
-  const isAction = (one: unknown) => isRecord(one) && isRecord(one.params) && typeof one.perform === "function";
+  const isAction = (one: unknown) => isObject(one) && isObject(one.params) && typeof one.perform === "function";
   const wrong = Object.entries(connection.actions).find(([, action]) => !isAction(action));
   return wrong && `its action "${wrong[0]}" needs params and perform`;
 }
@@ -159,8 +161,4 @@ function reasonOf(error: unknown, file: string): string {
     return "this Node does not read TypeScript; use Node 22.18 or newer, or write JavaScript";
   }
   return messageOf(error);
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

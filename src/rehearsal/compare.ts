@@ -1,9 +1,9 @@
 /** Compares the results of a step with the expected ones: one text per difference. */
 import { isDeepStrictEqual } from "node:util";
-import { parseDuration } from "../core/duration.ts";
-import type { Decision, Instance, Json, JsonObject } from "../model.ts";
+import { exactDuration, parseDuration } from "../core/duration.ts";
+import { type Decision, type Instance, isObject, type Json, type JsonObject } from "../model.ts";
 import { isMark } from "./coverage.ts";
-import { type Expected, isObject } from "./story.ts";
+import type { Expected } from "./story.ts";
 import type { RecordedAttempt, World } from "./world.ts";
 
 /** Reports every expected result that is missing, and every delivery, emitted event or problem that is not expected. */
@@ -119,18 +119,6 @@ function stateText({ state, status }: Instance): string {
       ? [String(value)]
       : Object.entries(value).flatMap(([name, inside]) => path(inside).map((rest) => `${name}.${rest}`));
   return `${path(state).join(" ")}${status === "active" ? "" : ` (${status})`}`;
-}
-
-/** `6d23h55m`, exact to the millisecond. */
-function exactDuration(ms: number): string {
-  const units = { d: 86_400_000, h: 3_600_000, m: 60_000, s: 1_000, ms: 1 };
-  let remainingMs = ms;
-  const parts = Object.entries(units).flatMap(([unit, size]) => {
-    const count = Math.floor(remainingMs / size);
-    remainingMs -= count * size;
-    return count === 0 ? [] : [`${count}${unit}`];
-  });
-  return parts.join("") || "0s";
 }
 
 export function difference(what: string, expected: unknown, actual: unknown): string {

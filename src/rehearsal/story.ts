@@ -7,7 +7,7 @@ import { type Static, Type } from "typebox";
 import { validatorFor } from "../core/check.ts";
 import { parseDuration } from "../core/duration.ts";
 import type { Diagnostic, Path } from "../errors.ts";
-import type { Json, JsonObject } from "../model.ts";
+import { isObject, type Json, type JsonObject } from "../model.ts";
 import type { PolicyFiles } from "../policy/policy.ts";
 import { placed, readYaml } from "../yaml.ts";
 
@@ -176,8 +176,4 @@ function merged(value: Json | undefined, changes: Json): Json {
     ...value,
     ...Object.fromEntries(Object.entries(changes).map(([key, one]) => [key, merged(value[key], one)])),
   };
-}
-
-export function isObject(value: Json | undefined): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

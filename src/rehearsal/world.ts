@@ -6,7 +6,15 @@ import { handSignal } from "../core/own-events.ts";
 import type { ConfiguredConnection } from "../flow/deliver.ts";
 import { createFlow, type FlowParts } from "../flow/flow.ts";
 import type { ConfiguredSource, ReceiveResult } from "../flow/receive.ts";
-import type { Decision, Instance, Json, JsonObject, Outcome, Timer } from "../model.ts";
+import {
+  type Decision,
+  type Instance,
+  isObject,
+  type Json,
+  type JsonObject,
+  type Outcome,
+  type Timer,
+} from "../model.ts";
 import { compilePolicy, type Policy, type PolicyEnv, type PolicyFiles } from "../policy/policy.ts";
 import { compileStored, createDefinitions } from "../policy/running.ts";
 import type { Cache } from "../ports/cache.ts";
@@ -14,7 +22,6 @@ import type { Clock } from "../ports/clock.ts";
 import type { Action, Provider, Sample } from "../ports/provider.ts";
 import type { Store } from "../ports/store.ts";
 import { virtualClock } from "./clock.ts";
-import { isObject } from "./story.ts";
 
 const INSTANCES_MAX = 100;
 

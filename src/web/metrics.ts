@@ -1,5 +1,7 @@
 /** Metrics for Prometheus: counters fed by observations, and the store's counts at each scrape. The only door to prom-client. */
+
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import { messageOf } from "../errors.ts";
 import type { Observation, Observer } from "../ports/observe.ts";
 import type { StoreCounts } from "../ports/questions.ts";
 
@@ -38,7 +40,7 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
   let dropped: (() => number) | undefined;
 
   const fault = (where: string) => (error: unknown) => {
-    const message = error instanceof Error ? error.message : String(error);
+    const message = messageOf(error);
     observed.observer({ kind: "fault", where, message });
     return undefined;
   };

@@ -97,11 +97,7 @@ test.each<[string, Provider, string]>([
     providerWith({ perform: async (params, context) => telling(await perform(params, context), context) }),
     "the credential stands in",
   ],
-  [
-    "lets unsigned requests in",
-    webhookWith({ verify: () => ({ ok: true, scheme: "none", secretIndex: 1 }) }),
-    "is refused unsigned",
-  ],
+  ["lets unsigned requests in", webhookWith({ verify: () => ({ ok: true, secretIndex: 1 }) }), "is refused unsigned"],
   [
     "throws for a body that is none",
     webhookWith({

@@ -96,7 +96,7 @@ const BELIEVED: Webhook = {
   needsSecret: false,
   contentTypes: ["*"],
   events: {},
-  verify: () => ({ ok: true, scheme: "none" }),
+  verify: () => ({ ok: true }),
   normalise: () => ({ kind: "events", events: [draft("a")] }),
 };
 

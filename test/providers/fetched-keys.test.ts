@@ -19,7 +19,7 @@ function vendor(keys: string[] | Error) {
   const ask = (key: string): Promise<Verdict> =>
     verifyWithKeys(
       { cacheKey: "vendor", load },
-      (known) => (known.includes(key) ? { ok: true, scheme: "rsa" } : { ok: false, reason: "signature_mismatch" }),
+      (known) => (known.includes(key) ? { ok: true } : { ok: false, reason: "signature_mismatch" }),
       { cache },
     );
   return { served, clock, ask };

@@ -143,7 +143,7 @@ function recordingProvider(effects: Seen[], answer: Answering, probes: boolean):
       events: {},
       verify: ({ headers, body }) =>
         headers["x-signature"] === createHmac("sha256", SECRET).update(body).digest("hex")
-          ? { ok: true, scheme: "hmac" }
+          ? { ok: true }
           : { ok: false, reason: "signature_mismatch" },
       normalise({ body }) {
         const { type, id, data } = JSON.parse(body.toString()) as { type: string; id: string; data: JsonObject };

@@ -1,5 +1,5 @@
 /** `deliveries`: the actions performed outside, their attempts, and retrying a dead one. */
-import type { DeliveryStatus, DeliveryView } from "../../model.ts";
+import { type DeliveryStatus, type DeliveryView, withoutUndefined } from "../../model.ts";
 import { type Command, type CommandBody, textOf } from "../command.ts";
 import { withApi } from "../reach.ts";
 import {
@@ -13,7 +13,7 @@ import {
 } from "../terminal/describe.ts";
 import { EXIT } from "../terminal/failure.ts";
 import { aligned, clockTime, moment, safe, table } from "../terminal/output.ts";
-import { PAGE_FLAGS, pageEnd, pageOf, withoutUndefined } from "../terminal/paging.ts";
+import { PAGE_FLAGS, pageEnd, pageOf } from "../terminal/paging.ts";
 
 const STATUSES: readonly DeliveryStatus[] = ["pending", "done", "dead", "observed", "cancelled"];
 

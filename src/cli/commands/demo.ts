@@ -5,7 +5,7 @@ import { loadConfig } from "../../config/config.ts";
 import { formatDuration } from "../../core/duration.ts";
 import { createEngine, type Engine } from "../../engine.ts";
 import { SignalboxError } from "../../errors.ts";
-import type { JsonObject } from "../../model.ts";
+import { cutText, type JsonObject } from "../../model.ts";
 import { system as jira } from "../../providers/jira/stand-in.ts";
 import { system as slack } from "../../providers/slack/stand-in.ts";
 import { type Sandbox as Systems, startSandbox } from "../../sandbox/index.ts";
@@ -17,7 +17,7 @@ import { buildRequest, type Flaw, findSample, sourceFor, withChange } from "../s
 import { shippedPolicy } from "../starters.ts";
 import { screenOf } from "../terminal/describe.ts";
 import { EXIT } from "../terminal/failure.ts";
-import { cut, safe } from "../terminal/output.ts";
+import { safe } from "../terminal/output.ts";
 import { type EventStory, follow, storyLines } from "../terminal/story.ts";
 
 const SYSTEMS = { jira, slack };
@@ -161,7 +161,7 @@ async function runStep(
   const signature = prepared.headers["x-hub-signature-256"] ?? "";
   const { status, text } = await postRequest(engine.ingestUrl + prepared.path, prepared, context.timeoutMs);
   const { eventId, code, reason } = ingestResponse(text);
-  const requestLine = paint.dim(`  → POST ${prepared.path}   x-hub-signature-256: ${cut(signature, 24)}`);
+  const requestLine = paint.dim(`  → POST ${prepared.path}   x-hub-signature-256: ${cutText(signature, 24)}`);
   if (eventId === undefined) {
     const words = safe([code, reason].filter((one) => one !== undefined).join("  "));
     return { status, text: `${requestLine}\n  ← ${paint.red(`${status} refused`)}  ${words}\n` };
@@ -189,7 +189,7 @@ function expectations(
   const history = (key: string) => jira.issues.get(key)?.history.join(" → ") ?? "not there";
   const [message, second] = slack.messages;
   const hasOneMessage = message !== undefined && second === undefined && message.text.includes("WEB-17");
-  const messageText = message ? `"${safe(cut(message.text, 90))}"` : "no message";
+  const messageText = message ? `"${safe(cutText(message.text, 90))}"` : "no message";
   return [
     { ok: jira.issues.get("WEB-17")?.status === "Done", text: `Jira   WEB-17  ${history("WEB-17")}` },
     { ok: hasOneMessage, text: `Slack  ${messageText}` },

@@ -2,7 +2,7 @@
 import { createServer } from "node:net";
 import { actionCatalogue, type Config } from "../../config/config.ts";
 import { openOperations } from "../../engine.ts";
-import { SignalboxError } from "../../errors.ts";
+import { messageOf, SignalboxError } from "../../errors.ts";
 import type { StatusReport } from "../../operations/operations.ts";
 import { compilePolicy, readPolicyFiles } from "../../policy/policy.ts";
 import { projectReport } from "../check-report.ts";
@@ -119,7 +119,7 @@ async function serverOf(context: Context, config: Config): Promise<{ status?: St
   } catch (error) {
     const fix = "set SIGNALBOX_TOKEN or --token-file";
     return {
-      checks: [{ id: "server", status: "warning", message: `answers at ${url}, but ${messageOf(error)}`, fix }],
+      checks: [{ id: "server", status: "warning", message: `answers at ${url}, but ${safe(messageOf(error))}`, fix }],
     };
   }
 }
@@ -163,7 +163,7 @@ async function storeChecks(context: Context, config: Config, running?: StatusRep
   } catch (error) {
     if (error instanceof SignalboxError && error.code === "SB0401") return [];
     const fix = "check store: in signalbox.yaml, the folder's permissions and the disk";
-    return [{ id: "store", status: "fail", message: messageOf(error), fix }];
+    return [{ id: "store", status: "fail", message: safe(messageOf(error)), fix }];
   }
 }
 
@@ -231,8 +231,4 @@ async function connectionCheck({ config }: Config["connections"][number]): Promi
     const fix = `check connections.${config.name}.url`;
     return { id, status: "fail", message: `does not answer (${reasonOf(error)})`, fix };
   }
-}
-
-function messageOf(error: unknown): string {
-  return safe(error instanceof Error ? error.message : String(error));
 }

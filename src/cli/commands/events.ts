@@ -1,13 +1,13 @@
 /** `events`: the events of the log, their decisions, and processing one again. */
 import type { EventDetail, EventView } from "../../api/events.ts";
-import type { Refusal } from "../../model.ts";
+import { cutText, type Refusal, withoutUndefined } from "../../model.ts";
 import { type Command, type CommandBody, durationOf, textOf } from "../command.ts";
 import { suggestingIds } from "../event-ids.ts";
 import { withApi } from "../reach.ts";
 import { decisionLines, eventLine, outcomeCell, type Screen, screenOf } from "../terminal/describe.ts";
 import { EXIT } from "../terminal/failure.ts";
-import { aligned, clockTime, cut, moment, safe, table } from "../terminal/output.ts";
-import { PAGE_FLAGS, pageEnd, pageOf, withoutUndefined } from "../terminal/paging.ts";
+import { aligned, clockTime, moment, safe, table } from "../terminal/output.ts";
+import { PAGE_FLAGS, pageEnd, pageOf } from "../terminal/paging.ts";
 
 const OUTCOMES = ["matched", "near-miss", "no-rule", "undecided", "problem"] as const;
 
@@ -55,7 +55,7 @@ function eventTable(records: readonly EventView[], cursor: string | undefined, s
     return [
       clockTime(Date.parse(event.receivedAt), screen),
       safe(event.type),
-      safe(cut(about, 40)),
+      safe(cutText(about, 40)),
       outcomeCell(record, screen),
       event.id,
     ];
@@ -149,7 +149,7 @@ function refusalTable(items: readonly Refusal[], screen: Screen): string {
     safe(delivery),
     screen.paint.red(`✗ ${status}`),
     code,
-    safe(cut(reason, 80)),
+    safe(cutText(reason, 80)),
     `${bytes} B`,
   ]);
   const lines =

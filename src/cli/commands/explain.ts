@@ -4,19 +4,18 @@ import { resolve } from "node:path";
 import { actionCatalogue, type Config } from "../../config/config.ts";
 import { explainEvent } from "../../core/match/rule-set.ts";
 import { ERRORS, type ErrorCode, SignalboxError } from "../../errors.ts";
-import type { Event, Explanation, JsonObject } from "../../model.ts";
+import { type Event, type Explanation, isObject, type JsonObject, withoutUndefined } from "../../model.ts";
 import { compilePolicy, readPolicyFiles } from "../../policy/policy.ts";
 import type { Provider, SourceConfig, Webhook } from "../../ports/provider.ts";
 import { type CommandBody, notFound, type Options, textOf, usage } from "../command.ts";
 import { ConfigError, type Context } from "../context.ts";
 import { suggestingIds } from "../event-ids.ts";
-import { isObject, jsonObject, readJson } from "../json-input.ts";
+import { jsonObject, readJson } from "../json-input.ts";
 import { withApi } from "../reach.ts";
 import { draftOf, findSample } from "../samples.ts";
 import { screenOf } from "../terminal/describe.ts";
 import { renderExplanation } from "../terminal/explanation.ts";
 import { EXIT } from "../terminal/failure.ts";
-import { withoutUndefined } from "../terminal/paging.ts";
 
 export const explain: CommandBody = {
   about:

@@ -7,14 +7,14 @@ import type { CompiledMachine } from "../../core/machine/file/compile.ts";
 import { dot, type Graph, graphOf, mermaid, withCounts } from "../../core/machine/graph/graph.ts";
 import { messageOf, SignalboxError } from "../../errors.ts";
 import { createDrawing, THEMES } from "../../graph/svg.ts";
-import type { Instance } from "../../model.ts";
+import { cutText, type Instance } from "../../model.ts";
 import { isMachineFile, isTemplateFile } from "../../policy/files.ts";
 import { compilePolicy, readPolicyFiles } from "../../policy/policy.ts";
 import { type CommandBody, notFound, type Options, textOf, usage } from "../command.ts";
 import { ConfigError, type Context, document } from "../context.ts";
 import { withApi, withPolicyTexts } from "../reach.ts";
 import { EXIT } from "../terminal/failure.ts";
-import { counted, cut, safe, table } from "../terminal/output.ts";
+import { counted, safe, table } from "../terminal/output.ts";
 
 const FORMATS = ["mermaid", "dot", "svg", "json"] as const;
 type GraphFormat = (typeof FORMATS)[number];
@@ -133,7 +133,7 @@ function list({ shell, paint }: Context, graphs: readonly Graph[]): void {
     counted(nodes.length - 1, "state"),
     counted(edges.length, "transition"),
     nodes[0]?.count === undefined ? "" : counted(nodes[0].count, "instance"),
-    paint.dim(cut(safe(description), 80)),
+    paint.dim(cutText(safe(description), 80)),
   ]);
   const headers = ["MACHINE", "STATES", "TRANSITIONS", "INSTANCES", "DESCRIPTION"];
   shell.out(rows.length > 0 ? table(headers, rows, paint) : "no machine is in statemachines/\n");

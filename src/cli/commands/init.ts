@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
-import { SignalboxError } from "../../errors.ts";
+import { messageOf, SignalboxError } from "../../errors.ts";
 import { loadStarters } from "../../providers/index.ts";
 import { projectReport } from "../check-report.ts";
 import { type CommandBody, textOf } from "../command.ts";
@@ -100,7 +100,7 @@ function write(dir: string, files: Files, mode = 0o644): void {
       writeFileSync(join(dir, file), text, { mode });
     }
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = messageOf(error);
     throw new SignalboxError("SB0906", `The project cannot be written: ${reason}`, { cause: error });
   }
 }

@@ -1,13 +1,13 @@
 /** `instances`: the living copies of machines, and sending a signal to one by hand. */
 import type { InstanceDetail } from "../../api/instances.ts";
-import type { Instance } from "../../model.ts";
+import { cutText, type Instance, withoutUndefined } from "../../model.ts";
 import { type Command, type CommandBody, textOf, usage } from "../command.ts";
 import { jsonObject } from "../json-input.ts";
 import { withApi } from "../reach.ts";
 import { type Screen, screenOf } from "../terminal/describe.ts";
 import { EXIT } from "../terminal/failure.ts";
-import { aligned, cut, moment, relative, safe, stateText, table } from "../terminal/output.ts";
-import { PAGE_FLAGS, pageEnd, pageOf, withoutUndefined } from "../terminal/paging.ts";
+import { aligned, moment, relative, safe, stateText, table } from "../terminal/output.ts";
+import { PAGE_FLAGS, pageEnd, pageOf } from "../terminal/paging.ts";
 import { migrate } from "./migrate.ts";
 
 const STATUSES: readonly Instance["status"][] = ["active", "done", "error"];
@@ -83,7 +83,7 @@ function instancePage({ instance, timers, accepts }: InstanceDetail, screen: Scr
   ];
   const context = Object.entries(instance.context).map(([name, value]) => [
     dim(safe(name)),
-    safe(cut(JSON.stringify(value), 120)),
+    safe(cutText(JSON.stringify(value), 120)),
   ]);
   const contextLines = context.length > 0 ? `\ncontext\n${aligned(context, "  ")}` : "";
   return `${bold(safe(`${instance.machine}/${instance.key}`))}\n${aligned(rows, "  ")}${contextLines}`;

@@ -1,9 +1,10 @@
 /** `providers`: the outside systems, what they send and what can be done there. */
+import { cutText } from "../../model.ts";
 import type { Action, Provider } from "../../ports/provider.ts";
 import { type CommandBody, notFound } from "../command.ts";
 import { sampleNames } from "../samples.ts";
 import { EXIT } from "../terminal/failure.ts";
-import { aligned, cut, type Paint } from "../terminal/output.ts";
+import { aligned, type Paint } from "../terminal/output.ts";
 import { providersCheck } from "./providers-check.ts";
 
 export const providers: CommandBody = {
@@ -80,7 +81,7 @@ function actionPage(name: string, { summary, params, example, idempotency }: Act
     paint.dim(about),
   ]);
   const exampleText = `- ${name}: ${JSON.stringify(example)}`;
-  return `${paint.bold(`.${name}`)}  ${summary}  ${paint.dim(`(idempotency: ${idempotency})`)}\n${aligned(rows, "  ")}  ${paint.dim(cut(exampleText, 400))}\n`;
+  return `${paint.bold(`.${name}`)}  ${summary}  ${paint.dim(`(idempotency: ${idempotency})`)}\n${aligned(rows, "  ")}  ${paint.dim(cutText(exampleText, 400))}\n`;
 }
 
 interface ParameterSchema {
@@ -110,6 +111,6 @@ function parameters(schema: object): { key: string; type: string; required: bool
 function typeText({ type, anyOf, const: only, enum: choices }: ParameterSchema): string {
   if (only !== undefined) return JSON.stringify(only);
   if (choices) return choices.map((one) => JSON.stringify(one)).join(" | ");
-  if (anyOf) return cut([...new Set(anyOf.map(typeText))].join(" | "), 60);
+  if (anyOf) return cutText([...new Set(anyOf.map(typeText))].join(" | "), 60);
   return [type ?? "anything"].flat().join(" | ");
 }

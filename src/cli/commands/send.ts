@@ -3,12 +3,12 @@ import { randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import type { Config } from "../../config/config.ts";
-import type { JsonObject } from "../../model.ts";
+import { cutText, isObject, type JsonObject } from "../../model.ts";
 import type { Sample } from "../../ports/provider.ts";
 import { type CommandBody, numberOf, type Options, textOf, textsOf, usage } from "../command.ts";
 import type { Context } from "../context.ts";
 import { ingestResponse, postRequest } from "../ingest.ts";
-import { isObject, readJson } from "../json-input.ts";
+import { readJson } from "../json-input.ts";
 import { hostName, withApi } from "../reach.ts";
 import {
   buildRequest,
@@ -24,7 +24,7 @@ import {
 } from "../samples.ts";
 import { screenOf } from "../terminal/describe.ts";
 import { EXIT } from "../terminal/failure.ts";
-import { aligned, cut, safe } from "../terminal/output.ts";
+import { aligned, safe } from "../terminal/output.ts";
 import { follow, storyLines } from "../terminal/story.ts";
 
 const COUNT_MAX = 10_000;
@@ -200,7 +200,7 @@ function answerLine({ paint }: Context, { status, text }: { status: number; text
   const { eventId, outcome, code, reason, detail } = ingestResponse(text);
   const accepted = status < 300;
   const words = [eventId, outcome, code, reason ?? (accepted ? undefined : detail)].filter((one) => one !== undefined);
-  return `← ${accepted ? paint.green(`${status}`) : paint.red(`${status}`)}  ${safe(words.join("  ") || cut(text, 200))}`;
+  return `← ${accepted ? paint.green(`${status}`) : paint.red(`${status}`)}  ${safe(words.join("  ") || cutText(text, 200))}`;
 }
 
 function printRequest({ context, url, stream }: SendTarget, format: string, prepared: SampleRequest): number {
@@ -218,7 +218,7 @@ function isTellingHeader([name]: [string, string]): boolean {
 }
 
 function headerText([name, value]: [string, string]): string {
-  return `${name}: ${cut(value, HEADER_CHARS_SHOWN)}`;
+  return `${name}: ${cutText(value, HEADER_CHARS_SHOWN)}`;
 }
 
 function size(body: string): string {

@@ -1,7 +1,14 @@
 /** Prints what an event caused and what it would cause today: lines with `-` and `+`, one per effect. */
-import type { Explanation, Json, JsonObject, RuleChange, RuleEffect } from "../../model.ts";
+import {
+  cutText,
+  type Explanation,
+  type Json,
+  type JsonObject,
+  type RuleChange,
+  type RuleEffect,
+} from "../../model.ts";
 import type { Screen } from "./describe.ts";
-import { aligned, counted, cut, safe } from "./output.ts";
+import { aligned, counted, safe } from "./output.ts";
 
 const LINES_MAX = 20;
 const PARAMS_CHARS_MAX = 60;
@@ -113,7 +120,7 @@ function paramsText(params: JsonObject, others: JsonObject | undefined): string 
     if (JSON.stringify(value) === JSON.stringify(other)) return [];
     return [`${key} ${fromDifference(valueText(value), valueText(other))}`];
   });
-  return safe(cut(parts.join(", "), PARAMS_CHARS_MAX));
+  return safe(cutText(parts.join(", "), PARAMS_CHARS_MAX));
 }
 
 function valueText(value: Json): string {

@@ -1,9 +1,18 @@
 /** Events, deliveries and decisions as text, the same in every command. */
 import { formatDuration } from "../../core/duration.ts";
-import type { Attempt, Cause, DeliveryView, Event, Json, TraceView, Transition } from "../../model.ts";
+import {
+  type Attempt,
+  type Cause,
+  cutText,
+  type DeliveryView,
+  type Event,
+  type Json,
+  type TraceView,
+  type Transition,
+} from "../../model.ts";
 import type { EventView } from "../../operations/operations.ts";
 import type { Context } from "../context.ts";
-import { aligned, clockTime, counted, cut, moment, type Paint, relative, safe, stateText } from "./output.ts";
+import { aligned, clockTime, counted, moment, type Paint, relative, safe, stateText } from "./output.ts";
 
 const DETAIL_CHARS_MAX = 100;
 
@@ -20,7 +29,7 @@ export function screenOf({ paint, nowMs, utc }: Context): Screen {
 
 /** `evt_01…  github.pull_request.closed  acme/web#412  "WEB-17 add login"`. */
 export function eventLine({ id, type, subject, title }: Event, { paint }: Screen): string {
-  const parts = [paint.bold(safe(id)), safe(type), safe(subject ?? ""), title ? `"${safe(cut(title, 60))}"` : ""];
+  const parts = [paint.bold(safe(id)), safe(type), safe(subject ?? ""), title ? `"${safe(cutText(title, 60))}"` : ""];
   return parts.filter((part) => part !== "").join("  ");
 }
 
@@ -62,7 +71,7 @@ export function statusCell({ status }: DeliveryView, { paint }: Screen): string 
 export function lastAnswerCell({ status, attempts, nextAtMs, result }: DeliveryView, { nowMs }: Screen): string {
   const last = attempts.at(-1);
   const lastAnswer =
-    last && last.detail !== "done" ? `${safe(cut(last.detail, DETAIL_CHARS_MAX))}${statusText(last)}` : "";
+    last && last.detail !== "done" ? `${safe(cutText(last.detail, DETAIL_CHARS_MAX))}${statusText(last)}` : "";
   const resultSummary = status === "done" && result !== undefined && result !== null ? resultText(result) : "";
   const next = status === "pending" && attempts.length > 0 ? `next ${relative(nextAtMs, nowMs)}` : "";
   return [lastAnswer, resultSummary, next].filter((part) => part !== "").join(", ");
@@ -70,9 +79,9 @@ export function lastAnswerCell({ status, attempts, nextAtMs, result }: DeliveryV
 
 /** `to Done, from In Review`: the plain fields of a result. */
 function resultText(result: Json): string {
-  if (typeof result !== "object" || result === null || Array.isArray(result)) return safe(cut(String(result), 60));
+  if (typeof result !== "object" || result === null || Array.isArray(result)) return safe(cutText(String(result), 60));
   const plain = Object.entries(result).filter(([, value]) => typeof value === "string" || typeof value === "number");
-  return safe(cut(plain.map(([name, value]) => `${name} ${value}`).join(", "), DETAIL_CHARS_MAX));
+  return safe(cutText(plain.map(([name, value]) => `${name} ${value}`).join(", "), DETAIL_CHARS_MAX));
 }
 
 /** `2 attempts  188ms`, or nothing before the first. */
@@ -160,7 +169,7 @@ export function attemptLines(attempts: readonly Attempt[], screen: Screen): stri
     clockTime(attempt.atMs, screen),
     attempt.outcome,
     formatDuration(attempt.ms),
-    `${safe(cut(attempt.detail, DETAIL_CHARS_MAX))}${statusText(attempt)}`,
+    `${safe(cutText(attempt.detail, DETAIL_CHARS_MAX))}${statusText(attempt)}`,
   ]);
   return aligned(rows, "  ");
 }

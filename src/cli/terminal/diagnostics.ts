@@ -1,6 +1,8 @@
 /** Diagnostics as people, editors and build servers read them. */
+
 import { type Diagnostic, ERRORS } from "../../errors.ts";
 import { inert, type JsonObject } from "../../model.ts";
+import { counted } from "./output.ts";
 
 /** Longer source lines are cut around the marked place. */
 const LINE_CHARS_MAX = 140;
@@ -157,10 +159,6 @@ function placeText({ file, line, col }: Diagnostic): string {
 /** https://github.com/actions/toolkit/blob/main/packages/core/src/command.ts */
 function escaped(text: string): string {
   return text.replaceAll("%", "%25").replaceAll("\r", "%0D").replaceAll("\n", "%0A");
-}
-
-function counted(count: number, noun: string): string {
-  return `${count.toLocaleString("en-US")} ${noun}${count === 1 ? "" : "s"}`;
 }
 
 type Painter = Record<"red" | "yellow" | "blue" | "bold", (text: string) => string>;

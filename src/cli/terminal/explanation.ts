@@ -1,8 +1,15 @@
 /** Why an event matched or did not match: the trees of conditions as text. */
-import type { ConditionNode, Explanation, Json, Place, RuleExplanation } from "../../model.ts";
+import {
+  type ConditionNode,
+  cutText,
+  type Explanation,
+  type Json,
+  type Place,
+  type RuleExplanation,
+} from "../../model.ts";
 import { renderChanges } from "./changes.ts";
 import { decisionLines, eventLine, type Screen } from "./describe.ts";
-import { aligned, cut, safe, width } from "./output.ts";
+import { aligned, safe, width } from "./output.ts";
 
 const NEAR_MISSES_MAX = 5;
 const VALUE_CHARS_MAX = 80;
@@ -99,7 +106,7 @@ function symbolOf({ ok, counts }: ConditionNode, { screen: { paint } }: TreeStyl
 
 function wordsOf({ kind, path, op, want }: ConditionNode): string {
   if (kind === "all" || kind === "any" || kind === "not") return kind;
-  if (kind === "cel") return `${op ?? "when"} ${safe(cut(String(want ?? path ?? ""), VALUE_CHARS_MAX))}`;
+  if (kind === "cel") return `${op ?? "when"} ${safe(cutText(String(want ?? path ?? ""), VALUE_CHARS_MAX))}`;
   return [path, op, want === undefined ? undefined : valueText(want)]
     .filter((part) => part !== undefined && part !== "")
     .map((part) => safe(String(part)))
@@ -118,7 +125,7 @@ function placeText({ file, line, col }: Place, here: string | undefined): string
 }
 
 function valueText(value: Json): string {
-  return cut(JSON.stringify(value), VALUE_CHARS_MAX);
+  return cutText(JSON.stringify(value), VALUE_CHARS_MAX);
 }
 
 /** The conditions that are not met and count as misses. */

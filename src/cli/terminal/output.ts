@@ -24,12 +24,6 @@ export function safe(text: string): string {
   return inert(text, "\ufffd");
 }
 
-/** The text, cut to that many characters. */
-export function cut(text: string, max: number): string {
-  const chars = [...text.slice(0, 2 * max)];
-  return chars.length > max ? `${chars.slice(0, max - 1).join("")}…` : chars.join("");
-}
-
 /** Columns two spaces apart, headed; the last is not padded. Empty columns are left out. */
 export function table(headers: readonly string[], rows: readonly (readonly string[])[], paint: Paint): string {
   const used = headers.map((_, column) => rows.some((row) => (row[column] ?? "") !== ""));

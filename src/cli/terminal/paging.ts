@@ -20,10 +20,3 @@ export function pageOf(options: Options): { limit: number; cursor?: string } {
 export function pageEnd(count: number, noun: string, cursor?: string, plural?: string): string {
   return `${counted(count, noun, plural)}${cursor === undefined ? "" : `, more: --cursor ${cursor}`}\n`;
 }
-
-/** The fields that are set. */
-export function withoutUndefined<T extends Record<string, unknown>>(
-  fields: T,
-): { [K in keyof T]?: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as never;
-}

@@ -2,7 +2,7 @@
  * Points in time and spans of time, to the nanosecond and always in UTC unless a zone is named.
  * https://github.com/google/cel-spec/blob/master/doc/langdef.md#timezones
  */
-import { CelError, Duration, Timestamp } from "./values.ts";
+import { CelError, Duration, quotedText, Timestamp } from "./values.ts";
 
 const SECOND = 1_000_000_000n;
 const MS = 1_000_000n;
@@ -20,7 +20,7 @@ function utcMs(year: number, month: number, day: number): number {
 
 export function parseTimestamp(text: string): Timestamp {
   const match = RFC3339.exec(text);
-  if (!match) throw new CelError(() => `${shown(text)} is not a time like 2026-01-05T09:00:00Z or …+01:00`);
+  if (!match) throw new CelError(() => `${quotedText(text)} is not a time like 2026-01-05T09:00:00Z or …+01:00`);
   const [year, month, day, hours, minutes, seconds] = match.slice(1, 7).map(Number) as [
     number,
     number,
@@ -34,7 +34,7 @@ export function parseTimestamp(text: string): Timestamp {
   const exists = date.getUTCMonth() === month - 1 && date.getUTCDate() === day;
   const zoneMinutes = Number(match[9] ?? 0) * 60 + Number(match[10] ?? 0);
   if (!exists || hours > 23 || minutes > 59 || seconds > 59 || zoneMinutes >= 24 * 60 || Number(match[10] ?? 0) > 59)
-    throw new CelError(() => `${shown(text)} is not a day and hour of the calendar`);
+    throw new CelError(() => `${quotedText(text)} is not a day and hour of the calendar`);
   const localMs = dateMs + ((hours * 60 + minutes) * 60 + seconds) * 1_000;
   const utc = localMs - (match[8] === "-" ? -1 : 1) * zoneMinutes * 60_000;
   return timestamp(BigInt(utc) * MS + BigInt((match[7] ?? "").padEnd(9, "0")));
@@ -71,7 +71,7 @@ const DURATION_PART = /(\d*)(?:\.(\d*))?(h|ms|us|µs|μs|ns|m|s)/g;
 export function parseDuration(text: string): Duration {
   // The length bounds the digits: no more of them mean anything.
   const match = text.length > 100 ? null : DURATION.exec(text);
-  if (!match) throw new CelError(() => `${shown(text)} is not a duration like 90s, 1h30m or -1.5s`);
+  if (!match) throw new CelError(() => `${quotedText(text)} is not a duration like 90s, 1h30m or -1.5s`);
   let nanos = 0n;
   for (const [, whole = "", fraction = "", unit = ""] of (match[2] ?? "").matchAll(DURATION_PART)) {
     const size = UNITS[unit] as bigint;
@@ -165,9 +165,8 @@ function newFormat(zone: string, formats: ZoneFormats): Intl.DateTimeFormat {
 }
 
 const unknownZone = (zone: string) =>
-  new CelError(() => `${shown(zone)} is not a time zone, write one like Europe/Berlin, UTC or +02:00`);
+  new CelError(() => `${quotedText(zone)} is not a time zone, write one like Europe/Berlin, UTC or +02:00`);
 
-const shown = (text: string): string => JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text);
 const fractionText = (nanos: bigint): string => (nanos === 0n ? "" : String(nanos).padStart(9, "0").replace(/0+$/, ""));
 
 function floorDivide(value: bigint, by: bigint): bigint {

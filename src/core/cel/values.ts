@@ -213,3 +213,6 @@ export class CelError {
     return typeof this.#text === "string" ? this.#text : this.#text();
   }
 }
+
+/** A text as messages quote it. */
+export const quotedText = (text: string): string => JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text);

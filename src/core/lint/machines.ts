@@ -2,13 +2,14 @@
  * What a reader of a machine file does not see: states that no transition reaches or leaves, waits without an end, calls whose failure
  * no onError handles, transitions that are never taken. A guard counts as true unless it is certainly false, so that no warning is a false alarm.
  */
+
 import { type Diagnostic, nearest, newWarning, type Path } from "../../errors.ts";
+import { isObject } from "../../model.ts";
 import type { CompiledMachine } from "../machine/file/compile.ts";
 import {
   type Call,
   type Effect,
   type Guard,
-  isObject,
   type StateNode,
   stateLabel,
   type TransitionNode,

@@ -2,7 +2,7 @@
  * What an alternative accepts, as far as two of them can be compared: whether no value meets both, and whether every value that meets
  * one meets the other. A yes is certain; a no may also mean that it could not be decided.
  */
-import type { Json } from "../../model.ts";
+import { isObject, type Json } from "../../model.ts";
 import type { Alternative } from "../match/operators.ts";
 import type { Leaf } from "../match/pattern.ts";
 import { typeOf } from "../words.ts";
@@ -43,8 +43,6 @@ export interface AcceptedValues {
 
 const NOTHING: Affix = { text: "", anyCase: false };
 const FREE = { starts: NOTHING, ends: NOTHING } as const;
-const isObject = (value: unknown): value is Readonly<Record<string, Json>> =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
 
 export function acceptedExactly(value: Json): AcceptedValues {
   return {

@@ -1,6 +1,6 @@
 /** The reason why (not): the conditions of a pattern as written, each with what was wanted and found. Computed on demand only. */
 import { nearest } from "../../errors.ts";
-import type { ConditionNode, Event, Json, Place } from "../../model.ts";
+import { type ConditionNode, cutText, type Event, type Json, type Place } from "../../model.ts";
 import { childrenMetBy, leafMetBy, matches, objectsOf, ownValue, scalarsOf } from "./evaluate.ts";
 import { hintFor } from "./hints.ts";
 import type { Alternative } from "./operators.ts";
@@ -199,12 +199,9 @@ function node(shown: Omit<ConditionNode, "counts">, place: Place | undefined): C
 
 /** What is shown of a value: enough to recognise it. */
 function small(value: Json): Json {
-  if (typeof value === "string")
-    return [...value.slice(0, 2 * GOT_CHARS_MAX)].length > GOT_CHARS_MAX ? cut(value) : value;
+  if (typeof value === "string") return cutText(value, GOT_CHARS_MAX);
   return Array.isArray(value) ? value.slice(0, GOT_ITEMS_MAX).map(small) : value;
 }
-
-const cut = (text: string): string => `${[...text.slice(0, 2 * GOT_CHARS_MAX)].slice(0, GOT_CHARS_MAX - 1).join("")}…`;
 
 // ---------------------------------------------------------------- finding the value
 

@@ -1,6 +1,6 @@
 /** The alternatives of a pattern's leaf: what each operator accepts, and precise words for what it cannot mean. */
 import { type Diagnostic, nearest, newDiagnostic, type Path } from "../../errors.ts";
-import type { Json } from "../../model.ts";
+import { isObject, type Json } from "../../model.ts";
 import { cidr } from "./address.ts";
 import { fold, wildcard } from "./text.ts";
 
@@ -50,9 +50,6 @@ export const OPERATORS = [
 ] as const;
 
 const IN_ANYTHING_BUT = ["prefix", "suffix", "equals-ignore-case", "wildcard"] as const;
-
-export const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
 
 /** The alternative that a member of a leaf's list means; a diagnostic is added instead when it means nothing. */
 export function readAlternative(written: unknown, path: Path, diagnostics: Diagnostic[]): Alternative | undefined {

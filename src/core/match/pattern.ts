@@ -3,8 +3,8 @@
  * plus shorthand: a bare value is a list of one, dotted keys are nesting. `$or` is multiplied out here, once.
  */
 import { type Diagnostic, newDiagnostic, type Path } from "../../errors.ts";
-import { LIMITS } from "../../model.ts";
-import { type Alternative, COMPARISON_SIGNS, isObject, OPERATORS, readAlternative } from "./operators.ts";
+import { isObject, LIMITS } from "../../model.ts";
+import { type Alternative, COMPARISON_SIGNS, OPERATORS, readAlternative } from "./operators.ts";
 
 /** A field with the alternatives of which one must be met. */
 export interface Leaf {

@@ -1,6 +1,6 @@
 /** Paths in templates: what they lead to, along own properties only, and words for what is missing. */
 import { nearest } from "../../errors.ts";
-import type { Json } from "../../model.ts";
+import { isObject, type Json } from "../../model.ts";
 import { SCOPE_NAMES } from "../expr.ts";
 import {
   addDiagnostic,
@@ -134,7 +134,7 @@ function missing(parent: unknown, part: string, original: string): string {
   const gone = original.endsWith(part) ? `${original} is missing` : `${original} is missing, there is no "${part}"`;
   if (original.startsWith(part) && SCOPE_NAMES.some((name) => name === part))
     return `${gone} inside this block, write ../${original} or @root.${original}`;
-  const keys = typeof parent === "object" && parent !== null && !Array.isArray(parent) ? Object.keys(parent) : [];
+  const keys = isObject(parent) ? Object.keys(parent) : [];
   const similar = nearest(part, keys);
   if (similar !== undefined) return `${gone}, there is "${similar}"`;
   return `${gone}, write {{default ${original} "…"}} if that can be`;

@@ -1,7 +1,7 @@
 /** The common attributes of a GitHub payload. Pure; an absent field gives no attribute. */
-import type { Json, JsonObject, Status } from "../../model.ts";
+import { isObject, type Json, type JsonObject, type Status, withoutUndefined } from "../../model.ts";
 import type { EventDraft } from "../../ports/provider.ts";
-import { at, isObject, moment, textAt, withoutUndefined } from "../kit/body.ts";
+import { at, moment, textAt } from "../kit/body.ts";
 import { ticketKeys } from "../kit/tickets.ts";
 
 type Attributes = Omit<EventDraft, "type" | "data" | "dataText" | "delivery">;

@@ -1,6 +1,5 @@
 /** Which events differ from each other by more than their delivery id, which no signature covers. */
-import type { JsonObject } from "../../model.ts";
-import { isObject } from "../kit/body.ts";
+import { isObject, type JsonObject } from "../../model.ts";
 
 /** Started by a person or a program, as often as they like, with what they write: two equal ones are two. */
 const DISPATCHES: ReadonlySet<string> = new Set(["repository_dispatch", "workflow_dispatch"]);

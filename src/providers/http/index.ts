@@ -1,6 +1,14 @@
 /** Any sender whose signature can be described, any receiver that speaks HTTP: for systems without a provider of their own. */
 import { Type } from "typebox";
-import { type Json, type JsonObject, LIMITS, STATUS_WORDS, STATUSES, type Status } from "../../model.ts";
+import {
+  type Json,
+  type JsonObject,
+  LIMITS,
+  STATUS_WORDS,
+  STATUSES,
+  type Status,
+  withoutUndefined,
+} from "../../model.ts";
 import type { EventDraft, Normalised, Provider, RawRequest, SourceConfig } from "../../ports/provider.ts";
 import {
   at,
@@ -14,7 +22,6 @@ import {
   parseItems,
   parseJson,
   typePart,
-  withoutUndefined,
 } from "../kit/body.ts";
 import { formFields } from "../kit/form.ts";
 import { sign, tokenIdentity, Verifier, verifySignature } from "../kit/signature.ts";

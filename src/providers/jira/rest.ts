@@ -1,10 +1,10 @@
 /** Jira's REST interface: requests, and outcomes of responses. Version 3 on Cloud, 2 on Server and Data Center. */
 import { type Static, Type } from "typebox";
-import type { Json, JsonObject, Outcome } from "../../model.ts";
+import { isObject, type Json, type JsonObject, type Outcome } from "../../model.ts";
 import type { HttpResponse, HttpResult } from "../../ports/network.ts";
 import type { ActionContext } from "../../ports/provider.ts";
 import { cut, outcomeOf } from "../kit/answer.ts";
-import { isObject, parseJson } from "../kit/body.ts";
+import { objectIn } from "../kit/body.ts";
 import { secret } from "../kit/connection.ts";
 
 const WORDS_CHARS_MAX = 500;
@@ -104,8 +104,7 @@ function wordsOf(answer: HttpResponse): string {
 
 /** The JSON object of a response; empty when the body is none. */
 export function jsonOf(answer: HttpResult): JsonObject {
-  const parsed = answer.kind === "answered" ? parseJson(Buffer.from(answer.text)) : undefined;
-  return parsed?.ok ? parsed.data : {};
+  return answer.kind === "answered" ? objectIn(answer.text) : {};
 }
 
 /** The value when it is an object, else an empty one. */

@@ -1,4 +1,5 @@
 /** Atlassian Document Format in the stand-in Jira: the nodes of a plain comment, and no others. */
+import { isObject } from "../../model.ts";
 
 /** https://developer.atlassian.com/cloud/jira/platform/apis/document/structure/ */
 const BLOCKS = new Set([
@@ -18,14 +19,14 @@ type Node = Record<string, unknown>;
 
 /** Why Jira would refuse the document; undefined = it is valid. */
 export function adfProblem(value: unknown): string | undefined {
-  if (!isNode(value) || value.type !== "doc" || value.version !== 1) return NOT_A_DOCUMENT;
+  if (!isObject(value) || value.type !== "doc" || value.version !== 1) return NOT_A_DOCUMENT;
   return childrenOf(value).every(isBlock) && Array.isArray(value.content) ? undefined : "INVALID_INPUT";
 }
 
 /** The plain text of a document; wiki text stays as it is. */
 export function plainText(value: unknown): string {
   if (typeof value === "string") return value;
-  if (!isNode(value)) return "";
+  if (!isObject(value)) return "";
   if (value.type === "text") return String(value.text);
   if (value.type === "hardBreak") return "\n";
   return childrenOf(value)
@@ -34,27 +35,23 @@ export function plainText(value: unknown): string {
 }
 
 function isBlock(node: unknown): boolean {
-  if (!isNode(node) || !BLOCKS.has(String(node.type))) return false;
+  if (!isObject(node) || !BLOCKS.has(String(node.type))) return false;
   return childrenOf(node).every((child) => isInline(child) || isBlock(child));
 }
 
 function isInline(node: unknown): boolean {
-  if (!isNode(node)) return false;
+  if (!isObject(node)) return false;
   if (node.type === "hardBreak") return true;
   if (node.type !== "text" || typeof node.text !== "string" || node.text === "") return false;
   return ((node.marks ?? []) as unknown[]).every(isMark);
 }
 
 function isMark(mark: unknown): boolean {
-  if (!isNode(mark) || !MARKS.has(String(mark.type))) return false;
+  if (!isObject(mark) || !MARKS.has(String(mark.type))) return false;
   if (mark.type !== "link") return true;
-  return isNode(mark.attrs) && URL.canParse(String(mark.attrs.href));
+  return isObject(mark.attrs) && URL.canParse(String(mark.attrs.href));
 }
 
 function childrenOf(node: Node): unknown[] {
   return Array.isArray(node.content) ? node.content : [];
-}
-
-function isNode(value: unknown): value is Node {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

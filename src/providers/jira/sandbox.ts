@@ -1,4 +1,5 @@
 /** A stand-in Jira: Cloud (REST v3) and Server (REST v2) over the same issues, as strict as Jira. */
+import { isObject } from "../../model.ts";
 import { jsonOrText, type SandboxRequest, type SandboxResponse } from "../../sandbox/http.ts";
 import { adfProblem, plainText } from "./sandbox-document.ts";
 
@@ -138,7 +139,7 @@ function authenticate({ email, token }: JiraState, { headers, path }: SandboxReq
 
 function mediaProblem({ headers, body }: SandboxRequest): SandboxResponse | undefined {
   if (!/^application\/json\b/.test(headers["content-type"] ?? "")) return { status: 415, body: "" };
-  return isRecord(jsonOrText(body)) ? undefined : { status: 400, body: errors("Unexpected character in the body") };
+  return isObject(jsonOrText(body)) ? undefined : { status: 400, body: errors("Unexpected character in the body") };
 }
 
 function issueOf({ issue, request }: JiraRequest) {
@@ -203,7 +204,7 @@ function fieldsOf(screen: Record<string, string[]>) {
 function transition(asked: JiraRequest): SandboxResponse {
   const { issue, request, isCloud } = asked;
   const body = jsonOrText(request.body) as Record<string, unknown>;
-  const transitionId = isRecord(body.transition) ? body.transition.id : undefined;
+  const transitionId = isObject(body.transition) ? body.transition.id : undefined;
   if (typeof transitionId !== "string") return { status: 400, body: errors("Missing 'transition' identifier") };
   const selectedTransition = workflowOf(asked).find(({ id }) => id === transitionId);
   if (!selectedTransition || !isOffered(selectedTransition, issue))
@@ -212,8 +213,8 @@ function transition(asked: JiraRequest): SandboxResponse {
   if (Object.keys(problems).length > 0) return { status: 400, body: { errorMessages: [], errors: problems } };
   issue.status = selectedTransition.to;
   issue.history.push(selectedTransition.to);
-  const resolution = isRecord(body.fields) ? body.fields.resolution : undefined;
-  if (isRecord(resolution)) issue.resolution = String(resolution.name ?? resolution.id);
+  const resolution = isObject(body.fields) ? body.fields.resolution : undefined;
+  if (isObject(resolution)) issue.resolution = String(resolution.name ?? resolution.id);
   for (const text of addedComments(body)) storeComment(issue, { body: text, text: plainText(text), properties: [] });
   return { status: 204 };
 }
@@ -228,14 +229,14 @@ function notOffered({ issue }: JiraRequest, id: string, known: SandboxTransition
 
 function screenProblems({ screen }: SandboxTransition, body: Record<string, unknown>, isCloud: boolean) {
   const problems: Record<string, string> = {};
-  const fields = isRecord(body.fields) ? body.fields : {};
+  const fields = isObject(body.fields) ? body.fields : {};
   for (const name of Object.keys(fields)) {
     if (!screen?.[name]) problems[name] = `Field '${name}' ${NOT_ON_SCREEN}`;
   }
   for (const [name, allowed] of Object.entries(screen ?? {})) {
     const value = fields[name];
     if (value === undefined) problems[name] = `${name[0]?.toUpperCase()}${name.slice(1)} is required.`;
-    else if (!isRecord(value) || !allowed.includes(String(value.name)))
+    else if (!isObject(value) || !allowed.includes(String(value.name)))
       problems[name] = "Could not find valid 'id' or 'name'.";
   }
   for (const text of addedComments(body)) {
@@ -246,9 +247,9 @@ function screenProblems({ screen }: SandboxTransition, body: Record<string, unkn
 }
 
 function addedComments(body: Record<string, unknown>): unknown[] {
-  const operations = isRecord(body.update) ? body.update.comment : undefined;
+  const operations = isObject(body.update) ? body.update.comment : undefined;
   if (!Array.isArray(operations)) return [];
-  return operations.map((one) => (isRecord(one) && isRecord(one.add) ? one.add.body : undefined));
+  return operations.map((one) => (isObject(one) && isObject(one.add) ? one.add.body : undefined));
 }
 
 // ---------------------------------------------------------------- comments
@@ -273,10 +274,10 @@ function comment({ issue, request, isCloud }: JiraRequest): SandboxResponse {
   if (!isCloud && Array.isArray(properties) && properties.length > 0) {
     return { status: 400, body: errors('Unrecognized field "properties"') };
   }
-  if (!Array.isArray(properties) || !properties.every((one) => isRecord(one) && typeof one.key === "string")) {
+  if (!Array.isArray(properties) || !properties.every((one) => isObject(one) && typeof one.key === "string")) {
     return { status: 400, body: errors("Invalid properties") };
   }
-  if (visibility !== undefined && !(isRecord(visibility) && /^(role|group)$/.test(String(visibility.type)))) {
+  if (visibility !== undefined && !(isObject(visibility) && /^(role|group)$/.test(String(visibility.type)))) {
     return { status: 400, body: errors("Invalid visibility") };
   }
   const storedComment = storeComment(issue, {
@@ -326,7 +327,3 @@ function statusOf(name: string) {
 
 const range = (count: number) => Array.from({ length: count }, (_, index) => index + 1);
 const errors = (message: string) => ({ errorMessages: [message], errors: {} });
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}

@@ -1,6 +1,6 @@
 /** A verified body as a JSON object: bounded depth, strict UTF-8, no way to a prototype. Never throws for data. */
 import { endOfString } from "../../model/json.ts";
-import { type Json, type JsonObject, LIMITS, parseJsonText } from "../../model.ts";
+import { isObject, type Json, type JsonObject, LIMITS, parseJsonText } from "../../model.ts";
 import { formField, utf8 } from "./form.ts";
 
 /** `text` is the exact JSON text of `data`; absent when a key was removed. */
@@ -114,15 +114,16 @@ function itemTexts(text: string): string[] {
   return texts;
 }
 
+/** The JSON object that a text is; empty when it is none. */
+export function objectIn(text: string): JsonObject {
+  const parsed = parseJson(Buffer.from(text));
+  return parsed.ok ? parsed.data : {};
+}
+
 /** The JSON object in one field of a form. */
 export function parseFormJson(body: Buffer, name: string): ParsedBody {
   const field = formField(body, name);
   return field.ok ? parseJson(field.value) : field;
-}
-
-/** A plain JSON object, not a list. */
-export function isObject(value: unknown): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** The value at a path of own keys; undefined for inherited ones such as `constructor`. */
@@ -167,11 +168,6 @@ function isOwnMark(key: string, value: Json | undefined): boolean {
 function entriesWithin(key: string, value: Json | undefined): [key: string, value: Json | undefined][] {
   if (Array.isArray(value)) return value.map((item) => [key, item]);
   return isObject(value) && !SURROUNDINGS.test(key) ? Object.entries(value) : [];
-}
-
-/** Drops the fields that are undefined, so that an absent attribute is an absent key. */
-export function withoutUndefined<T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as never;
 }
 
 /** A moment as RFC 3339 UTC from ISO text with its zone or seconds since the epoch; undefined for other values. */

@@ -43,7 +43,6 @@ export function verifyJwt(
   return (
     claimsRefused(verifier, claims, request.body, nowMs) ?? {
       ok: true,
-      scheme: `jwt-${verifier.alg}`,
       secretIndex: match.index,
     }
   );

@@ -53,7 +53,7 @@ function check(verifier: Verifier, request: RawRequest, secrets: readonly Secret
     case "jwt-body-hash":
       return verifyJwt(verifier, request, secrets, nowMs);
     case "static":
-      return checkToken("static", request.headers[verifier.header] || undefined, secrets);
+      return checkToken(request.headers[verifier.header] || undefined, secrets);
     case "bearer":
       return checkScheme("bearer", request, secrets);
     case "basic":
@@ -80,12 +80,11 @@ function checkSigned(
   const late = freshness(Number(timestamp || nowMs / 1000), nowMs, verifier.toleranceSeconds);
   if (late) return late;
 
-  const scheme = verifier.kind === "ed25519" ? "ed25519" : `${verifier.kind}-${verifier.digest}`;
   const keys = secrets.map(({ text, index }) => ({ matches: matcher(verifier, message, text), index }));
   if (keys.every(({ matches }) => !matches))
     return refused("no_secret", `No secret is a key of form "${verifier.key}"`);
   const match = keys.find(({ matches }) => matches && signatures.signatures.some(matches));
-  return match ? { ok: true, scheme, secretIndex: match.index } : refused("signature_mismatch");
+  return match ? { ok: true, secretIndex: match.index } : refused("signature_mismatch");
 }
 
 /** The check of a signature with one secret; undefined when the secret is not a key of this scheme. */
@@ -207,12 +206,12 @@ function partOf(
 
 // ---------------------------------------------------------------- shared tokens and addresses
 
-function checkToken(scheme: string, token: string | undefined, secrets: readonly Secret[]): Verdict {
+function checkToken(token: string | undefined, secrets: readonly Secret[]): Verdict {
   if (token === undefined) return refused("missing_header");
   // Node hands header bytes out as latin1; a sender may have meant UTF-8.
   const spellings = [Buffer.from(token, "utf8"), ...(/^[\0-\xff]*$/.test(token) ? [Buffer.from(token, "latin1")] : [])];
   const match = secrets.find(({ text }) => spellings.some((bytes) => sameSecret(bytes, text)));
-  return match ? { ok: true, scheme, secretIndex: match.index } : refused("signature_mismatch");
+  return match ? { ok: true, secretIndex: match.index } : refused("signature_mismatch");
 }
 
 function checkScheme(scheme: "bearer" | "basic", { headers }: RawRequest, secrets: readonly Secret[]): Verdict {
@@ -220,15 +219,15 @@ function checkScheme(scheme: "bearer" | "basic", { headers }: RawRequest, secret
   if (header === undefined) return refused("missing_header", "authorization");
   const [, name = "", credentials = ""] = /^([A-Za-z]+) +(\S+)$/.exec(header) ?? [];
   if (name.toLowerCase() !== scheme) return refused("malformed_header", "authorization");
-  if (scheme === "bearer") return checkToken(scheme, credentials, secrets);
+  if (scheme === "bearer") return checkToken(credentials, secrets);
   const bytes = canonical("base64", credentials);
   if (!bytes?.includes(":")) return refused("malformed_header", "authorization");
   // A user name holds no colon, so that equal texts are equal users and passwords.
   const match = secrets.find(({ text }) => sameSecret(bytes, text));
-  return match ? { ok: true, scheme, secretIndex: match.index } : refused("signature_mismatch");
+  return match ? { ok: true, secretIndex: match.index } : refused("signature_mismatch");
 }
 
 function checkAddress({ cidrs, trustedProxies = [] }: IpVerifier, request: RawRequest): Verdict {
   const client = clientAddress(request, addressList(trustedProxies));
-  return addressList(cidrs).has(client) ? { ok: true, scheme: "ip" } : refused("ip_denied");
+  return addressList(cidrs).has(client) ? { ok: true } : refused("ip_denied");
 }

@@ -5,7 +5,7 @@ import type { Failure, Json, JsonObject, Outcome } from "../../model.ts";
 import type { HttpResponse } from "../../ports/network.ts";
 import type { Action, ActionContext, Provider } from "../../ports/provider.ts";
 import { type AnswerClass, cut, outcomeOf, unsure } from "../kit/answer.ts";
-import { at, parseJson } from "../kit/body.ts";
+import { at, objectIn } from "../kit/body.ts";
 import { secret } from "../kit/connection.ts";
 
 /** https://docs.slack.dev/reference/methods/chat.postMessage#truncating */
@@ -185,7 +185,7 @@ async function call(
   });
   const repeatable = verb === "GET" || method === "chat.update";
   const outcome = outcomeOf(answer, { target: "Slack", nowMs: context.nowMs, repeatable, classify });
-  const body = answer.kind === "answered" ? jsonOf(answer.text) : {};
+  const body = answer.kind === "answered" ? objectIn(answer.text) : {};
   if (outcome.kind === "done") return { ok: true, body };
   return { ok: false, outcome: explained(outcome, typeof body.error === "string" ? body.error : "") };
 }
@@ -211,7 +211,7 @@ const AUTH = new Set(["not_authed", "invalid_auth", "account_inactive", "token_r
 
 function classify({ status, text: answer }: HttpResponse): AnswerClass | undefined {
   if (status !== 200) return undefined;
-  const { ok, error } = jsonOf(answer);
+  const { ok, error } = objectIn(answer);
   if (ok === true) return "done";
   // The response is not Slack's, or incomplete.
   if (typeof error !== "string") return "uncertain";
@@ -309,11 +309,6 @@ function keyOf({ connection }: Context, what: string, name: string): string {
 
 function rejected(message: string): Outcome {
   return { kind: "rejected", error: { message } };
-}
-
-function jsonOf(answer: string): JsonObject {
-  const parsed = parseJson(Buffer.from(answer));
-  return parsed.ok ? parsed.data : {};
 }
 
 const slack: Provider = {

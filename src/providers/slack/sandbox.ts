@@ -1,4 +1,5 @@
 /** A stand-in Slack: chat.postMessage, chat.update, conversations.history and an incoming webhook, strict about requests. */
+import { isObject } from "../../model.ts";
 import { jsonOrText, type SandboxRequest, type SandboxResponse } from "../../sandbox/http.ts";
 
 /** https://docs.slack.dev/reference/methods/chat.postMessage */
@@ -85,7 +86,7 @@ function argumentsOf({ method, query, headers, body }: SandboxRequest): Args | s
   if (!type.startsWith("application/json")) return "invalid_post_type";
   const json = jsonOrText(body);
   if (typeof json === "string") return "invalid_json";
-  return isRecord(json) ? json : "json_not_object";
+  return isObject(json) ? json : "json_not_object";
 }
 
 function post(state: SlackState, args: Args): SandboxResponse {
@@ -137,7 +138,7 @@ function webhook(state: SlackState, { method, path, headers, body }: SandboxRequ
   if (path !== state.webhookPath) return { status: 404, body: "no_service" };
   if (method !== "POST") return { status: 400, body: "invalid_payload" };
   const json = (headers["content-type"] ?? "").startsWith("application/json") ? jsonOrText(body) : undefined;
-  if (!isRecord(json)) return { status: 400, body: "invalid_payload" };
+  if (!isObject(json)) return { status: 400, body: "invalid_payload" };
   const problem = messageProblem(json);
   if (problem) return { status: 400, body: problem };
   keep(state, "C00GENERAL", json, "webhook");
@@ -165,7 +166,7 @@ function channelOf(state: SlackState, wanted: unknown, byName?: "by name too") {
 }
 
 function messageProblem({ text, blocks }: Args): string | undefined {
-  if (blocks !== undefined && !(Array.isArray(blocks) && blocks.every((one) => isRecord(one) && "type" in one))) {
+  if (blocks !== undefined && !(Array.isArray(blocks) && blocks.every((one) => isObject(one) && "type" in one))) {
     return "invalid_blocks";
   }
   if (Array.isArray(blocks) && blocks.length > BLOCKS_MAX) return "invalid_blocks";
@@ -176,7 +177,7 @@ function messageProblem({ text, blocks }: Args): string | undefined {
 
 function metadataProblem(metadata: unknown): string | undefined {
   if (metadata === undefined) return undefined;
-  const fits = isRecord(metadata) && typeof metadata.event_type === "string" && isRecord(metadata.event_payload);
+  const fits = isObject(metadata) && typeof metadata.event_type === "string" && isObject(metadata.event_payload);
   return fits ? undefined : "invalid_metadata_format";
 }
 
@@ -186,7 +187,3 @@ function threadProblem(state: SlackState, { thread_ts: ts }: Args): string | und
 
 const ok = (more: Args): SandboxResponse => ({ status: 200, body: { ok: true, ...more } });
 const no = (error: string): SandboxResponse => ({ status: 200, body: { ok: false, error } });
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}

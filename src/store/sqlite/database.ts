@@ -1,7 +1,9 @@
 /** One SQLite file and its requests: synchronous, many requests in one transaction. Without threads. */
+
 import { chmodSync, closeSync, mkdirSync, openSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import SqliteDatabase, { type Database } from "better-sqlite3";
+import { messageOf } from "../../errors.ts";
 import { bookTables } from "./books.ts";
 import { decisionTables } from "./decisions.ts";
 import { logTables } from "./log.ts";
@@ -168,7 +170,7 @@ function batchRunner(db: Database, assertWritten: () => void): SqliteFile["run"]
       if (!db.inTransaction) throw error;
       undo.run();
       release.run();
-      return { id, error: reason(error) };
+      return { id, error: messageOf(error) };
     }
   }
 
@@ -183,7 +185,7 @@ function batchRunner(db: Database, assertWritten: () => void): SqliteFile["run"]
       return answers;
     } catch (error) {
       if (db.inTransaction) rollback.run();
-      return calls.map(({ id }) => ({ id, error: reason(error) }));
+      return calls.map(({ id }) => ({ id, error: messageOf(error) }));
     }
   };
 }
@@ -191,8 +193,4 @@ function batchRunner(db: Database, assertWritten: () => void): SqliteFile["run"]
 /** Whether the result says that nothing was changed: false, or `ok: false`. */
 function isRefusal(value: unknown): boolean {
   return value === false || (typeof value === "object" && value !== null && "ok" in value && value.ok === false);
-}
-
-function reason(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

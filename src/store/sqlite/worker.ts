@@ -1,6 +1,6 @@
 /** The thread that owns the SQLite file, so that no fsync delays the event loop. */
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
-import { SignalboxError } from "../../errors.ts";
+import { messageOf, SignalboxError } from "../../errors.ts";
 import { openSqliteFile, type SqliteFile, type StoreRequest, type StoreResponse } from "./database.ts";
 import { createScheduler } from "./scheduler.ts";
 
@@ -22,7 +22,7 @@ function serve(port: MessagePort, path: string): void {
     file = openSqliteFile(path);
   } catch (error) {
     const code = error instanceof SignalboxError && error.code === "SB0702" ? error.code : "SB0701";
-    send({ kind: "failed", code, message: error instanceof Error ? error.message : String(error) });
+    send({ kind: "failed", code, message: messageOf(error) });
     return;
   }
   port.on("message", (first: ToWorker) => {

@@ -1,5 +1,5 @@
 /** Addresses and networks, the way Kubernetes and cel-go have them. https://kubernetes.io/docs/reference/using-api/cel/ */
-import { CelError, CidrBlock, IpAddress } from "../values.ts";
+import { CelError, CidrBlock, IpAddress, quotedText } from "../values.ts";
 import { define, type FunctionTable } from "./table.ts";
 
 export function defineNetwork(table: FunctionTable): void {
@@ -61,17 +61,15 @@ const containsNetwork = (a: CidrBlock, b: CidrBlock): boolean => b.prefix >= a.p
 
 function readAddress(text: string): IpAddress {
   const address = parseAddress(text);
-  if (typeof address === "string") throw new CelError(`IP address ${shown(text)}: ${address}`);
+  if (typeof address === "string") throw new CelError(`IP address ${quotedText(text)}: ${address}`);
   return address;
 }
 
 function readNetwork(text: string): CidrBlock {
   const network = parseNetwork(text);
-  if (typeof network === "string") throw new CelError(`network ${shown(text)}: ${network}`);
+  if (typeof network === "string") throw new CelError(`network ${quotedText(text)}: ${network}`);
   return network;
 }
-
-const shown = (text: string): string => JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text);
 
 /** The network, or what is wrong with the text. */
 function parseNetwork(text: string): CidrBlock | string {

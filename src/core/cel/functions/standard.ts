@@ -21,6 +21,7 @@ import {
   KINDS,
   type ListValue,
   type MapValue,
+  quotedText,
   type Timestamp,
   typeOf,
   type Uint,
@@ -158,8 +159,7 @@ function readDouble(text: string): number {
 }
 
 function unreadable(kind: string, text: string): never {
-  const shown = JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text);
-  throw new CelError(`${kind}(…) cannot read ${shown}`);
+  throw new CelError(`${kind}(…) cannot read ${quotedText(text)}`);
 }
 
 export function doubleText(value: number): string {

@@ -1,6 +1,6 @@
 /** What the states of a machine file do: transitions, timers, calls, effects. */
 import type { Path } from "../../../errors.ts";
-import { LIMITS, type RetryPolicy } from "../../../model.ts";
+import { isObject, LIMITS, type RetryPolicy } from "../../../model.ts";
 import { parseDuration } from "../../duration.ts";
 import { compileExpression, type Expression } from "../../expr.ts";
 import { checkSignalName, type EffectsPass, readActions, readGuard, readParams, readValue } from "./effects.ts";
@@ -11,7 +11,6 @@ import {
   type DiagnosticList,
   type Effect,
   isInside,
-  isObject,
   listOf,
   type StateNode,
   stateLabel,

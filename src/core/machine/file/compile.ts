@@ -1,7 +1,7 @@
 /** A machine file, checked and compiled: all diagnostics at once, or a machine that step.ts can run. */
 import { createHash } from "node:crypto";
 import { type Diagnostic, nearest, newDiagnostic, type Path } from "../../../errors.ts";
-import { type Instance, type Json, type JsonObject, LIMITS } from "../../../model.ts";
+import { type Instance, isObject, type Json, type JsonObject, LIMITS } from "../../../model.ts";
 import { validatorFor } from "../../check.ts";
 import type { ActionForm } from "../../render.ts";
 import { createInterpreter, type Interpreter } from "../run/interpreter.ts";
@@ -14,7 +14,6 @@ import { createTargets } from "./targets.ts";
 import {
   createDiagnosticList,
   type DiagnosticList,
-  isObject,
   isSelectedBy,
   type Migration,
   type Reads,
@@ -246,23 +245,21 @@ function behaviourOf(state: JsonObject): JsonObject {
   } = state;
   return {
     ...rest,
-    ...(isJsonObject(states)
-      ? { states: Object.entries(states).map(([key, child]) => [key, stateBehaviour(child)]) }
-      : {}),
-    ...(isJsonObject(on) ? { on: eachValue(on, candidates) } : {}),
+    ...(isObject(states) ? { states: Object.entries(states).map(([key, child]) => [key, stateBehaviour(child)]) } : {}),
+    ...(isObject(on) ? { on: eachValue(on, candidates) } : {}),
     ...(always === undefined ? {} : { always: candidates(always) }),
     ...(onDone === undefined ? {} : { onDone: candidates(onDone) }),
-    ...(after === undefined ? {} : { after: isJsonObject(after) ? eachValue(after, candidates) : candidates(after) }),
+    ...(after === undefined ? {} : { after: isObject(after) ? eachValue(after, candidates) : candidates(after) }),
     ...(invoke === undefined ? {} : { invoke: each(invoke, callBehaviour) }),
   };
 }
 
 function stateBehaviour(state: Json): Json {
-  return isJsonObject(state) ? behaviourOf(state) : state;
+  return isObject(state) ? behaviourOf(state) : state;
 }
 
 function callBehaviour(call: Json): Json {
-  if (!isJsonObject(call)) return call;
+  if (!isObject(call)) return call;
   const { description: _, onDone, onError, ...rest } = call;
   return {
     ...rest,
@@ -273,7 +270,7 @@ function callBehaviour(call: Json): Json {
 
 function candidates(raw: Json): Json {
   return each(raw, (one) => {
-    if (!isJsonObject(one)) return one;
+    if (!isObject(one)) return one;
     const { description: _, meta: __, ...rest } = one;
     return rest;
   });
@@ -287,14 +284,10 @@ function eachValue(record: JsonObject, change: (one: Json) => Json): JsonObject 
   return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, change(value)]));
 }
 
-function isJsonObject(value: Json | undefined): value is JsonObject {
-  return isObject(value);
-}
-
 /** JSON with sorted keys: the same text for the same content, however the file was ordered. */
 function canonical(value: Json): string {
   if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`;
-  if (!isJsonObject(value)) return JSON.stringify(value);
+  if (!isObject(value)) return JSON.stringify(value);
   const members = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
   return `{${members.map(([key, member]) => `${JSON.stringify(key)}:${canonical(member)}`).join(",")}}`;
 }

@@ -1,11 +1,11 @@
 /** Guards, actions and values of a machine file: checked, and compiled to what a step evaluates. */
 import type { Diagnostic, Path } from "../../../errors.ts";
-import { LIMITS } from "../../../model.ts";
+import { isObject, LIMITS } from "../../../model.ts";
 import { unknownAction } from "../../actions.ts";
 import { validatorFor } from "../../check.ts";
 import { compileExpression } from "../../expr.ts";
 import { type ActionForm, compileValue, type Renderer } from "../../render.ts";
-import { type DiagnosticList, type Effect, type Guard, isObject, listOf, type Reads, type Value } from "./tree.ts";
+import { type DiagnosticList, type Effect, type Guard, listOf, type Reads, type Value } from "./tree.ts";
 
 /** What reading needs besides the file. */
 export interface EffectsPass {

@@ -2,8 +2,9 @@
  * What a machine written for xstate, or exported by Stately's editor, has and a file of ours has not: code named by a word. What can be
  * said as data is put into our form; for the rest a diagnostic names the construct and says why it is not supported. https://stately.ai/docs/machines
  */
+
 import type { Diagnostic, Path } from "../../../errors.ts";
-import { isObject } from "./tree.ts";
+import { isObject } from "../../../model.ts";
 
 /** The definition in our form as far as it can be, and a diagnostic (SB0302) for each construct that has none. Changes nothing given. */
 export function inOwnForm(definition: Record<string, unknown>): {

@@ -1,8 +1,8 @@
 /** The states of a machine file: their names, kinds and nesting, and what is wrong with them. */
 
 import { nearest, type Path } from "../../../errors.ts";
-import { LIMITS } from "../../../model.ts";
-import { type DiagnosticList, isObject, type StateNode, stateLabel } from "./tree.ts";
+import { isObject, LIMITS } from "../../../model.ts";
+import { type DiagnosticList, type StateNode, stateLabel } from "./tree.ts";
 
 /** A state while its parts are being read. */
 export interface StateOutline {

@@ -123,10 +123,6 @@ export function createDiagnosticList(): DiagnosticList {
   };
 }
 
-export function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
 /** One or several, as the file form allows nearly everywhere. */
 export function listOf(value: unknown): readonly unknown[] {
   if (value === undefined) return [];

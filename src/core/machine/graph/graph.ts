@@ -1,14 +1,7 @@
 /** A machine as a graph: what every drawing of it is made from, and the JSON form itself. Nodes and edges in document order. */
+import { isObject } from "../../../model.ts";
 import type { CompiledMachine } from "../file/compile.ts";
-import {
-  type Call,
-  type Effect,
-  isObject,
-  listOf,
-  type StateNode,
-  type TransitionNode,
-  type Tree,
-} from "../file/tree.ts";
+import { type Call, type Effect, listOf, type StateNode, type TransitionNode, type Tree } from "../file/tree.ts";
 import type { Graph, GraphEdge, GraphNode } from "./structure.ts";
 import { actionsText, delayText, guardText } from "./words.ts";
 

@@ -1,5 +1,5 @@
 /** A step under way: evaluates guards and values and collects the effects. xstate decides when, this file decides what. */
-import { type Json, type JsonObject, LIMITS, type RetryPolicy, type TraceProblem } from "../../../model.ts";
+import { isObject, type Json, type JsonObject, LIMITS, type RetryPolicy, type TraceProblem } from "../../../model.ts";
 import { parseDuration } from "../../duration.ts";
 import type { Expression, Scope } from "../../expr.ts";
 import type { Renderer } from "../../render.ts";
@@ -273,7 +273,7 @@ function renderObject(run: StepRun, renderer: Renderer, stepScope: StepScope, wh
   const result = render(run, renderer, scopeOf(run, stepScope), what);
   if (!result) return undefined;
   const { value } = result;
-  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value;
+  if (isObject(value)) return value;
   addProblem(run, `${what}: the parameters are ${JSON.stringify(value).slice(0, 60)}, not an object`);
   return undefined;
 }

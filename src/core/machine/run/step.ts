@@ -2,7 +2,15 @@
  * One signal for one instance: row in, row and effects out. Pure: no clock, no chance, the same input gives the same bytes. A signal
  * that changes nothing says why, and what was armed and disarmed within the step never leaves it.
  */
-import { type Instance, type JsonObject, LIMITS, type TraceProblem, type Transition } from "../../../model.ts";
+import { messageOf } from "../../../errors.ts";
+import {
+  type Instance,
+  isObject,
+  type JsonObject,
+  LIMITS,
+  type TraceProblem,
+  type Transition,
+} from "../../../model.ts";
 import type { CompiledMachine } from "../file/compile.ts";
 import { type Occasion, stateLabel } from "../file/tree.ts";
 import type { Snapshot, SnapshotRow } from "./interpreter.ts";
@@ -59,7 +67,7 @@ export function step(
   try {
     return instance ? resume(input, instance, run) : create(input, run);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = messageOf(error);
     return failedStep(input, reason, error instanceof StepRefused ? run.problems : []);
   }
 }
@@ -224,7 +232,7 @@ function notTakenReason({ machine, signal }: StepInput, instance: Instance, run:
 
 function errorText({ name, event }: Signal): string {
   const { error } = event;
-  const message = typeof error === "object" && error !== null && !Array.isArray(error) ? error.message : error;
+  const message = isObject(error) ? error.message : error;
   return typeof message === "string" ? message : name;
 }
 
