@@ -36,8 +36,7 @@ const isFit = (secret: string) => secret.startsWith("-----BEGIN") || (secret.tri
 const cases = files.flatMap((file) =>
   file.vectors.flatMap((vector) => {
     const secrets = [vector.secret ?? []].flat();
-    const configurable =
-      secrets.length > 0 && secrets.every((secret) => isFit(secret));
+    const configurable = secrets.length > 0 && secrets.every((secret) => isFit(secret));
     return configurable ? [{ file, vector, secrets, source: `${file.name}-${JSON.stringify(secrets)}` }] : [];
   }),
 );

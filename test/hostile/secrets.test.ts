@@ -31,7 +31,12 @@ describe("the secret of a source", () => {
     },
   );
 
-  test.each(["abcdefghijklmnop", LONG, "with a space inside", "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n"])("%j is taken", async (secret) => {
+  test.each([
+    "abcdefghijklmnop",
+    LONG,
+    "with a space inside",
+    "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n",
+  ])("%j is taken", async (secret) => {
     expect(await problems(secret)).toEqual([]);
   });
 
