@@ -1,12 +1,15 @@
 /** A secret is hard to guess, belongs to one sender, and is shown nowhere, however it came in. */
+import { createHmac } from "node:crypto";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { inspect } from "node:util";
 import { describe, expect, test } from "vitest";
 import { loadConfig } from "../../src/config/config.ts";
+import { withoutFields } from "../../src/flow/drop.ts";
 import { createRedactor, MASK } from "../../src/log/redact.ts";
 import { loadProviders } from "../../src/providers/index.ts";
 import { temporary } from "../cli/support/command.ts";
+import { startEngine } from "../support/engine.ts";
 
 const LONG = "a-long-random-webhook-secret";
 
@@ -133,5 +136,62 @@ describe("a credential of known form is masked in the log, though nobody configu
     "git+https://example.com/a@1.2.3",
   ])("%j is no credential", (line) => {
     expect(createRedactor([]).text(line)).toBe(line);
+  });
+});
+
+describe("a field that a source drops is not stored", () => {
+  const data = { a: { token: "t", b: 1 }, list: [{ token: "t", c: 2 }, { c: 3 }], deep: [[{ x: 1 }]], n: null };
+  test.each([
+    [["a.token"], { ...data, a: { b: 1 } }],
+    [["list.*.token"], { ...data, list: [{ c: 2 }, { c: 3 }] }],
+    [["list.0"], { ...data, list: [null, { c: 3 }] }],
+    [["*.token"], { ...data, a: { b: 1 } }],
+    [["deep.*.*.x", "n"], { a: data.a, list: data.list, deep: [[{}]] }],
+  ])("%j", (paths, expected) => {
+    const before = structuredClone(data);
+    expect(withoutFields(data, paths)).toEqual(expected);
+    expect(data).toEqual(before);
+  });
+
+  test.each(["a.none", "n.x", "a.b.c", "__proto__", "constructor.name", "list.7"])(
+    "and %s, which is not there, changes nothing",
+    (path) => {
+      expect(withoutFields(data, [path])).toBe(data);
+    },
+  );
+
+  test("by what the source says and by what its vendor is known to send", async () => {
+    const started = await startEngine(
+      {
+        "signalbox.yaml": `server: { host: 127.0.0.1, port: 0, admin: { port: 0 } }
+sources: { gh: { provider: github, secret: env:S, drop: [sender.email] } }
+`,
+      },
+      { S: LONG },
+    );
+    try {
+      const body = JSON.stringify({
+        action: "created",
+        alert: { number: 1, secret: "the-leaked-one", secret_type: "x" },
+        sender: { login: "ada", email: "ada@example.com" },
+      });
+      const response = await fetch(`${started.ingestUrl}/hooks/gh`, {
+        method: "POST",
+        headers: {
+          "content-type": "application/json",
+          "x-github-event": "secret_scanning_alert",
+          "x-github-delivery": "d1",
+          "x-hub-signature-256": `sha256=${createHmac("sha256", LONG).update(body).digest("hex")}`,
+        },
+        body,
+      });
+      expect(response.status).toBe(202);
+      const id = /evt_\w+/.exec(await response.text())?.[0];
+      const stored = await (await fetch(`${started.adminUrl}/api/v1/events/${id}`)).text();
+      expect(stored).toContain("secret_type");
+      expect(stored).not.toMatch(/the-leaked-one|ada@example/);
+    } finally {
+      await started.stop();
+    }
   });
 });
