@@ -263,8 +263,9 @@ function configuredSources(
     const source = providers.get(entry.config.provider)?.source;
     if (!source) continue;
     const network = networks.add(entry.allowPrivate);
-    if (source.kind === "webhook") sources.push({ ...entry, source, network, ...senderRules(entry) });
-    else feeds.push({ ...entry, source, network });
+    const drop = [...(source.secretFields ?? []), ...(entry.drop ?? [])];
+    if (source.kind === "webhook") sources.push({ ...entry, source, network, drop, ...senderRules(entry) });
+    else feeds.push({ ...entry, source, network, drop });
   }
   return { sources, feeds };
 }

@@ -47,6 +47,10 @@ export const ERRORS = {
   },
   SB0209: { title: "Two sources claim the same path", help: "Give each source its own path" },
   SB0210: { title: "An environment variable in ${…} is not set", help: "Set it, or give a default: ${NAME:-default}" },
+  SB0211: {
+    title: "A secret is not fit for use",
+    help: "Make one with openssl rand -hex 32, another for each source, and give the sender the same one",
+  },
   SB0301: { title: "A rule does nothing", help: "Give it a send or a do" },
   SB0302: { title: "A machine is not well formed", help: "See docs/machines.md for what a machine file may hold" },
   SB0303: {

@@ -70,7 +70,7 @@ store: sqlite:./data/signalbox.db        # or postgres://…
 cache: memory                            # or redis://…
 `;
   const env = {
-    GITHUB_WEBHOOK_SECRET: "s1",
+    GITHUB_WEBHOOK_SECRET: "s1-of-16-or-more",
     JIRA_EMAIL: "a@example.com",
     JIRA_TOKEN: "t1",
     SLACK_WEBHOOK_URL: "https://s",
@@ -78,7 +78,7 @@ cache: memory                            # or redis://…
   const config = await good(text, { env });
   expect(config.sources).toEqual([
     {
-      config: { name: "github-acme", provider: "github", secrets: ["s1"], settings: {} },
+      config: { name: "github-acme", provider: "github", secrets: ["s1-of-16-or-more"], settings: {} },
       paths: ["/hooks/github-acme", "/gate/GitHub/Acme"],
       bodyBytesMax: 1024 * 1024,
       allowPrivate: false,
@@ -98,7 +98,7 @@ cache: memory                            # or redis://…
     },
     { name: "slack", provider: "slack", settings: { webhook: "https://s" } },
   ]);
-  expect(config.secrets.toSorted()).toEqual(["https://s", "s1", "t1"]);
+  expect(config.secrets.toSorted()).toEqual(["https://s", "s1-of-16-or-more", "t1"]);
   expect([...actionCatalogue(config.connections, PROVIDERS).keys()]).toEqual(["jira.transition", "slack.post"]);
 });
 
@@ -115,13 +115,13 @@ describe("sources", () => {
     allowPrivate: true
     tolerance: 60
 `;
-    const { sources } = await good(text, { env: { OLD: "one", NEW: "two" } });
+    const { sources } = await good(text, { env: { OLD: "one-of-16-or-more", NEW: "two-of-16-or-more" } });
     expect(sources).toEqual([
       {
         config: {
           name: "all",
           provider: "custom",
-          secrets: ["one", "two"],
+          secrets: ["one-of-16-or-more", "two-of-16-or-more"],
           settings: { open: false, tolerance: 60 },
           ticketProjects: ["WEB", "OPS2"],
         },
@@ -159,7 +159,7 @@ describe("sources", () => {
     ["{ provider: travis, tickets: { projects: [web] } }", ["SB0102"]],
     ["travis", ["SB0102"]],
   ])("%s: %j", async (entry, expected) => {
-    expect(await codes(`sources: { one: ${entry} }`, { env: { A: "a" } })).toEqual(expected);
+    expect(await codes(`sources: { one: ${entry} }`, { env: { A: "a-secret-of-16-or-more" } })).toEqual(expected);
   });
 
   test("a mistake in one does not hide those of another, nor make new ones up", async () => {
@@ -225,16 +225,20 @@ describe("secrets", () => {
   const source = (reference: string) => `sources: { a: { provider: github, secret: ${JSON.stringify(reference)} } }`;
 
   test("come from the environment as they are, from files without the last line end", async () => {
-    const files = { "one.txt": "line one\nline two\n", "two.txt": " spaced \r\n" };
+    const files = { "one.txt": "line one\nline two\n", "two.txt": "with a space inside\r\n" };
     const text = `sources: { a: { provider: github, secrets: [env:A, file:./one.txt, file:two.txt] } }`;
-    const config = await good(text, { files, env: { A: "value\n" } });
-    expect(config.sources[0]?.config.secrets).toEqual(["value\n", "line one\nline two", " spaced "]);
-    expect(config.secrets.map(({ length }) => length)).toEqual([17, 8, 6]);
+    const config = await good(text, { files, env: { A: "value\nof two lines" } });
+    expect(config.sources[0]?.config.secrets).toEqual([
+      "value\nof two lines",
+      "line one\nline two",
+      "with a space inside",
+    ]);
+    expect(config.secrets.map(({ length }) => length)).toEqual([19, 18, 17]);
   });
 
   test("from an absolute path", async () => {
-    const folder = folderWith({ secret: "s3cret\n" });
-    expect((await good(source(`file:${folder}/secret`))).sources[0]?.config.secrets).toEqual(["s3cret"]);
+    const folder = folderWith({ secret: "s3cret-of-16-or-more\n" });
+    expect((await good(source(`file:${folder}/secret`))).sources[0]?.config.secrets).toEqual(["s3cret-of-16-or-more"]);
   });
 
   test("that are not there or empty are told all at once, each in its place", async () => {
@@ -291,7 +295,7 @@ connections:
   test("never appear in problems or origins, whatever is wrong with them", async () => {
     const text =
       'sources: { a: { provider: github, secret: env:A } }\nconnections: { jira: { provider: jira, url: "${A}", token: env:A } }\n';
-    const bad = await load(text, { env: { A: "very-secret" } });
+    const bad = await load(text, { env: { A: "very-secret-of-16-or-more" } });
     expect(bad.diagnostics).toHaveLength(1);
     expect(inspect(bad.diagnostics)).not.toContain("very-secret");
     const config = await good(text, { env: { A: "https://very-secret" } });

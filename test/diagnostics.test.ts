@@ -39,7 +39,7 @@ async function diagnosed(name: string): Promise<Diagnosed> {
 async function diagnosedConfig(text: string): Promise<Diagnosed> {
   const dir = mkdtempSync(join(tmpdir(), "signalbox-bad-"));
   writeFileSync(join(dir, "signalbox.yaml"), text);
-  const env = { GITHUB_SECRET: "correct horse", SLACK_URL: "https://example.com", EMPTY: "" };
+  const env = { GITHUB_SECRET: "correct horse battery", SLACK_URL: "https://example.com", EMPTY: "" };
   const loaded = await loadConfig({ dir, env, providers: PROVIDERS });
   rmSync(dir, { recursive: true });
   return loaded;

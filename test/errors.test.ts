@@ -64,7 +64,11 @@ async function problemsOf(code: string, file: string, text: string): Promise<Dia
     writeFileSync(join(dir, file), text);
     const { diagnostics: problems } = await loadConfig({
       dir,
-      env: { GITHUB_WEBHOOK_SECRET: "correct horse" },
+      env: {
+        GITHUB_WEBHOOK_SECRET: "correct horse battery",
+        OTHER_SECRET: "another horse battery",
+        SHORT_SECRET: "correct horse",
+      },
       providers,
     });
     rmSync(dir, { recursive: true });

@@ -109,6 +109,7 @@ export async function loadConfig(options: LoadOptions): Promise<Loaded> {
     overrides: resolved.overrides,
     references: resolved.origins,
     secretPaths: resolved.secretPaths,
+    secrets,
   });
   return { config: { dir, file, ...parts, secrets, origins }, diagnostics, fileTexts };
 }

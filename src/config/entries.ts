@@ -24,6 +24,8 @@ export interface SourceEntry {
   dedupeWindowMs?: number;
   /** Addresses and networks that may send; absent = all. */
   allow?: readonly string[];
+  /** Paths of fields that are not stored. */
+  drop?: readonly string[];
   /** Those whose X-Forwarded-For is believed. */
   trustedProxies?: readonly string[];
 }
@@ -88,7 +90,7 @@ type SourceFile = NonNullable<ConfigFile["sources"]>[string];
 function sourceOf(name: string, entry: SourceFile, source: Source, diagnostics: Diagnostic[]): SourceEntry {
   const path = ["sources", name];
   const settings = pick(entry, keysOf(source.settings));
-  const { provider, secret, secrets = [], paths = [], tickets, allowPrivate = false } = entry;
+  const { provider, secret, secrets = [], paths = [], tickets, allowPrivate = false, drop } = entry;
   const allSecrets = secret === undefined ? secrets : [secret, ...secrets];
   diagnostics.push(...secretDiagnostics(name, entry, allSecrets.length > 0 || !needsSecret(source, settings)));
   const config: SourceConfig = { name, provider, secrets: allSecrets.filter((each) => each !== ""), settings };
@@ -103,6 +105,7 @@ function sourceOf(name: string, entry: SourceFile, source: Source, diagnostics: 
     paths: source.kind === "feed" ? [] : [...new Set([`/hooks/${name}`, ...paths.map(withoutEndSlash)])],
     allowPrivate,
     bodyBytesMax: bodyBytes(entry.maxBody, [...path, "maxBody"], diagnostics),
+    ...(drop === undefined ? {} : { drop }),
     ...networksAt("allow"),
     ...networksAt("trustedProxies"),
     ...(windowMs === undefined ? {} : { dedupeWindowMs: windowMs }),

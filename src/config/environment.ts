@@ -32,12 +32,15 @@ export interface Interpolated {
   text: string;
   /** Whether the text held a variable or `$$`. */
   hasChanged: boolean;
+  /** The variables that were put in. */
+  variables: { name: string; value: string }[];
   mistakes: { kind: "unset" | "malformed"; name: string; message: string; offset: number }[];
 }
 
 /** `${NAME}`, `${NAME:-default}`, `${NAME:?message}`; `$$` is a dollar sign. A default stands in for unset and empty alike. */
 export function interpolate(text: string, environment: Environment): Interpolated {
   const mistakes: Interpolated["mistakes"] = [];
+  const variables: Interpolated["variables"] = [];
   let hasChanged = false;
   const result = text.replaceAll(
     /\$\$|\$\{([^}]*)(\}?)/g,
@@ -52,14 +55,17 @@ export function interpolate(text: string, environment: Environment): Interpolate
       }
       const [, name = "", operator, operand = ""] = match;
       const value = environment.lookup(name)?.value;
-      if (value !== undefined && (value !== "" || operator === undefined)) return value;
+      if (value !== undefined && (value !== "" || operator === undefined)) {
+        variables.push({ name, value });
+        return value;
+      }
       if (operator === "-") return operand;
       const message = operator === "?" && operand !== "" ? `: ${operand}` : "";
       mistakes.push({ kind: "unset", name, message: `The environment variable ${name} is not set${message}`, offset });
       return "";
     },
   );
-  return { text: result, hasChanged, mistakes };
+  return { text: result, hasChanged, variables, mistakes };
 }
 
 const REFERENCE = /^(?:env:([A-Za-z_][A-Za-z0-9_]*)|file:(.+))$/s;

@@ -61,6 +61,18 @@ export const SourceKeys = Type.Object({
       description: "Addresses and networks whose X-Forwarded-For says where a request comes from",
     }),
   ),
+  drop: Type.Optional(
+    Type.Array(
+      Type.String({
+        pattern: "^[^.\\s]+(\\.[^.\\s]+)*$",
+        patternErrorMessage: "of a path such as user.email or items.*.token",
+      }),
+      {
+        ...{ minItems: 1, maxItems: 100 },
+        description: "Paths in the payload that are not stored, such as sender.email; * = every member",
+      },
+    ),
+  ),
   maxBody: Type.Optional(Type.String({ description: "Largest body, such as 5MiB; at most 25MiB", default: "1MiB" })),
   tickets: Type.Optional(
     Type.Object(

@@ -4,7 +4,7 @@ import type { Json, JsonObject } from "../model.ts";
 import type { YamlFile } from "../yaml.ts";
 import type { Environment } from "./environment.ts";
 import { fingerprint } from "./hide.ts";
-import { passwordOf } from "./resolve.ts";
+import { passwordOf } from "./secrets.ts";
 
 /** Settings that need no file. A flag overrides the variable. */
 export const OVERRIDES = [
@@ -68,6 +68,7 @@ export function originsOf(
     overrides: readonly Override[];
     references: ReadonlyMap<string, string>;
     secretPaths: ReadonlySet<string>;
+    secrets: readonly string[];
   },
 ): Map<string, Origin> {
   return new Map(
@@ -78,10 +79,9 @@ export function originsOf(
       const { line, col } = inputs.yaml.place(path);
       const place = isInFile(inputs.fileValue, path) ? `${inputs.file}:${line}:${col}` : "default";
       const origin = override?.origin ?? (reference === undefined ? place : `${place} (${reference})`);
-      return [
-        knob,
-        { value: inputs.secretPaths.has(knob) ? fingerprint(String(value)) : withoutPassword(value), origin },
-      ];
+      const isSecret = inputs.secretPaths.has(knob);
+      const shown = isSecret ? fingerprint(String(value)) : withoutParts(withoutPassword(value), inputs.secrets);
+      return [knob, { value: shown, origin }];
     }),
   );
 }
@@ -108,4 +108,10 @@ function withoutPassword(value: Json): string {
   const text = typeof value === "string" ? value : JSON.stringify(value);
   const password = passwordOf(text);
   return password === undefined ? text : text.replace(/:[^:@/]*@/, ":••••@");
+}
+
+/** A secret within a longer value, such as a token in the path of an address. */
+function withoutParts(text: string, secrets: readonly string[]): string {
+  const parts = secrets.filter((secret) => secret.length >= 4);
+  return parts.reduce((rest, secret) => rest.replaceAll(secret, fingerprint(secret)), text);
 }

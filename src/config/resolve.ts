@@ -3,6 +3,7 @@ import type { TSchema } from "typebox";
 import type { Diagnostic, ErrorCode, Path } from "../errors.ts";
 import type { Json, JsonObject } from "../model.ts";
 import { type Environment, interpolate, isReference, resolveSecret } from "./environment.ts";
+import { passwordOf, type SecretAt, secretDiagnostics, secretsWithin, sharedSecretDiagnostics } from "./secrets.ts";
 
 export interface Resolved {
   value: Json;
@@ -22,9 +23,12 @@ export interface Resolved {
 const SECRET_IN_FILE =
   "A secret stands here itself; write env:NAME or file:/path, and change the secret if others saw it";
 
+const PASSWORD_IN_FILE = "A password stands in this address; write env:NAME and keep the whole address there";
+
 /** Never throws; what is missing is a diagnostic and an empty text in the value. */
 export function resolveValues(value: Json, schema: TSchema, environment: Environment, dir: string): Resolved {
   const resolved = newResolved();
+  const placedSecrets: SecretAt[] = [];
   const addDiagnostic = (code: ErrorCode, message: string, path: Path, extra: Partial<Diagnostic> = {}) => {
     resolved.diagnostics.push({ code, severity: "error", message, path, ...extra });
     resolved.unknown.add(path.join("."));
@@ -60,9 +64,12 @@ export function resolveValues(value: Json, schema: TSchema, environment: Environ
 
   function secretFrom(reference: string, path: Path): string {
     const value = valueFrom(reference, path);
-    if (value !== undefined) resolved.secrets.push(value);
-    if (value !== undefined) resolved.secretPaths.add(path.join("."));
-    return value ?? "";
+    if (value === undefined) return "";
+    resolved.secrets.push(value);
+    resolved.secretPaths.add(path.join("."));
+    placedSecrets.push({ value, path });
+    resolved.diagnostics.push(...secretDiagnostics({ value, path }));
+    return value;
   }
 
   function valueFrom(reference: string, path: Path): string | undefined {
@@ -77,11 +84,7 @@ export function resolveValues(value: Json, schema: TSchema, environment: Environ
     const referencedText = isReference(node) ? secretFrom(node, path) : undefined;
     if (referencedText === undefined && /:\/\/[^/@]*:(?!\$\{)[^/@]+@/.test(node)) {
       resolved.exposed.push(path);
-      addDiagnostic(
-        "SB0208",
-        "A password stands in this address; write env:NAME and keep the whole address there",
-        path,
-      );
+      addDiagnostic("SB0208", PASSWORD_IN_FILE, path);
       return "";
     }
     const text = referencedText ?? interpolated(node, [], path);
@@ -92,8 +95,13 @@ export function resolveValues(value: Json, schema: TSchema, environment: Environ
 
   function interpolated(node: string, schemas: readonly JsonSchema[], path: Path): Json {
     // `email: env:JIRA_EMAIL`: a reference is allowed for a value that is no secret too.
-    if (/^env:/.test(node) && isReference(node)) return valueFrom(node, path) ?? "";
-    const { text, hasChanged: changed, mistakes } = interpolate(node, environment);
+    if (/^env:/.test(node) && isReference(node)) {
+      const referenced = valueFrom(node, path) ?? "";
+      resolved.secrets.push(...secretsWithin(referenced, [{ name: node, value: referenced }], path));
+      return referenced;
+    }
+    const { text, hasChanged: changed, variables, mistakes } = interpolate(node, environment);
+    resolved.secrets.push(...secretsWithin(text, variables, path));
     for (const { kind, message, offset } of mistakes) {
       addDiagnostic(kind === "unset" ? "SB0210" : "SB0102", message, path, { offset });
     }
@@ -101,6 +109,7 @@ export function resolveValues(value: Json, schema: TSchema, environment: Environ
   }
 
   resolved.value = walk(value, branches(schema as JsonSchema), []);
+  resolved.diagnostics.push(...sharedSecretDiagnostics(placedSecrets));
   return resolved;
 }
 
@@ -128,18 +137,6 @@ export function withDefaults(schema: TSchema, value: Json | undefined): Json | u
     if (filled !== undefined) result[key] = filled;
   }
   return value === undefined && Object.keys(result).length === 0 ? undefined : result;
-}
-
-/** The password in an address, decoded as it would be sent; undefined when there is none. */
-export function passwordOf(address: string): string | undefined {
-  if (!URL.canParse(address)) return undefined;
-  const { password } = new URL(address);
-  if (password === "") return undefined;
-  try {
-    return decodeURIComponent(password);
-  } catch {
-    return password;
-  }
 }
 
 /** The keywords of a JSON Schema that are read here. */

@@ -6,6 +6,7 @@ import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import type { Observer } from "../ports/observe.ts";
 import type { EventDraft } from "../ports/provider.ts";
+import { withoutFields } from "./drop.ts";
 
 /** Longer than any sender repeats a delivery by itself or by hand: GitHub keeps them for three days. */
 const REMEMBERED_MS = 7 * 24 * 3_600_000;
@@ -23,6 +24,8 @@ export interface EventOrigin {
   name: string;
   /** How long an equal body is the same event; absent = the default, where the draft lets it count. 0 = never. */
   dedupeWindowMs?: number;
+  /** Paths of fields that are not stored. */
+  drop?: readonly string[];
 }
 
 export interface AcceptOptions {
@@ -50,7 +53,7 @@ export function createAccept({ store, clock, observe, stored }: AcceptDeps): Acc
       // Each draft of a feed is a message of its own.
       const earlier = options.request ? (seen.get(draft.delivery) ?? 0) : 0;
       seen.set(draft.delivery, earlier + 1);
-      return newEvent(origin, draft, { ...options, nowMs, index, earlier });
+      return withDropped(newEvent(origin, draft, { ...options, nowMs, index, earlier }), origin.drop ?? []);
     });
     const startedMs = clock.monotonic();
     const { mark: value } = options;
@@ -62,6 +65,14 @@ export function createAccept({ store, clock, observe, stored }: AcceptDeps): Acc
       isDuplicate: appended.length > 0 && appended.every(({ duplicate }) => duplicate),
     };
   };
+}
+
+/** The event without the fields that its source drops; what the sender sent as a whole still tells it from others. */
+function withDropped(added: NewEvent, drop: readonly string[]): NewEvent {
+  const data = withoutFields(added.event.data, drop);
+  if (data === added.event.data) return added;
+  const { dataText: _, ...rest } = added;
+  return { ...rest, event: { ...added.event, data } };
 }
 
 interface DraftPosition extends AcceptOptions {

@@ -20,6 +20,8 @@ export interface ConfiguredFeed {
   network: SharedNetwork;
   /** How long an equal body is the same event; absent = the product's default. */
   dedupeWindowMs?: number;
+  /** Paths of fields that are not stored. */
+  drop?: readonly string[];
 }
 
 export interface FeedDeps {
@@ -61,12 +63,12 @@ async function keepRunning(feed: ConfiguredFeed, deps: FeedDeps, signal: AbortSi
 }
 
 async function runOnce(
-  { config, source, network, dedupeWindowMs }: ConfiguredFeed,
+  { config, source, network, dedupeWindowMs, drop = [] }: ConfiguredFeed,
   { accept, store, clock }: FeedDeps,
   signal: AbortSignal,
   progress: { taken: number },
 ): Promise<void> {
-  const origin = { name: config.name, ...(dedupeWindowMs === undefined ? {} : { dedupeWindowMs }) };
+  const origin = { name: config.name, drop, ...(dedupeWindowMs === undefined ? {} : { dedupeWindowMs }) };
   const pending = new Set<Promise<unknown>>();
   const take = async (drafts: readonly EventDraft[], mark?: Json): Promise<void> => {
     const accepting = accept(origin, drafts, mark === undefined ? {} : { mark });

@@ -30,6 +30,8 @@ export interface ConfiguredSource {
   bodyBytesMax: number;
   /** How long an equal body is the same event; absent = the provider's or the product's default. */
   dedupeWindowMs?: number;
+  /** Paths of fields that are not stored. */
+  drop?: readonly string[];
   /** Address of the sender, behind trusted proxies; absent = that of the connection. */
   addressOf?(request: RawRequest): string;
   /** Whether this address may send; absent = all may. */

@@ -102,13 +102,42 @@ function withoutRuns(text: string, pattern: RegExp): string {
   return masked + text.slice(from);
 }
 
+/** Tokens whose vendors gave them a form to be recognised by: GitHub, GitLab, Slack, AWS, Stripe, Google, npm, Atlassian, and JWT. */
+const TOKENS = new RegExp(
+  [
+    "gh[oprsu]_[A-Za-z0-9]{20,}",
+    "github_pat_[A-Za-z0-9_]{20,}",
+    "glpat-[A-Za-z0-9_-]{16,}",
+    "xox[a-z]-[A-Za-z0-9-]{8,}",
+    "xapp-[A-Za-z0-9-]{16,}",
+    "(?:AKIA|ASIA)[A-Z0-9]{16}(?![A-Za-z0-9])",
+    "[rs]k_(?:live|test)_[A-Za-z0-9]{16,}",
+    "AIza[A-Za-z0-9_-]{35}",
+    "npm_[A-Za-z0-9]{36}",
+    "ATATT3[A-Za-z0-9_=-]{20,}",
+    "whsec_[A-Za-z0-9+/=]{16,}",
+    "eyJ[A-Za-z0-9_-]{6,}\\.eyJ[A-Za-z0-9_-]{4,}\\.[A-Za-z0-9_-]{8,}",
+  ]
+    .map((form) => `(?<![A-Za-z0-9])${form}`)
+    .join("|"),
+  "g",
+);
+const PRIVATE_KEYS = /-----BEGIN [A-Z ]*PRIVATE KEY-----[A-Za-z0-9+/=\s\\]*(?:-----END [A-Z ]*PRIVATE KEY-----)?/g;
+
 /** Masks unknown credentials that are recognised by their form. */
 function withoutCredentials(text: string): string {
   return text
     .replace(/\b(basic)\s+([A-Za-z0-9+/]{4,}={0,2})/gi, (whole, scheme: string, value: string) =>
       Buffer.from(value, "base64").includes(":") ? `${scheme} ${MASK}` : whole,
     )
+    .replace(TOKENS, MASK)
+    .replace(PRIVATE_KEYS, MASK)
+    .replace(
+      /\b(authorization["']?\s*[:=]\s*["']?(?:[a-z]+\s+)?)(?!••••|(?:basic|bearer)\b)[^\s"',;]{8,}/gi,
+      `$1${MASK}`,
+    )
     .replace(/\b(bearer)\s+(?=\S*\d)[A-Za-z0-9._~+/-]{8,}=*/gi, `$1 ${MASK}`)
     .replace(/(:\/\/[^\s/:@]*:)[^\s/@]+@/g, `$1${MASK}@`)
+    .replace(/(:\/\/)[^\s/:@•]{16,}@/g, `$1${MASK}@`)
     .replace(/((?:^|[?&;\s])[\w.-]{0,40}(?:token|secret|password|api_?key)=)[^&;\s"']+/gi, `$1${MASK}`);
 }

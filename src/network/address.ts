@@ -62,3 +62,18 @@ export function isPrivateAddress(address: string): boolean {
 function family(version: number): "ipv4" | "ipv6" {
   return version === 4 ? "ipv4" : "ipv6";
 }
+
+export const DOT_SEGMENT =
+  'A segment of the path is "." or "..", which would call another address; write the path without it';
+
+/**
+ * Whether a segment of the path is `.` or `..`, plain, encoded or behind an encoded slash: the address called would be another than the one
+ * written. Asked of the text, because a URL that was parsed no longer has them.
+ */
+export function hasDotSegment(url: string): boolean {
+  // What a URL parser drops (tabs and newlines) or takes for a slash (a backslash) counts as it does there.
+  const [whole = ""] = url.replace(/[\t\n\r]/g, "").split(/[?#]/);
+  const path = whole.replace(/^[a-z][a-z0-9+.-]*:[/\\]{2}[^/\\]*/i, "");
+  const plain = path.replace(/%2e/gi, ".").replace(/%2f|%5c|\\/gi, "/");
+  return plain.split("/").some((segment) => segment === "." || segment === "..");
+}

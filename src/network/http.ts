@@ -2,6 +2,7 @@
 import { isIP } from "node:net";
 import { Agent, type Dispatcher } from "undici";
 import type { HttpRequest, HttpResponse, HttpResult, NoResponse } from "../ports/network.ts";
+import { DOT_SEGMENT, hasDotSegment } from "./address.ts";
 import { CONNECT_TIMEOUT_MS } from "./connect.ts";
 import { type AddressGuard, failed, privateAddressDetail } from "./guard.ts";
 
@@ -70,6 +71,7 @@ function urlOf(text: string, guard: AddressGuard): URL | NoResponse {
   if (url.protocol !== "http:" && url.protocol !== "https:") {
     return never("BAD_URL", `The URL begins with "${url.protocol}", only http: and https: are called`);
   }
+  if (hasDotSegment(text)) return never("BAD_URL", DOT_SEGMENT);
   if (url.username !== "" || url.password !== "") return never("BAD_URL", "The URL holds credentials");
   // Node does not look up an address, so it is checked here; URL has normalised decimal, octal and hexadecimal spellings.
   const host = url.hostname.replace(/^\[|\]$/g, "");

@@ -97,6 +97,8 @@ interface SourceCommon<Settings> {
   summary: string;
   /** What `sources.<name>` may say beside the common keys. */
   settings: TSchema;
+  /** Paths in the payload under which the vendor sends secrets; they are not stored. */
+  secretFields?: readonly string[];
   /** Whether a secret must be configured; `false` only where the scheme has its own keys. */
   needsSecret: boolean | ((settings: Settings) => boolean);
   /** Documented event types and, for `send`, a sample of each. */

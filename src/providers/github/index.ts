@@ -201,6 +201,7 @@ export default {
     summary: "Repository, organisation and app webhooks, as JSON or form",
     settings: Settings,
     needsSecret: true,
+    secretFields: ["hook.config.secret", "alert.secret"],
     contentTypes: [JSON_TYPE, FORM_TYPE],
     deliveryHeader: () => "x-github-delivery",
     verify(request: RawRequest, source: SourceConfig<Settings>, { nowMs }) {

@@ -1,6 +1,7 @@
 /** The action `http.request`: one call to an API that has no provider of its own, signed when the connection says so. */
 import { type Static, Type } from "typebox";
 import type { Json, JsonObject, Outcome } from "../../model.ts";
+import { DOT_SEGMENT, hasDotSegment } from "../../network/address.ts";
 import type { HttpRequest, HttpResult } from "../../ports/network.ts";
 import type { Action, ActionContext } from "../../ports/provider.ts";
 import { type AnswerClass, cut, outcomeOf } from "../kit/answer.ts";
@@ -133,16 +134,15 @@ function targetOf({ url, path, query = {} }: Params, { url: base }: Connection):
 
 function joined(path: string, base: string | undefined): URL | Outcome {
   if (base === undefined) return rejected("The connection has no url to join a path to");
+  if (hasDotSegment(path)) return rejected(DOT_SEGMENT);
   const root = new URL(base);
-  const folder = root.pathname.replace(/\/+$/, "");
-  const target = new URL(`${root.origin}${folder}${path}`);
-  const isInside = target.pathname === folder || target.pathname.startsWith(`${folder}/`);
-  return isInside ? target : rejected("The path leads out of the url of the connection");
+  return new URL(`${root.origin}${root.pathname.replace(/\/+$/, "")}${path}`);
 }
 
 /** A credential is never sent to an address from an event. */
 function absolute(text: string, base: string | undefined): URL | Outcome {
   if (!URL.canParse(text)) return rejected("The url is not well formed");
+  if (hasDotSegment(text)) return rejected(DOT_SEGMENT);
   const target = new URL(text);
   const isElsewhere = base !== undefined && new URL(base).origin !== target.origin;
   return isElsewhere ? rejected(`${target.host} is not the host of the connection`) : target;
