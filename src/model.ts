@@ -4,6 +4,7 @@ export type * from "./model/decision.ts";
 export type * from "./model/delivery.ts";
 export { actionName, actionParts } from "./model/delivery.ts";
 export type * from "./model/event.ts";
+export { eventAsJson } from "./model/event.ts";
 export { evictOldest } from "./model/evict.ts";
 export type * from "./model/explanation.ts";
 export { cutText } from "./model/graphemes.ts";

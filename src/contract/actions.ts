@@ -208,7 +208,7 @@ async function performed(
     const attempt = sessions.use(provider.name, (session) =>
       action.perform(action.example, {
         connection: config,
-        session: session as undefined,
+        session,
         idempotencyKey: KEY,
         attempt: 1,
         nowMs: NOW_MS,

@@ -8,6 +8,7 @@ import {
   type Decision,
   type Delivery,
   type Event,
+  eventAsJson,
   type Instance,
   type InstanceKey,
   instanceAddress,
@@ -208,14 +209,14 @@ function planItem(pass: PlanPass, rule: CompiledRule, { item, index }: { item: J
     if (failed && !failed.ok) {
       problems.push(unrendered(rule.id, `send to ${send.machine}: ${failed.detail}`));
     } else if (key.ok) {
-      const view = values?.ok ? { ...seen, with: values.value } : seen;
+      const view = eventAsJson(seen);
       pass.steps.push({
         machine: send.machine,
         key: text(key.value),
         signal: {
           kind: "signal",
           name: send.event,
-          event: view as unknown as JsonObject,
+          event: values?.ok ? { ...view, with: values.value } : view,
           ...(send.inOrder ? { order: { subject: seen.subject ?? seen.source, atMs: Date.parse(seen.time) } } : {}),
         },
         rule: rule.id,
@@ -354,7 +355,7 @@ function addressedStep(event: Event, to: Address): PlannedStep {
 }
 
 function addressedSignal(event: Event, to: Exclude<Address, { kind: "migration" }>): Signal {
-  const base = { name: to.signal, event: event as unknown as JsonObject };
+  const base = { name: to.signal, event: eventAsJson(event) };
   switch (to.kind) {
     case "signal":
       return { kind: "signal", ...base };

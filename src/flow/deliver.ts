@@ -182,7 +182,7 @@ async function performWithin(
   });
   try {
     const performed = deps.sessions.use(delivery.connection, (session) =>
-      perform(action, delivery, interrupted, { ...context, session: session as undefined }),
+      perform(action, delivery, interrupted, { ...context, session }),
     );
     return await Promise.race([performed, late]);
   } finally {

@@ -115,5 +115,5 @@ function notOpened(name: string, reason: string, code?: string): Opened<never> {
 
 /** Errors while closing are ignored. */
 async function closeSession(connection: Connection | undefined, opened: Opened<unknown>): Promise<void> {
-  if (opened.ok) await connection?.close?.(opened.session as undefined).catch(() => {});
+  if (opened.ok) await connection?.close?.(opened.session).catch(() => {});
 }

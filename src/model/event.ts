@@ -1,10 +1,14 @@
 /** The event: what the log holds. */
 import type { Static } from "typebox";
+import type { JsonObject } from "./json.ts";
 import type { EventSchema } from "./schemas.ts";
 
 /** What the log holds: a CloudEvents-shaped envelope, verified and normalised. Times are RFC 3339 UTC. */
 export type Event = Static<typeof EventSchema>;
 export type Status = NonNullable<Event["status"]>;
+
+/** The event as the JSON that it is, which TypeScript does not see because of its optional keys. */
+export const eventAsJson = (event: Event): JsonObject => event as unknown as JsonObject;
 
 /** An event on its way into the log. */
 export interface NewEvent {

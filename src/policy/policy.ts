@@ -268,11 +268,11 @@ const NOT_A_LIST = newDiagnostic("SB0102", 'A file in rules/ is a list of rules;
 
 function compileOne(written: Json, env: CompileEnv): { rule?: CompiledRule; diagnostics: Diagnostic[] } {
   const schemaDiagnostics = validateRule(written, "The rule");
-  if (schemaDiagnostics.length === 0) return compileRule(written as unknown as Rule, env);
   // With a misspelt key the rest can still be read, except whether there is anything to do.
-  const isReadable = schemaDiagnostics.every(({ code }) => code === "SB0101");
-  const others = isReadable ? compileRule(written as unknown as Rule, env).diagnostics : [];
-  return { diagnostics: [...schemaDiagnostics, ...others.filter(({ code }) => code !== "SB0301")] };
+  if (schemaDiagnostics.some(({ code }) => code !== "SB0101")) return { diagnostics: schemaDiagnostics };
+  const compiled = compileRule(written as unknown as Rule, env);
+  if (schemaDiagnostics.length === 0) return compiled;
+  return { diagnostics: [...schemaDiagnostics, ...compiled.diagnostics.filter(({ code }) => code !== "SB0301")] };
 }
 
 /** A rule whose id another one has; the message names the place of the first. */

@@ -157,7 +157,7 @@ export interface ConnectionConfig<Settings = JsonObject> {
   settings: Settings;
 }
 
-export interface ActionContext<Settings = JsonObject, Session = undefined> {
+export interface ActionContext<Settings = JsonObject, Session = unknown> {
   connection: ConnectionConfig<Settings>;
   /** What `open` of the connection gave. */
   session: Session;
@@ -171,7 +171,7 @@ export interface ActionContext<Settings = JsonObject, Session = undefined> {
   cache: Cache;
 }
 
-export interface Action<Params = JsonObject, Settings = JsonObject, Session = undefined> {
+export interface Action<Params = JsonObject, Settings = JsonObject, Session = unknown> {
   summary: string;
   /** Schema and documentation; string fields that are shown to people carry `escape` (see core/render.ts). */
   params: TSchema;
@@ -193,7 +193,7 @@ export interface ConnectionContext<Settings = JsonObject> {
 }
 
 /** What can be done at an outside system, and how it is reached. */
-export interface Connection<Settings = JsonObject, Session = undefined> {
+export interface Connection<Settings = JsonObject, Session = unknown> {
   /** What `connections.<name>` may say beside the common keys. */
   settings: TSchema;
   /**

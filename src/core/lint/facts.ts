@@ -1,5 +1,5 @@
 /** What known events hold at a field, read as patterns read it: lists are looked into, lists inside lists as well. */
-import type { Event, Json } from "../../model.ts";
+import { type Event, eventAsJson, type Json } from "../../model.ts";
 import { typeOf } from "../words.ts";
 
 /** A field with more different values than this is no choice among a few. */
@@ -41,7 +41,7 @@ export function factsOf(events: readonly Event[], samples: number, path: readonl
   };
   for (const [position, event] of events.entries()) {
     const met: EventFacts = { valued: false, blocked: false };
-    collectFacts(event as unknown as Json, 0, { path, facts, met });
+    collectFacts(eventAsJson(event), 0, { path, facts, met });
     if (met.valued) facts.valued += 1;
     if (met.valued && position >= samples) facts.recorded += 1;
     if (met.blocked) facts.blocked += 1;

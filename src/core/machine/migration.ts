@@ -6,6 +6,7 @@
 import { nearest } from "../../errors.ts";
 import {
   type Event,
+  eventAsJson,
   type Instance,
   type InstanceKey,
   type JsonObject,
@@ -115,7 +116,7 @@ export function migrationStep(
     const reason = `The definition ${from ? hash : before.definition} is not there`;
     return unmigratedStep(at, before, "no definition", [reason]);
   }
-  const migrated = migrateInstance({ from, instance: before, timers }, to, event as unknown as JsonObject, nowMs);
+  const migrated = migrateInstance({ from, instance: before, timers }, to, eventAsJson(event), nowMs);
   if (!migrated.ok) return unmigratedStep(at, before, "cannot migrate", migrated.reasons);
   const { instance, timersSet, timersCancelled, notes, problems } = migrated;
   const still = unmigratedStep(at, before, "", []);

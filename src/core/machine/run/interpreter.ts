@@ -82,6 +82,9 @@ export function createInterpreter(tree: Tree): Interpreter {
   };
 }
 
+/** The context of the lowered machine, which only this file sets. */
+const runningOf = (context: unknown): Running => context as Running;
+
 /** What xstate does itself: assign, raise, and calls, which raise the event of their failure. `perform` is left to the scope. */
 const ACTIONS = {
   assign: assign(({ context, event }: ActionArgs, { values }: Extract<Effect, { kind: "assign" }>) => ({
@@ -90,7 +93,7 @@ const ACTIONS = {
   raise: raise((_: unknown, { name }: Extract<Effect, { kind: "raise" }>) => ({ type: name })),
   /** A call whose input cannot be rendered has failed at once: its onError is taken within the same step. */
   call: enqueueActions(({ context, event, enqueue }, call: Call) => {
-    const running = context as unknown as Running;
+    const running = runningOf(context);
     const scope = stepScopeOf(running, event);
     const message = startCall(running.run, call, scope);
     if (message === undefined) return;
@@ -203,7 +206,7 @@ function snapshotRow(snapshot: Snapshot): SnapshotRow {
   for (const id of Object.keys(remembers)) history[id] = (remembers[id] ?? []).map((node) => node.id);
   return {
     state: snapshot.value as Json,
-    context: (snapshot.context as unknown as Running).data,
+    context: runningOf(snapshot.context).data,
     history,
     isDone: snapshot.status === "done",
     output: snapshot.output as Json | undefined,
