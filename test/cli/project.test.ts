@@ -195,6 +195,19 @@ describe("explain, on files alone", () => {
   });
 
   test.each([
+    ["a text where a list of tickets belongs", { tickets: "WEB-17" }, "tickets"],
+    ["a branch that is a number", { branch: 1 }, "branch"],
+    ["an attribute that no event has", { brnch: "main" }, '"brnch"'],
+    ["a time that is none", { time: "yesterday" }, "time"],
+  ])("%s is refused, and the message says where", async (_, change, where) => {
+    const cwd = await project({ "event.json": JSON.stringify({ ...closed(true), ...change }) });
+    const { code, err } = await command(["explain", "event.json"], { cwd });
+    expect(code).toBe(2);
+    expect(err).toContain("The file holds no event in the form of the log");
+    expect(err).toContain(where);
+  });
+
+  test.each([
     ["not JSON", "{", 2],
     ["no object", "[]", 2],
   ])("%s is refused", async (_, input, expected) => {

@@ -2,8 +2,10 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { actionCatalogue, type Config } from "../../config/config.ts";
+import { validatorFor } from "../../core/check.ts";
 import { explainEvent } from "../../core/match/rule-set.ts";
 import { ERRORS, type ErrorCode, SignalboxError } from "../../errors.ts";
+import { EventSchema } from "../../model/schemas.ts";
 import type { Event, Explanation, JsonObject } from "../../model.ts";
 import { compilePolicy, readPolicyFiles } from "../../policy/policy.ts";
 import type { Provider, SourceConfig, Webhook } from "../../ports/provider.ts";
@@ -67,7 +69,7 @@ async function explainFile(context: Context, what: string, options: Options): Pr
   const providers = await context.providers();
   const config = await context.config({ offline: true });
   const event = isEvent(value)
-    ? completeEvent(value, context.nowMs())
+    ? checkedEvent(value, context.nowMs())
     : eventOfPayload(value, { config, providers, options }, context.nowMs());
   const files = await readPolicyFiles(config.dir);
   const actions = actionCatalogue(config.connections, providers);
@@ -80,11 +82,18 @@ function isEvent({ type, data }: JsonObject): boolean {
   return typeof type === "string" && type.includes(".") && isObject(data);
 }
 
-/** The event of the file with the attributes that the log would add. */
-function completeEvent(value: JsonObject, nowMs: number): Event {
+/** The attributes that the log would add. */
+function addedByLog(nowMs: number) {
   const now = new Date(nowMs).toISOString();
-  const missing = { id: "(file)", source: "(file)", time: now, receivedAt: now };
-  return { ...missing, ...(value as unknown as Event) };
+  return { id: "(file)", source: "(file)", time: now, receivedAt: now };
+}
+
+/** The event of the file; SB0907 with every diagnostic when it is none. */
+function checkedEvent(value: JsonObject, nowMs: number): Event {
+  const event: unknown = { ...addedByLog(nowMs), ...value };
+  const problems = validatorFor(EventSchema)(event, "The event");
+  if (problems.length > 0) throw new SignalboxError("SB0907", "The file holds no event in the form of the log", { problems });
+  return event as Event;
 }
 
 interface PayloadContext {
@@ -102,8 +111,8 @@ function eventOfPayload(body: JsonObject, { config, providers, options }: Payloa
   const draft = draftOf(source, settings, { headers: sample.headers, body: JSON.stringify(body) }, nowMs);
   if (!draft)
     throw usage(`The payload makes no event "${type}": ${malformedReason(source, settings, sample.headers, body)}`);
-  const { dataText: _, ...rest } = draft;
-  return completeEvent({ tickets: [], ...(rest as unknown as JsonObject), source: settings.name }, nowMs);
+  const { dataText: _text, bodyCounts: _counts, provenUntilMs: _until, ...attributes } = draft;
+  return { ...addedByLog(nowMs), tickets: [], ...attributes, source: settings.name };
 }
 
 function malformedReason(
