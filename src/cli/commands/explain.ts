@@ -91,7 +91,8 @@ function addedByLog(nowMs: number) {
 function checkedEvent(value: JsonObject, nowMs: number): Event {
   const event: unknown = { ...addedByLog(nowMs), ...value };
   const problems = validatorFor(EventSchema)(event, "The event");
-  if (problems.length > 0) throw new SignalboxError("SB0907", "The file holds no event in the form of the log", { problems });
+  if (problems.length > 0)
+    throw new SignalboxError("SB0907", "The file holds no event in the form of the log", { problems });
   return event as Event;
 }
 
