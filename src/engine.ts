@@ -5,12 +5,13 @@ import { memoryCache } from "./cache/memory.ts";
 import { systemClock } from "./clock.ts";
 import type { Config } from "./config/config.ts";
 import type { SourceEntry } from "./config/entries.ts";
-import { SignalboxError } from "./errors.ts";
+import { messageOf, SignalboxError } from "./errors.ts";
 import type { ConfiguredConnection } from "./flow/deliver.ts";
 import type { ConfiguredFeed } from "./flow/feed.ts";
 import { createFlow, type Flow } from "./flow/flow.ts";
 import type { ConfiguredSource } from "./flow/receive.ts";
 import type { Logger } from "./log.ts";
+import type { Outcome } from "./model.ts";
 import { addressList, clientAddress } from "./network/address.ts";
 import { createNetwork, type OwnedNetwork } from "./network/network.ts";
 import { migrationReports } from "./operations/migrations.ts";
@@ -115,6 +116,36 @@ export async function openOperations(
   const parts = await openParts(options, options.log.observer);
   const { operations } = parts;
   return { operations, api: localClient(operations, API_VERSION), close: () => closeParts(parts) };
+}
+
+/** What a connection answers to its own test, or its address to a HEAD; undefined = it has neither. Under the limits of its deliveries. */
+export async function testConnection(
+  { config, allowPrivate }: Config["connections"][number],
+  { providers, log, timeoutMs }: Pick<EngineOptions, "providers" | "log"> & { timeoutMs: number },
+): Promise<Outcome | undefined> {
+  const { url } = config.settings;
+  const connection = providers.get(config.provider)?.connection;
+  const whole = createNetwork({ allowPrivate, redact: (text) => log.redact(text) });
+  const network = whole.during(AbortSignal.timeout(timeoutMs));
+  try {
+    if (connection?.test) {
+      const context = { settings: config.settings, nowMs: systemClock.now(), network };
+      const opened = await connection.open?.({ ...context, network: whole, broken() {} });
+      if (opened?.ok === false) return opened.outcome;
+      const session = opened?.session;
+      const outcome = await connection.test({ ...context, session });
+      if (opened) await connection.close?.(session);
+      return outcome;
+    }
+    if (typeof url !== "string") return undefined;
+    const answer = await network.http.request({ method: "HEAD", url: new URL(url).origin });
+    if (answer.kind === "answered") return { kind: "done", note: `answers (${answer.status})` };
+    return { kind: "rejected", error: { message: `does not answer (${answer.detail})` } };
+  } catch (error) {
+    return { kind: "rejected", error: { message: log.redact(messageOf(error)) } };
+  } finally {
+    await whole.close();
+  }
 }
 
 async function closeParts({

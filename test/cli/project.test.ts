@@ -1,6 +1,8 @@
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { command, json, project, ROOT, temporary } from "./support/command.ts";
 
 describe("init", () => {
@@ -284,6 +286,43 @@ describe("doctor", () => {
     expect(code).toBe(1);
     expect(out).toMatch(/✗ policy +does not load.*-> signalbox check/);
     expect(out.trimEnd().split("\n").at(-1)).toMatch(/^not healthy: 1 problem/);
+  });
+
+  test("--connections asks under the limits of deliveries: the connection's own test, else the address", async () => {
+    const asked: string[] = [];
+    const target = createServer(({ method, url, headers }, answer) => {
+      asked.push(`${method} ${url}`);
+      answer.writeHead(headers.authorization === "Bearer wrong-token-1" ? 401 : 200, {
+        "content-type": "application/json",
+      });
+      answer.end(method === "HEAD" ? "" : "{}");
+    });
+    await new Promise<void>((resolve) => target.listen(0, "127.0.0.1", resolve));
+    onTestFinished(() => void target.close());
+    const url = `http://127.0.0.1:${(target.address() as AddressInfo).port}`;
+    const cwd = await project({
+      "signalbox.yaml": `${QUIET.split("connections:")[0]}connections:
+  open: { provider: http, url: "${url}", allowPrivate: true }
+  closed: { provider: http, url: "${url}" }
+  good: { provider: github, url: "${url}", token: env:RIGHT, allowPrivate: true }
+  bad: { provider: github, url: "${url}", token: env:WRONG, allowPrivate: true }
+  jira: { provider: jira, url: "${url}", token: env:WRONG, allowPrivate: true }
+  tracker: { provider: jira, url: "${url}", token: env:RIGHT, allowPrivate: true }
+  slack: { provider: slack, url: "${url}", token: env:WRONG, allowPrivate: true }
+`,
+    });
+    const env = { RIGHT: "right-token-1", WRONG: "wrong-token-1" };
+    const { checks } = json(await command(["doctor", "--connections", "--json"], { cwd, env })) as unknown as {
+      checks: { id: string; status: string; message: string }[];
+    };
+    const of = (name: string) => checks.find(({ id }) => id === `connection ${name}`);
+    expect(of("open")).toMatchObject({ status: "ok", message: "answers (200)" });
+    expect(of("closed")).toMatchObject({ status: "fail", message: expect.stringContaining("does not answer") });
+    expect(of("good")).toMatchObject({ status: "ok", message: "takes the credentials" });
+    expect(of("tracker")).toMatchObject({ status: "ok", message: "takes the credentials" });
+    for (const name of ["bad", "jira", "slack"]) expect(of(name)).toMatchObject({ status: "fail" });
+    const myself = "GET /rest/api/2/myself";
+    expect(asked.toSorted()).toEqual([myself, myself, "GET /user", "GET /user", "HEAD /", "POST /auth.test"]);
   });
 
   test("a missing secret is a problem, and --config shows values with their origin, secrets as dots", async () => {

@@ -1,14 +1,13 @@
 /** `doctor`: checks this installation and prints each warning and failure with its fix. */
 import { createServer } from "node:net";
 import { actionCatalogue, type Config } from "../../config/config.ts";
-import { openOperations } from "../../engine.ts";
+import { openOperations, testConnection } from "../../engine.ts";
 import { messageOf, SignalboxError } from "../../errors.ts";
 import type { StatusReport } from "../../operations/operations.ts";
 import { compilePolicy, readPolicyFiles } from "../../policy/policy.ts";
 import { projectReport } from "../check-report.ts";
 import type { CommandBody } from "../command.ts";
 import type { Context } from "../context.ts";
-import { reasonOf } from "../http-client.ts";
 import { adminUrl, probe } from "../reach.ts";
 import { EXIT } from "../terminal/failure.ts";
 import { aligned, counted, type Paint, safe } from "../terminal/output.ts";
@@ -24,7 +23,12 @@ interface HealthCheck {
 
 export const doctor: CommandBody = {
   about: "server: checked when one runs. With --config and no file: every setting in force and its origin.",
-  flags: [{ flags: "--connections", about: "also check that the address of each connection answers" }],
+  flags: [
+    {
+      flags: "--connections",
+      about: "also check that each connection takes its credentials, or that its address answers",
+    },
+  ],
   examples: ["signalbox doctor", "signalbox doctor --config", "signalbox doctor --connections --json"],
   async run(context, _, options) {
     if (options.config === true) return await printValues(context);
@@ -96,7 +100,7 @@ async function runChecks(context: Context, shouldAskConnections: boolean): Promi
     ...(running.status ? [] : await portChecks(config)),
     ...running.checks,
     ...(running.status ? [await revisionCheck(context, config, running.status)] : []),
-    ...(shouldAskConnections ? await Promise.all(config.connections.map(connectionCheck)) : []),
+    ...(shouldAskConnections ? await connectionChecks(context, config) : []),
   ];
 }
 
@@ -218,17 +222,17 @@ async function revisionCheck(context: Context, config: Config, { policy }: Statu
   return { id: "revision", status: "warning", message, fix: "kill -HUP its process, or POST /api/v1/policy/reload" };
 }
 
-/** Any response is good: the address answers. */
-async function connectionCheck({ config }: Config["connections"][number]): Promise<HealthCheck> {
-  const id = `connection ${config.name}`;
-  const { url } = config.settings;
-  if (typeof url !== "string") return { id, status: "ok", message: "the vendor's own address, not checked" };
-  try {
-    const signal = AbortSignal.timeout(CONNECTION_MS);
-    const { status } = await fetch(new URL(url).origin, { method: "HEAD", signal, redirect: "manual" });
-    return { id, status: "ok", message: `answers (${status})` };
-  } catch (error) {
-    const fix = `check connections.${config.name}.url`;
-    return { id, status: "fail", message: `does not answer (${reasonOf(error)})`, fix };
-  }
+async function connectionChecks(context: Context, config: Config): Promise<HealthCheck[]> {
+  const log = await context.log("silent", config.secrets);
+  const deps = { providers: await context.providers(), log, timeoutMs: CONNECTION_MS };
+  return await Promise.all(
+    config.connections.map(async (entry): Promise<HealthCheck> => {
+      const { name } = entry.config;
+      const id = `connection ${name}`;
+      const outcome = await testConnection(entry, deps);
+      if (!outcome) return { id, status: "ok", message: "the vendor's own address, not checked" };
+      if (outcome.kind === "done") return { id, status: "ok", message: safe(outcome.note ?? "takes the credentials") };
+      return { id, status: "fail", message: safe(outcome.error.message), fix: `check connections.${name}` };
+    }),
+  );
 }

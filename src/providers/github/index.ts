@@ -219,5 +219,17 @@ export default {
       return { "x-github-delivery": delivery, ...sample.headers, ...signature };
     },
   },
-  connection: { settings: GitHubConnection, actions: { status, comment }, escapes: { markdown } },
+  connection: {
+    settings: GitHubConnection,
+    async test({ settings, network, nowMs }) {
+      const outcome = outcomeOfGithub(
+        await send({ settings, network }, "GET", "/user"),
+        { nowMs },
+        { repeatable: true },
+      );
+      return outcome.kind === "done" ? { kind: "done" } : outcome;
+    },
+    actions: { status, comment },
+    escapes: { markdown },
+  },
 } satisfies Provider;

@@ -380,6 +380,10 @@ const jira: Provider = {
   docs: "https://developer.atlassian.com/cloud/jira/platform/rest/v3/intro/",
   connection: {
     settings: JiraConnection,
+    async test({ settings, ...context }) {
+      const own = await readJira({ ...context, connection: { settings } }, "myself", (account) => account);
+      return own.ok ? { kind: "done" } : own.outcome;
+    },
     actions: { transition: transitionAction, read: readAction, comment: commentAction },
     escapes: { jira: escapeWiki },
   },

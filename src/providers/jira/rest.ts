@@ -25,22 +25,24 @@ export const JiraConnection = Type.Object(
 export type JiraConnection = Static<typeof JiraConnection>;
 
 export type JiraContext = ActionContext<JiraConnection>;
+/** As much of it as a request needs. */
+type JiraReach = Pick<JiraContext, "network" | "nowMs"> & { connection: Pick<JiraContext["connection"], "settings"> };
 
 /** The value that was read, or the outcome of the action when reading failed. */
 export type ReadResult<T> = { ok: true; value: T } | { ok: false; outcome: Outcome };
 
 /** Whether this is Cloud, where texts are documents and comments have properties. */
-export function isCloud({ connection: { settings } }: JiraContext): boolean {
+export function isCloud({ connection: { settings } }: Pick<JiraReach, "connection">): boolean {
   return (settings.flavour ?? (settings.email ? "cloud" : "server")) === "cloud";
 }
 
 /** The site without a slash at its end. */
-export function siteOf({ connection }: JiraContext): string {
+export function siteOf({ connection }: Pick<JiraReach, "connection">): string {
   return connection.settings.url.replace(/\/+$/, "");
 }
 
 /** One request; `path` follows /rest/api/<version>/. */
-export function send(context: JiraContext, method: "GET" | "POST", path: string, body?: Json): Promise<HttpResult> {
+export function send(context: JiraReach, method: "GET" | "POST", path: string, body?: Json): Promise<HttpResult> {
   const { email, token } = context.connection.settings;
   const credentials = email ? `Basic ${Buffer.from(`${email}:${token}`).toString("base64")}` : `Bearer ${token}`;
   return context.network.http.request({
@@ -57,7 +59,7 @@ export function send(context: JiraContext, method: "GET" | "POST", path: string,
 
 /** Reads and parses a response. When `parse` gives undefined, the response is not Jira's, but that of a proxy for example. */
 export async function readJira<T>(
-  context: JiraContext,
+  context: JiraReach,
   path: string,
   parse: (json: JsonObject) => T | undefined,
 ): Promise<ReadResult<T>> {
@@ -70,7 +72,11 @@ export async function readJira<T>(
 }
 
 /** The outcome of a response, with Jira's own error messages if it has any. */
-export function outcomeOfJira(answer: HttpResult, { nowMs }: JiraContext, { repeatable = false } = {}): Outcome {
+export function outcomeOfJira(
+  answer: HttpResult,
+  { nowMs }: Pick<JiraReach, "nowMs">,
+  { repeatable = false } = {},
+): Outcome {
   const outcome = outcomeOf(answer, { target: "Jira", nowMs, repeatable, classify });
   if (outcome.kind === "done" || answer.kind !== "answered") return outcome;
   if (hasFailedLogin(answer)) {

@@ -30,6 +30,8 @@ const Connection = Type.Object(
 );
 type Connection = Static<typeof Connection>;
 type Context = ActionContext<Connection>;
+/** As much of it as a request needs. */
+type Reach = Pick<Context, "network" | "nowMs"> & { connection: Pick<Context["connection"], "settings"> };
 
 const text = Type.String({
   minLength: 1,
@@ -171,7 +173,7 @@ type SlackResponse = { ok: true; body: JsonObject } | { ok: false; outcome: Excl
 
 /** One call of a method. Slack answers 200 for most failures: only `ok: true` is success. */
 async function call(
-  context: Context,
+  context: Reach,
   method: string,
   args: JsonObject,
   verb: "GET" | "POST" = "POST",
@@ -190,10 +192,7 @@ async function call(
   return { ok: false, outcome: explained(outcome, typeof body.error === "string" ? body.error : "") };
 }
 
-function send(
-  context: Context,
-  { url, headers, body }: { url: string; headers?: Record<string, string>; body?: Json },
-) {
+function send(context: Reach, { url, headers, body }: { url: string; headers?: Record<string, string>; body?: Json }) {
   const type = { "content-type": "application/json; charset=utf-8" };
   const request = body === undefined ? { method: "GET" } : { method: "POST", body: JSON.stringify(body) };
   return context.network.http.request({
@@ -317,6 +316,12 @@ const slack: Provider = {
   docs: "https://docs.slack.dev/messaging/",
   connection: {
     settings: Connection,
+    async test({ settings, ...context }) {
+      // What a webhook posts cannot be taken back, and it answers nothing else.
+      if (!settings.token) return { kind: "done", note: "a webhook cannot be asked without posting" };
+      const reply = await call({ ...context, connection: { settings } }, "auth.test", {});
+      return reply.ok ? { kind: "done" } : reply.outcome;
+    },
     actions: { post: postAction, update: updateAction },
     escapes: { slack: escapeMrkdwn },
   },
