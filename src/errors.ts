@@ -207,7 +207,7 @@ export const ERRORS = {
   SB0901: { title: "The command line was not understood", help: "See signalbox --help" },
   SB0902: {
     title: "The server cannot be reached",
-    help: "Start it with signalbox serve, or name it with --url",
+    help: "Start it with signalbox serve, or name it: --url takes its admin address; for send, --to takes the address it receives at",
     status: 502,
   },
   SB0903: { title: "The request needs a valid token", help: "Create one with signalbox token create", status: 401 },

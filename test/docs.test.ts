@@ -30,6 +30,7 @@ import { OPERATORS } from "../src/core/match/operators.ts";
 import { LIMITS } from "../src/model.ts";
 import { compilePolicy } from "../src/policy/policy.ts";
 import { loadProviders } from "../src/providers/index.ts";
+import { KIT } from "../src/providers/kit/kit.ts";
 import { documentFiles } from "../src/schemas.ts";
 import { createMetrics } from "../src/web/metrics.ts";
 import { MAIN } from "./support/build.ts";
@@ -141,6 +142,11 @@ describe("the tables in the documents", () => {
 
   test("every exit code is told, and no other", () => {
     expect(rowsUnder("exit code | means").map(([code]) => Number(code))).toEqual(Object.values(EXIT));
+  });
+
+  test("every helper that a provider of one's own is handed is named", () => {
+    const text = textOf("docs/providers.md");
+    expect(Object.keys(KIT).filter((name) => !text.includes(`\`${name}\``))).toEqual([]);
   });
 
   test("every scope is told, and no other", () => {

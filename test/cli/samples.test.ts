@@ -48,3 +48,17 @@ test("the remark goes to standard error, once, and the change along with the req
   expect(err).toBe("the sample has no `base.ref`; did you mean `pull_request.base.ref`?\n");
   expect(out).toContain('"base":{"ref":"x"}');
 });
+
+test("when no server answers, the help names the option that says where to send", async () => {
+  const cwd = await project({
+    "signalbox.yaml": "sources: { github: { provider: github, secret: env:SECRET } }\n",
+    "rules/.keep": "",
+    "statemachines/.keep": "",
+  });
+  const args = ["send", "github.push", "--to", "http://127.0.0.1:1"];
+  const { code, err } = await command(args, { cwd, env: { SECRET: "a secret of the tests" } });
+  expect(code).toBe(4);
+  expect(err).toMatch(
+    /No server answers at http:\/\/127\.0\.0\.1:1\/.*help: .*for send, --to takes the address it receives at/s,
+  );
+});
