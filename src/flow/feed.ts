@@ -14,6 +14,9 @@ const PAUSE_MS_MAX = 60_000;
 /** How long a feed may take to end; one that ignores its signal must not keep the process alive. */
 const STOP_MS_MAX = 5_000;
 
+/** Takes of one feed that are on their way to the disk at once: a feed that does not wait for them would fill the memory. */
+const TAKES_MAX = 64;
+
 export interface ConfiguredFeed {
   config: SourceConfig;
   source: Feed;
@@ -71,6 +74,9 @@ async function runOnce(
   const origin = { name: config.name, drop, ...(dedupeWindowMs === undefined ? {} : { dedupeWindowMs }) };
   const pending = new Set<Promise<unknown>>();
   const take = async (drafts: readonly EventDraft[], mark?: Json): Promise<void> => {
+    if (pending.size >= TAKES_MAX) {
+      throw new Error(`More than ${TAKES_MAX} takes are under way; await each before the next`);
+    }
     const accepting = accept(origin, drafts, mark === undefined ? {} : { mark });
     pending.add(accepting);
     await accepting.finally(() => pending.delete(accepting));

@@ -149,3 +149,19 @@ test("a feed that does not end when it is told to keeps nobody", async () => {
   clock.advance(5_000);
   await stopped;
 });
+
+test("a feed that does not wait for what it takes is told so before its drafts are kept, and loses nothing that was taken", async () => {
+  const refused: string[] = [];
+  const { deliveries } = started(async ({ take, signal }) => {
+    const takes = Array.from({ length: 70 }, (_, n) =>
+      take([{ type: "queue.message", delivery: String(n), data: { n } }]).catch((error: Error) => {
+        refused.push(error.message);
+      }),
+    );
+    await Promise.all(takes);
+    await ended(signal);
+  });
+  await moment();
+  expect(refused).toEqual(Array(6).fill("More than 64 takes are under way; await each before the next"));
+  expect((await deliveries()).length).toBe(64);
+});

@@ -28,6 +28,8 @@ const data: JsonObject = {
   deep: nestedLists(100_000),
   deepToo: nestedLists(100_000),
   pattern: "(a{1,30}){1,3}",
+  haystack: "a".repeat(500_000),
+  needle: `${"a".repeat(100_000)}b${"a".repeat(100_000)}`,
 };
 const copy = JSON.parse(JSON.stringify({ wide: data.wide })) as JsonObject;
 
@@ -74,6 +76,18 @@ describe("an evaluation pays for what each of its steps touches", () => {
   ])("%s", (_, source, words) => {
     expect(outcome(source)).toContain(words);
   });
+});
+
+describe("looking for a long text that nearly occurs everywhere is as dear as it is", () => {
+  test.each([
+    "event.data.haystack.contains(event.data.needle)",
+    "event.data.haystack.indexOf(event.data.needle) < 0",
+    "event.data.haystack.indexOf(event.data.needle, 1) < 0",
+    "event.data.haystack.lastIndexOf(event.data.needle) < 0",
+    "event.data.haystack.lastIndexOf(event.data.needle, 400000) < 0",
+    "event.data.haystack.split(event.data.needle).size() == 1",
+    "event.data.haystack.replace(event.data.needle, '') == ''",
+  ])("%s", (source) => expect(outcome(source)).toContain(STEPS));
 });
 
 describe("a result is bounded while it grows", () => {

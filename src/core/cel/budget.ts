@@ -9,6 +9,8 @@ export const STEPS_MAX = 2_000_000;
 export const TEXT_CHARS_MAX = LIMITS.renderedBytes;
 /** How many characters that are read or copied count as one step. */
 const CHARS_PER_STEP = 64;
+/** How many comparisons of a search take the time of reading one character. */
+const COMPARISONS_PER_CHAR = 4;
 /** Reading one character of a pattern takes the time of so many ordinary steps. */
 const STEPS_PER_PATTERN_CHAR = 16;
 /** Deeper than any payload of a sender, and far from the end of the stack. */
@@ -39,6 +41,11 @@ export class Run {
   /** Before texts or bytes of this length are read or copied. */
   chargeChars(chars: number): void {
     this.charge(1 + chars / CHARS_PER_STEP);
+  }
+  /** Before one text is looked for in another: at worst, each character is compared with each of those that are looked for. */
+  chargeSearch(text: string, wanted: string): void {
+    const places = Math.max(0, text.length - wanted.length);
+    this.chargeChars(text.length + wanted.length + (places * wanted.length) / COMPARISONS_PER_CHAR);
   }
   /** Before a text or bytes of this length are built. */
   chargeText(chars: number): void {

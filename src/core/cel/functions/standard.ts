@@ -41,7 +41,7 @@ export function defineStandard(table: FunctionTable): void {
     return a.endsWith(b);
   });
   define(table, "string.contains(string): bool", (run, a: string, b: string) => {
-    run.chargeChars(a.length + b.length);
+    run.chargeSearch(a, b);
     return a.includes(b);
   });
   for (const signature of ["string.matches(string): bool", "matches(string, string): bool"])

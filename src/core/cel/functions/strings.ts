@@ -51,21 +51,21 @@ function definePositions(table: FunctionTable): void {
     return chars.slice(index, index + 1);
   });
   define(table, "string.indexOf(string): int", (run, a: string, b: string) => {
-    run.chargeChars(b.length);
+    run.chargeSearch(a, b);
     return new Characters(run, a).position(a.indexOf(b));
   });
   define(table, "string.indexOf(string, int): int", (run, a: string, b: string, from: bigint) => {
     const chars = new Characters(run, a);
-    run.chargeChars(b.length);
+    run.chargeSearch(a, b);
     return chars.position(a.indexOf(b, chars.offset(chars.index(from))));
   });
   define(table, "string.lastIndexOf(string): int", (run, a: string, b: string) => {
-    run.chargeChars(b.length);
+    run.chargeSearch(a, b);
     return new Characters(run, a).position(a.lastIndexOf(b));
   });
   define(table, "string.lastIndexOf(string, int): int", (run, a: string, b: string, from: bigint) => {
     const chars = new Characters(run, a);
-    run.chargeChars(b.length);
+    run.chargeSearch(a, b);
     return chars.position(a.lastIndexOf(b, chars.offset(chars.index(from))));
   });
   define(table, "string.substring(int): string", (run, a: string, from: bigint) => {
@@ -96,6 +96,7 @@ function definePieces(table: FunctionTable): void {
 }
 
 function split(run: Run, text: string, separator: string, limit: number): CelValue {
+  run.chargeSearch(text, separator);
   run.charge(text.length / Math.max(1, separator.length));
   if (limit === 0) return new CelList([]);
   const parts = separator === "" ? Array.from(text) : text.split(separator);
@@ -118,7 +119,7 @@ function join(run: Run, list: ListValue, separator: string): string {
 
 /** The first `limit` occurrences, all of them when it is negative. */
 function replace(run: Run, text: string, from: string, to: string, limit: number): string {
-  run.chargeChars(text.length + from.length);
+  run.chargeSearch(text, from);
   // Between all characters, as in Go: an empty text occurs before and after each.
   const parts = from === "" ? ["", ...Array.from(text), ""] : text.split(from);
   run.charge(parts.length);
