@@ -1,9 +1,11 @@
 /** What a command works with: the process, its output, and the files and providers, loaded on first use. */
+
 import { existsSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { systemClock } from "../clock.ts";
 import type { Config, Loaded, loadConfig } from "../config/config.ts";
 import { parseDuration } from "../core/duration.ts";
+import { escapeProblem } from "../core/slot.ts";
 import { SignalboxError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { JsonObject } from "../model.ts";
@@ -94,7 +96,9 @@ export function createContext(shell: Shell, options: Options): Context {
     providers() {
       const { dir, file } = context.project();
       const project = file === undefined ? dir : dirname(resolve(dir, file));
-      providers ??= import("../providers/index.ts").then(({ loadProviders }) => loadProviders(project));
+      providers ??= import("../providers/index.ts").then(({ loadProviders }) =>
+        loadProviders(project, ({ connection }) => connection && escapeProblem(connection.actions, connection.escapes)),
+      );
       return providers;
     },
     async load(how = {}) {

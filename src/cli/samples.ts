@@ -28,7 +28,13 @@ export function findSample(
     const sample = source?.events[name]?.sample;
     if (source?.kind === "webhook" && sample) return { provider, source, sample: sample() };
   }
-  const sampleTypes = [...providers.values()].flatMap(({ source }) => sampleNames(source));
+  for (const { name: provider, source } of providers.values()) {
+    if (source?.kind === "feed" && Object.hasOwn(source.events, name))
+      throw usage(`"${name}" comes from the feed "${provider}", which takes no requests, so there is nothing to send`);
+  }
+  const sampleTypes = [...providers.values()].flatMap(({ source }) =>
+    source?.kind === "webhook" ? sampleNames(source) : [],
+  );
   const near = nearest(name, sampleTypes) ?? sampleTypes.find((one) => one.startsWith(`${name}.`));
   const advice = near ? `did you mean "${near}"?` : "signalbox send --list shows them";
   throw new SignalboxError("SB0905", `There is no sample "${name}"; ${advice}`);

@@ -2,7 +2,7 @@
 import { memoryCache } from "../cache/memory.ts";
 import { connectionSchema } from "../config/file.ts";
 import { validatorFor } from "../core/check.ts";
-import { escapeNamed } from "../core/escape.ts";
+import { escapeProblem } from "../core/slot.ts";
 import { createSessions } from "../flow/sessions.ts";
 import type { JsonObject, Outcome } from "../model.ts";
 import { createNetwork } from "../network/network.ts";
@@ -27,8 +27,6 @@ interface Schema {
   description?: string;
   anyOf?: unknown;
   const?: unknown;
-  escape?: unknown;
-  items?: Schema;
 }
 
 export function connectionClauses(provider: Provider, connection: Connection, standIn: StandIn): Clause[] {
@@ -87,7 +85,7 @@ interface Bench {
 
 type Clauses = Record<string, () => Promise<void>>;
 
-function formClauses({ action, connection }: Bench): Clauses {
+function formClauses({ action, connection, name }: Bench): Clauses {
   return {
     "documents its parameters, takes its own example and refuses what it does not know": async () => {
       demand(action.summary !== "", "summary is empty");
@@ -98,19 +96,11 @@ function formClauses({ action, connection }: Bench): Clauses {
       const { properties = {} } = action.params as Schema;
       for (const [key, schema] of Object.entries(properties)) {
         demand(/description|anyOf|const/.test(JSON.stringify(schema)), `the parameter "${key}" has no description`);
-        demandEscapes(schema, connection, key);
       }
+      const problem = escapeProblem({ [name]: action }, connection.escapes);
+      demand(problem === undefined, String(problem));
     },
   };
-}
-
-function demandEscapes(schema: Schema, connection: Connection, at: string): void {
-  const { escape: name } = schema;
-  const isKnown = name === undefined || escapeNamed(String(name), connection.escapes) !== undefined;
-  demand(isKnown, `the parameter "${at}" names the escape ${shown(name)}, which the connection does not have`);
-  for (const [key, member] of Object.entries(schema.properties ?? {}))
-    demandEscapes(member, connection, `${at}.${key}`);
-  if (schema.items) demandEscapes(schema.items, connection, at);
 }
 
 function deedClauses(bench: Bench): Clauses {

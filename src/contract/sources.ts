@@ -1,7 +1,8 @@
 /** The promises of every source: unsigned requests are refused, and events have documented types. */
+import type { TSchema } from "typebox";
 import { memoryCache } from "../cache/memory.ts";
 import { validatorFor } from "../core/check.ts";
-import { parseJsonText, STATUSES } from "../model.ts";
+import { type Json, parseJsonText, STATUSES } from "../model.ts";
 import { createNetwork } from "../network/network.ts";
 import type {
   EventDraft,
@@ -19,6 +20,7 @@ import { type Clause, demand, demandEqual, demandNone, shown } from "./clause.ts
 const NOW_MS = Date.UTC(2026, 0, 5, 9);
 /** Long enough for every scheme, and base64 for those that want it. */
 const SECRET = "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+const ACCOUNT = "bot@example.com";
 const OTHER = SECRET.toLowerCase();
 
 export function sourceClauses(provider: Provider, source: Source): Clause[] {
@@ -30,7 +32,7 @@ export function sourceClauses(provider: Provider, source: Source): Clause[] {
     async hold() {
       demand(source.summary !== "", "summary is empty");
       const validate = validatorFor(source.settings);
-      demandNone(validate(settings), "its example settings are refused");
+      demandNone(validate(settings), "its example settings are refused; write settings.examples: [{ … }]");
       demand(
         validate({ ...settings, unknownSetting: 1 }).length > 0,
         "an unknown setting is not refused; set additionalProperties: false",
@@ -44,9 +46,42 @@ export function sourceClauses(provider: Provider, source: Source): Clause[] {
   return [form, ...webhookClauses({ subject, name: provider.name, source, settings })];
 }
 
-/** Settings under which the source can be checked: its own example, or none. */
+/** Settings under which the source can be checked: its own example, or a value for each key that it needs. */
 function settingsOf(source: Source): object {
-  return (source.settings as { examples?: [object] }).examples?.[0] ?? {};
+  const { examples, required = [], properties = {} } = source.settings as SettingsSchema;
+  return examples?.[0] ?? Object.fromEntries(required.map((key) => [key, valueFor(properties[key] ?? {})]));
+}
+
+interface SettingsSchema {
+  examples?: [object];
+  required?: readonly string[];
+  properties?: Readonly<Record<string, KeySchema>>;
+}
+
+interface KeySchema extends TSchema {
+  default?: unknown;
+  const?: unknown;
+  enum?: readonly unknown[];
+  minimum?: number;
+}
+
+/** The first value that the schema takes; undefined when none of these does. */
+function valueFor(schema: KeySchema): unknown {
+  const validate = validatorFor(schema);
+  const values = [
+    schema.default,
+    schema.const,
+    schema.enum?.[0],
+    "https://example.com",
+    ACCOUNT,
+    SECRET,
+    schema.minimum,
+    1,
+    true,
+    [],
+    {},
+  ];
+  return values.find((value) => value !== undefined && validate(value as Json).length === 0);
 }
 
 interface Bench {

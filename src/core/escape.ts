@@ -33,6 +33,11 @@ const COMMON: Escapes = {
   url: urlEncode,
 };
 
+/** What `escape` may name: the common destinations, then a provider's own. */
+export function escapeNames(own: Escapes = {}): string[] {
+  return [...Object.keys(COMMON), ...Object.keys(own)];
+}
+
 /** The escape of that name, a provider's own before the common ones. Text reaches a provider's well formed and without controls. */
 export function escapeNamed(name: string, own: Escapes = {}): Escape | undefined {
   const ofProvider = Object.hasOwn(own, name) ? own[name] : undefined;

@@ -1,6 +1,6 @@
 /** What a schema says about a place in a value: for which destination it is escaped, and whether it holds text. */
 import type { TSchema } from "typebox";
-import { type Escape, type Escapes, escapeNamed, wellFormed } from "./escape.ts";
+import { type Escape, type Escapes, escapeNamed, escapeNames, wellFormed } from "./escape.ts";
 
 export interface Slot {
   escape: Escape;
@@ -49,7 +49,46 @@ function slotFor(schemas: readonly Schema[], inherited: Escape, escapes: Escapes
   };
 }
 
-/** A misspelt destination would silently leave text unescaped: that is our own mistake and stops the start. */
+/** The first place in the schema whose escape does not exist; undefined when there is none. */
+function strangeEscape(schema: TSchema, own?: Escapes, at = ""): { at: string; name: string } | undefined {
+  const { escape: name } = schema as Schema;
+  if (name !== undefined && !(typeof name === "string" && escapeNamed(name, own))) return { at, name: String(name) };
+  for (const [key, inner] of innerSchemas(schema as Schema)) {
+    const strange = strangeEscape(inner as TSchema, own, [at, key].filter((part) => part !== "").join("."));
+    if (strange) return strange;
+  }
+  return undefined;
+}
+
+/** Every schema directly in the schema, by the key of its values; "" for one of the same value. */
+function innerSchemas(schema: Schema): [string, Schema][] {
+  const { properties = {}, patternProperties = {}, additionalProperties: more, items = [] } = schema;
+  return [
+    ...branches(schema)
+      .slice(1)
+      .map((one): [string, Schema] => ["", one]),
+    ...Object.entries(properties),
+    ...Object.entries(patternProperties),
+    ...(typeof more === "object" ? [["*", more] as [string, Schema]] : []),
+    ...[items].flat().map((one): [string, Schema] => ["*", one]),
+  ];
+}
+
+/** Why texts of a parameter would not be escaped for their destination; undefined = each escape exists. */
+export function escapeProblem(
+  actions: Readonly<Record<string, { params: TSchema }>>,
+  own?: Escapes,
+): string | undefined {
+  for (const [action, { params }] of Object.entries(actions)) {
+    const strange = strangeEscape(params, own);
+    if (!strange) continue;
+    const where = `the parameter "${strange.at}" of its action "${action}"`;
+    return `${where} names the escape "${strange.name}"; write ${escapeNames(own).join(", ")}, or define it in connection.escapes`;
+  }
+  return undefined;
+}
+
+/** A misspelt destination would silently leave text unescaped, so one that was not found at the load stops the work. */
 function escapeOf(name: unknown, escapes: Escapes): Escape {
   const named = typeof name === "string" ? escapeNamed(name, escapes) : undefined;
   if (named) return named;

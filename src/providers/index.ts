@@ -29,8 +29,14 @@ interface ProviderFile {
   parts: Readonly<Record<Part, string | undefined>>;
 }
 
-/** The shipped providers, and those in providers/ of the project; SB0916 with every file that is no provider. By name, shipped first. */
-export async function loadProviders(project?: string): Promise<ReadonlyMap<string, Provider>> {
+/**
+ * The shipped providers, and those in providers/ of the project, for which `problemOf` says what else is wrong with one; SB0916 with every file that is no provider. By
+ * name, shipped first.
+ */
+export async function loadProviders(
+  project?: string,
+  problemOf: (provider: Provider) => string | undefined = () => undefined,
+): Promise<ReadonlyMap<string, Provider>> {
   const providers = new Map<string, Provider>();
   const problems: Diagnostic[] = [];
   for (const { name, file } of await find(SHIPPED)) providers.set(name, await load(name, file));
@@ -38,7 +44,10 @@ export async function loadProviders(project?: string): Promise<ReadonlyMap<strin
     try {
       if (providers.has(name))
         throw new Error(`the name "${name}" is taken by a provider that is shipped or loaded already; rename the file`);
-      providers.set(name, await load(name, file));
+      const provider = await load(name, file);
+      const problem = problemOf(provider);
+      if (problem !== undefined) throw new Error(problem);
+      providers.set(name, provider);
     } catch (error) {
       problems.push({
         code: "SB0916",

@@ -49,6 +49,25 @@ test("an action that does all this right breaks nothing", async () => {
   expect(await brokenOf(providerWith({}))).toEqual([]);
 });
 
+function feedWith(settings: object): Provider {
+  const run = async () => {};
+  const events = { "bad.x": { summary: "x" } };
+  return {
+    name: "bad",
+    summary: "Bad",
+    source: { kind: "feed", summary: "x", needsSecret: false, events, run, settings: { ...strict, ...settings } },
+  };
+}
+
+test("a source may need settings: a value is made up for each, or its own example is taken", async () => {
+  const url = { type: "string", pattern: "^https?://" };
+  const properties = { url, seconds: { type: "integer", minimum: 10 }, mode: { enum: ["poll", "stream"] } };
+  expect(await brokenOf(feedWith({ required: ["url", "seconds", "mode"], properties }))).toEqual([]);
+  const odd = { required: ["key"], properties: { key: { type: "string", pattern: "^k-[0-9]{4}$" } } };
+  expect(await brokenOf(feedWith({ ...odd, examples: [{ key: "k-1234" }] }))).toEqual([]);
+  expect((await brokenOf(feedWith(odd))).join()).toContain("write settings.examples");
+});
+
 test.each<[string, Provider, string]>([
   ["takes unknown parameters", providerWith({ params: {} }), "an unknown parameter is not refused"],
   ["refuses its own example", providerWith({ example: { text: 1 } }), "its example is refused"],

@@ -3,6 +3,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { escapeProblem } from "../../src/core/slot.ts";
+import type { Provider } from "../../src/ports/provider.ts";
 import { loadProviders, loadStandIn } from "../../src/providers/index.ts";
 
 let project: string;
@@ -78,12 +80,23 @@ describe("a file that is no provider is refused with place and reason:", () => {
       GITEA.replace("actions: {}", "actions: { post: { params: {} } }"),
       'its action "post" needs params and perform',
     ],
+    [
+      "an escape that does not exist",
+      "gitea.js",
+      GITEA.replace(
+        "actions: {}",
+        `escapes: { wiki: String }, actions: { post: { perform() {}, params: { properties: { a: { escape: "wiki" },
+          list: { items: { anyOf: [{ properties: { text: { escape: "markdwn" } } }] } } } } } }`,
+      ),
+      'the parameter "list.*.text" of its action "post" names the escape "markdwn"; write none, html, url, wiki, or',
+    ],
     ["a file that throws", "gitea.js", 'throw new Error("no such module");', "no such module"],
     ["a file that is not JavaScript", "gitea.js", "export default {", "gitea.js is no provider: "],
   ])("%s", async (_what, file, text, reason) => {
     write(`providers/${file}`, text);
     const path = join(project, "providers", file);
-    await expect(loadProviders(project)).rejects.toMatchObject({
+    const problemOf = ({ connection }: Provider) => connection && escapeProblem(connection.actions, connection.escapes);
+    await expect(loadProviders(project, problemOf)).rejects.toMatchObject({
       code: "SB0916",
       problems: [{ code: "SB0916", file: path, message: expect.stringContaining(reason) }],
     });

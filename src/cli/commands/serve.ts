@@ -80,12 +80,17 @@ interface ReadyState {
 }
 
 function banner({ shell, errPaint }: Context, { config, engine, status, readyMs }: ReadyState): string {
-  const names = config.sources.map((entry) => entry.config.name).join(",");
+  const namesOf = (sources: Config["sources"]) => sources.map((entry) => entry.config.name).join(",");
+  // A feed has no paths: it asks elsewhere, and nobody can send to it.
+  const webhooks = config.sources.filter(({ paths }) => paths.length > 0);
+  const feeds = config.sources.filter(({ paths }) => paths.length === 0);
+  const hooks = webhooks.length === 1 ? namesOf(webhooks) : `{${namesOf(webhooks)}}`;
   const { counts, policy, store, cache } = status;
   const reach = /^(0\.0\.0\.0|::)$/.test(config.server.host) ? "   (on every address of this machine)" : "";
   const size = `${counted(counts.events, "event")}, ${counted(counts.instances, "instance")}, ${counted(counts.timers, "timer")}`;
   const rows: [string, string][] = [
-    ["ingest", `${engine.ingestUrl}/hooks/${config.sources.length === 1 ? names : `{${names}}`}${reach}`],
+    ["ingest", `${engine.ingestUrl}${webhooks.length === 0 ? "" : `/hooks/${hooks}`}${reach}`],
+    ...(feeds.length === 0 ? [] : [["feeds", namesOf(feeds)] as [string, string]]),
     ["api", `${engine.adminUrl}/api/v1   (openapi.json)`],
     ["store", `${store}   (${size})`],
     ["cache", `${cache.backend}${cache.healthy ? "" : "   not reached; work goes on without it, slower"}`],

@@ -183,7 +183,7 @@ function push(data: JsonObject): Topic {
   return {
     branch: branchOf(ref),
     sha: shaOf(data.after),
-    title: head?.split("\n", 1)[0],
+    title: firstLine(head),
     url: textAt(data, "compare"),
     time: at(data, "repository", "pushed_at") ?? at(data, "head_commit", "timestamp"),
     subject: `:${ref}`,
@@ -298,7 +298,7 @@ function mergeGroup(group: JsonObject, data: JsonObject): Topic {
   return {
     branch,
     sha,
-    title: message?.split("\n", 1)[0],
+    title: firstLine(message),
     url: branch && pageOf(data, `queue/${branch}`),
     time: at(group, "head_commit", "timestamp"),
     subject: sha && `@${sha}`,
@@ -359,7 +359,7 @@ function other(value: JsonObject, data: JsonObject): Topic {
   const home = `${textAt(data, "repository", "html_url")}/`;
   return {
     number: value.number,
-    title: names.find((name) => name !== undefined)?.split("\n", 1)[0],
+    title: firstLine(names.find((name) => name !== undefined)),
     url,
     time: timeOf(value, data) ?? value.created_at ?? data.effective_date,
     subject: url?.startsWith(home) ? `/${url.slice(home.length)}` : undefined,
@@ -394,4 +394,9 @@ function shaOf(value: Json | undefined): string | undefined {
 
 function statusOf(value: Json | undefined): Status | undefined {
   return typeof value === "string" && Object.hasOwn(STATUSES, value) ? STATUSES[value] : undefined;
+}
+
+/** Undefined when there is nothing in it. */
+function firstLine(text: string | undefined): string | undefined {
+  return text?.split("\n", 1)[0] || undefined;
 }
