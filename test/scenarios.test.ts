@@ -56,7 +56,9 @@ test("what is shipped loads with the shipped signalbox.yaml, without a warning",
   const names = [...textOf("signalbox.yaml").matchAll(/env:([A-Z_]+)|\$\{([A-Z_]+)/g)].map(
     (match) => match[1] ?? match[2]!,
   );
-  const env = Object.fromEntries(names.map((name) => [name, name.endsWith("URL") ? "https://example.com" : "a value"]));
+  const env = Object.fromEntries(
+    names.map((name) => [name, name.endsWith("URL") ? "https://example.com" : "a value that is long enough"]),
+  );
   const { code, out } = await command(["check", "--fail-on", "warning"], { cwd: ROOT, env });
   expect({ code, out }).toMatchObject({ code: 0, out: expect.stringContaining("0 errors, 0 warnings") });
 });

@@ -396,7 +396,4 @@ function statusOf(value: Json | undefined): Status | undefined {
   return typeof value === "string" && Object.hasOwn(STATUSES, value) ? STATUSES[value] : undefined;
 }
 
-/** Undefined when there is nothing in it. */
-function firstLine(text: string | undefined): string | undefined {
-  return text?.split("\n", 1)[0] || undefined;
-}
+const firstLine = (text: string | undefined): string | undefined => text?.split("\n", 1)[0] || undefined;
