@@ -298,7 +298,7 @@ describe("commands in the documents print what they say", () => {
     test(document, async () => {
       const reader = await newReader();
       for (const block of steps) {
-        if (isSaved(block)) writeFileSync(join(reader.cwd, titleOf(block)!), block.text);
+        if (isSaved(block)) await save(block, reader);
         for (const { command, expected } of shownIn(block)) {
           const output = await shell(command, reader);
           recordOutput(output);
@@ -308,6 +308,20 @@ describe("commands in the documents print what they say", () => {
     });
   }
 });
+
+/** Writes a file, and waits until a server in the background has read it. */
+async function save(block: Block, { cwd, env }: Reader): Promise<void> {
+  const policy = () =>
+    fetch(`http://127.0.0.1:${env.SIGNALBOX_ADMIN_PORT}/api/v1/policy`).then(
+      (response) => response.text(),
+      () => undefined,
+    );
+  const file = titleOf(block)!;
+  const before = await policy();
+  writeFileSync(join(cwd, file), block.text);
+  if (before === undefined || !/^(rules|statemachines)\//.test(file)) return;
+  await until(`${file} is read`, async () => (await policy()) !== before);
+}
 
 /** Where the reader stands: what `cd` and `export` change stays for the next command. */
 interface Reader {
