@@ -2,7 +2,7 @@
 import { rmSync } from "node:fs";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { folderOf, freePort, type Sink, serve, startSink, until } from "../support/served.ts";
+import { folderOf, freePort, type Served, type Sink, serve, startSink, until } from "../support/served.ts";
 
 /** Takes `MSG <n>`, says `STORED <n>` once the message is on disk, and acknowledges it with `ACK <n>` when told `GO`. */
 const QUEUE = `export default {
@@ -51,6 +51,9 @@ const waiting = new Set(Array.from({ length: MESSAGES }, (_, i) => i + 1));
 const given = new Map<number, number>();
 let onStored = (_n: number): "go" | "kill" => "go";
 let onAcknowledged = (_n: number): unknown => undefined;
+/** Whether messages are given now, and who waits until they are. */
+let isGiving = false;
+let paused: (() => void)[] = [];
 let broker: Server;
 let sink: Sink;
 let folder = "";
@@ -60,6 +63,10 @@ let adminPort = 0;
 /** One message after the other to whoever connects; what was not acknowledged is given again. */
 function giveTo(socket: Socket): void {
   const next = () => {
+    if (!isGiving) {
+      paused.push(next);
+      return;
+    }
     const n = Math.min(...waiting);
     if (waiting.size === 0) return;
     given.set(n, (given.get(n) ?? 0) + 1);
@@ -115,10 +122,25 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
+/** Starts the process, and gives it messages once `prepare` has said what happens then. */
+async function serveThen(prepare: (served: Served) => void): Promise<Served> {
+  isGiving = false;
+  paused = [];
+  const served = await serve(folder, port, {});
+  prepare(served);
+  isGiving = true;
+  for (const next of paused.splice(0)) next();
+  return served;
+}
+
 /** Runs the process until `killWhen` has it killed. */
 async function runUntilKilled(killWhen: (kill: () => void) => void): Promise<void> {
-  const served = await serve(folder, port, {});
-  killWhen(() => served.child.kill("SIGKILL"));
+  const served = await serveThen(({ child }) =>
+    killWhen(() => {
+      isGiving = false;
+      child.kill("SIGKILL");
+    }),
+  );
   await served.ended;
   onStored = () => "go";
   onAcknowledged = () => undefined;
@@ -138,7 +160,7 @@ test("killed at any moment between take and acknowledge: every message is one ev
   });
   expect(waiting.has(KILLED_AT)).toBe(true);
 
-  const last = await serve(folder, port, {});
+  const last = await serveThen(() => {});
   await until("every message is acknowledged", () => waiting.size === 0);
   await until("every message but one has its effect", () => sink.arrivals.length >= MESSAGES - 1);
   const answer = await fetch(`http://127.0.0.1:${adminPort}/api/v1/events?type=queue.message&limit=100`);
