@@ -5,6 +5,21 @@ import { type JiraState, jira, jiraState } from "./sandbox.ts";
 /** Cloud (Basic email:token, REST v3) and Server (Bearer token, REST v2) at one address. */
 export const system = { initial: jiraState, handle: jira } satisfies SandboxSystem<JiraState>;
 
+const FIELDS = {
+  status: {
+    id: "10002",
+    name: "Done",
+  },
+  issuetype: {
+    id: "10001",
+    name: "Story",
+  },
+  project: {
+    id: "10000",
+    key: "WEB",
+  },
+};
+
 export default {
   system,
   answers: {
@@ -14,20 +29,7 @@ export default {
         body: {
           id: "10017",
           key: "WEB-17",
-          fields: {
-            status: {
-              id: "10002",
-              name: "Done",
-            },
-            issuetype: {
-              id: "10001",
-              name: "Story",
-            },
-            project: {
-              id: "10000",
-              key: "WEB",
-            },
-          },
+          fields: FIELDS,
           transitions: [],
         },
       },
@@ -37,20 +39,7 @@ export default {
         status: 200,
         body: {
           key: "WEB-17",
-          fields: {
-            status: {
-              id: "10002",
-              name: "Done",
-            },
-            issuetype: {
-              id: "10001",
-              name: "Story",
-            },
-            project: {
-              id: "10000",
-              key: "WEB",
-            },
-          },
+          fields: FIELDS,
         },
       },
     },
